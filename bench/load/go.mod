@@ -1,0 +1,3 @@
+module kubemacpool.io/bench/load
+
+go 1.24

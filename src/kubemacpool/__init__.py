@@ -1,0 +1,1 @@
+"""KubeMacPool: MAC addresses from a pool for secondary interfaces, never the same one twice."""

@@ -1,0 +1,4 @@
+"""The rules by which addresses are granted. Pure: time comes in as an argument.
+
+Nothing here knows of Kubernetes' API. The numbered rules that docstrings name are in docs/architecture.md. Read in this order: `addresses`, `pool`, `occupancy`, `parties`, `ledger`, `decisions`, `decider`.
+"""

@@ -1,0 +1,217 @@
+"""The ledger: who holds which address, what was granted and not seen yet, and what is cooling down.
+
+It is derived from what is told to it and never stored. An address may be in all three states at once, and is free in none::
+
+            grant                    observe
+    free ----------> pending ----------------------> held
+     ^                  |                             |
+     |   expire         |                    release  |
+     |<-----------------+                             v
+     +-------------------------------------------- cooling
+                       cool-down passed
+
+Moments are seconds on the caller's monotonic clock; they must not decrease from call to call.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from kubemacpool.core.occupancy import Occupancy
+from kubemacpool.core.parties import Holder, ObjectKey, Party
+from kubemacpool.core.pool import Pool
+
+
+@dataclass(slots=True)
+class Grant:
+    """A grant whose object has not been seen: an admission that may still be on its way.
+
+    Attributes:
+        party: who may use the address.
+        granted_at: when it was last granted.
+        admissions: how many admissions of this party may be in flight with the address.
+        known_uid: the uid of the party's own object if it carried the address at the grant already; seeing that one
+            again says nothing about the admission in flight.
+    """
+
+    party: Party
+    granted_at: float
+    admissions: int
+    known_uid: str
+
+
+class Cooling(NamedTuple):
+    """An address that nobody holds any more, kept back for a while."""
+
+    since: float
+    kind: str
+    """The kind of the last holder; decides whether the address may be given early (rule 8)."""
+
+
+class Ledger:
+    """What is known of every address, and which positions of the pool are free."""
+
+    def __init__(self, pool: Pool, *, in_flight_bound: float, cool_down: float) -> None:
+        """Start empty.
+
+        Args:
+            pool: where free addresses are looked for.
+            in_flight_bound: seconds for which a granted admission may still be persisted.
+            cool_down: seconds for which a released address is kept back; 0 for not at all.
+        """
+        self.in_flight_bound = in_flight_bound
+        self.cool_down = cool_down
+        self._holders: dict[ObjectKey, Holder] = {}
+        self._carriers: dict[int, tuple[ObjectKey, ...]] = {}
+        self._pending: dict[int, Grant] = {}  # in the order of granted_at
+        self._cooling: dict[int, Cooling] = {}  # in the order of since
+        self.pool = pool
+        self._occupancy = Occupancy(pool.size)
+
+    # What the cluster tells
+
+    def observe(self, holder: Holder, now: float) -> None:
+        """An object exists and carries these addresses. Telling it again changes nothing."""
+        before = self._holders.get(holder.key)
+        self._holders[holder.key] = holder
+        carried = before.addresses if before is not None else ()
+        for address in holder.addresses:
+            if address not in carried:
+                self._carriers[address] = (*self._carriers.get(address, ()), holder.key)
+                self._mark(address)
+            self._settle(address, holder)
+        for address in carried:
+            if address not in holder.addresses:
+                self._release(address, holder.key, now)
+
+    def vanish(self, key: ObjectKey, now: float) -> None:
+        """The object is gone, completed, or carries nothing any more (rule 8)."""
+        holder = self._holders.pop(key, None)
+        if holder is not None:
+            for address in holder.addresses:
+                self._release(address, key, now)
+
+    def prove(self, moment: float) -> None:
+        """End the grants that can no longer come: all that was persisted before `moment` has been observed (rule 5)."""
+        while self._pending:
+            address, grant = next(iter(self._pending.items()))
+            if grant.granted_at + self.in_flight_bound > moment:
+                return
+            del self._pending[address]
+            self._mark(address)
+
+    # What the decider does
+
+    def grant(self, address: int, party: Party, now: float) -> None:
+        """Record that an admission with this address may be on its way."""
+        earlier = self._pending.pop(address, None)
+        admissions = 1 if earlier is None else earlier.admissions + 1
+        self._pending[address] = Grant(party, now, admissions, self._uid_carrying(address, party))
+        self._mark(address)
+
+    def replace_pool(self, pool: Pool) -> None:
+        """Look for free addresses elsewhere from now on; who holds what stays as it is."""
+        self.pool = pool
+        self._occupancy = Occupancy(pool.size)
+        for addresses in (self._carriers, self._pending, self._cooling):
+            for address in addresses:
+                self._mark(address)
+
+    # What may be asked
+
+    def holders_of(self, address: int) -> Iterator[Holder]:
+        """Every object seen with this address; more than one party among them is a collision."""
+        for key in self._carriers.get(address, ()):
+            yield self._holders[key]
+
+    def pending(self, address: int) -> Grant | None:
+        """The grant of this address whose object has not been seen yet."""
+        return self._pending.get(address)
+
+    def oldest_pending(self) -> float | None:
+        """When the oldest grant that is still pending was made."""
+        for grant in self._pending.values():
+            return grant.granted_at
+        return None
+
+    def next_free(self, position: int) -> int | None:
+        """The first position at or after this one, searched cyclically, whose address is free.
+
+        Addresses whose cool-down has passed are free only after `end_cooling`.
+        """
+        return self._occupancy.next_free(position)
+
+    def end_cooling(self, now: float) -> None:
+        """Free what has cooled long enough. Asked before every search, so nothing else has to run for it."""
+        while self._cooling:
+            address, cooling = next(iter(self._cooling.items()))
+            if cooling.since + self.cool_down > now:
+                return
+            del self._cooling[address]
+            self._mark(address)
+
+    def coolest(self) -> Iterator[tuple[int, Cooling]]:
+        """Addresses of the pool that wait for nothing but their cool-down, longest cooled first."""
+        for address, cooling in self._cooling.items():
+            if address in self.pool and address not in self._carriers and address not in self._pending:
+                yield address, cooling
+
+    def holders(self) -> Iterator[Holder]:
+        """Every object seen with an address."""
+        return iter(self._holders.values())
+
+    @property
+    def held_count(self) -> int:
+        """How many addresses are carried by at least one object."""
+        return len(self._carriers)
+
+    @property
+    def pending_count(self) -> int:
+        """How many addresses were granted and not seen yet."""
+        return len(self._pending)
+
+    @property
+    def cooling_count(self) -> int:
+        """How many addresses are kept back after their release; those whose time has passed may still count."""
+        return len(self._cooling)
+
+    @property
+    def free_count(self) -> int:
+        """How many addresses of the pool are neither held nor pending nor cooling."""
+        return self.pool.size - self._occupancy.taken
+
+    def _settle(self, address: int, holder: Holder) -> None:
+        """End a pending grant when its own object is seen carrying the address anew (rule 3).
+
+        With several admissions under way the one that was seen need not be the last, so the grant waits for its bound.
+        """
+        grant = self._pending.get(address)
+        if grant is None or grant.admissions > 1 or grant.known_uid == holder.uid or not grant.party.owns(holder.key):
+            return
+        del self._pending[address]
+
+    def _release(self, address: int, key: ObjectKey, now: float) -> None:
+        left = tuple(other for other in self._carriers[address] if other != key)
+        if left:
+            self._carriers[address] = left
+            return
+        del self._carriers[address]
+        if self.cool_down > 0:
+            self._cooling.pop(address, None)
+            self._cooling[address] = Cooling(now, key.kind)
+        self._mark(address)
+
+    def _uid_carrying(self, address: int, party: Party) -> str:
+        """The uid of the party's own object, if it carries the address now."""
+        holder = self._holders.get(ObjectKey(party.kind, party.namespace, party.name)) if party.name else None
+        return holder.uid if holder is not None and address in holder.addresses else ""
+
+    def _mark(self, address: int) -> None:
+        """Bring the map of free positions in line with what is known of one address."""
+        position = self.pool.position_of(address)
+        if position is None:
+            return
+        if address in self._carriers or address in self._pending or address in self._cooling:
+            self._occupancy.take(position)
+        else:
+            self._occupancy.free(position)

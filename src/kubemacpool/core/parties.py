@@ -1,0 +1,54 @@
+"""Who holds an address: the objects seen in the cluster, and the parties that they belong to."""
+
+from typing import Final, NamedTuple
+
+MAX_GENERATE_NAME: Final = 58
+"""How much of `generateName` comes before the five random characters.
+
+Source: the API server's name generator cuts the base so that the whole fits in 63 characters.
+"""
+
+
+class ObjectKey(NamedTuple):
+    """The place of an object: the API server keeps at most one of a kind, namespace and name at a time."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+class Party(NamedTuple):
+    """Who may hold an address together.
+
+    Objects of one kind, namespace and name, one after the other, are one party (rule 9). An object that the API server
+    has yet to name (`generateName`) is a party of its own: `request` is the uid of its admission request.
+    """
+
+    kind: str
+    namespace: str
+    name: str
+    generate_name: str = ""
+    request: str = ""
+
+    def owns(self, key: ObjectKey) -> bool:
+        """Whether an object is the one that this party was granted an address for."""
+        if key.kind != self.kind or key.namespace != self.namespace:
+            return False
+        if self.name:
+            return key.name == self.name
+        return key.name.startswith(self.generate_name[:MAX_GENERATE_NAME])
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name or self.generate_name + '*'}"
+
+
+class Holder(NamedTuple):
+    """An object seen in the cluster, with the addresses that it carries (each once, in its own order)."""
+
+    key: ObjectKey
+    uid: str
+    party: Party
+    addresses: tuple[int, ...]

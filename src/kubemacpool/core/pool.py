@@ -1,0 +1,119 @@
+"""The pool: which addresses may be handed out, and in which order.
+
+A pool is a sorted row of segments (runs of neighbouring addresses): one of 2^46 addresses costs no more than one of two.
+The *position* of an address is its index in the pool, 0-based.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
+from typing import Final, NamedTuple
+
+from kubemacpool.core.addresses import format_address
+
+_OCTET: Final = 1 << 40
+"""Addresses that share one first octet, the octet in which the multicast bit is."""
+
+
+class AddressRange(NamedTuple):
+    """The addresses from `first` to `last`, both included."""
+
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return f"{format_address(self.first)}-{format_address(self.last)}"
+
+
+NEVER_GRANTED: Final = (
+    AddressRange(0, 0),  # the all-zero address belongs to no interface
+    AddressRange(0x02_00_00_00_00_00, 0x02_00_00_00_00_00),  # KubeVirt gives it to its masquerade bridge
+)
+
+
+class EmptyPoolError(ValueError):
+    """The ranges hold no address that may be handed out."""
+
+
+class Pool:
+    """The unicast addresses of some ranges, less exclusions, in ascending order. Immutable."""
+
+    __slots__ = ("_ends", "_firsts", "_starts", "ranges", "size")
+
+    def __init__(self, ranges: Iterable[AddressRange], excluded: Iterable[AddressRange] = ()) -> None:
+        """Build a pool; ranges may overlap, and `NEVER_GRANTED` is always excluded.
+
+        Raises:
+            EmptyPoolError: when nothing is left to hand out.
+        """
+        self.ranges = tuple(ranges)
+        segments = list(_without(_merged(_unicast(self.ranges)), _merged((*NEVER_GRANTED, *excluded))))
+        sizes = [segment.last - segment.first + 1 for segment in segments]
+        self._firsts = [segment.first for segment in segments]
+        self._ends = list(accumulate(sizes))
+        self._starts = [0, *self._ends[:-1]]
+        self.size = sum(sizes)
+        if self.size == 0:
+            raise EmptyPoolError("no unicast address in it may be handed out")
+
+    def address_at(self, position: int) -> int:
+        """The address at a position from 0 to `size - 1`."""
+        index = bisect_right(self._starts, position) - 1
+        return self._firsts[index] + position - self._starts[index]
+
+    def position_of(self, address: int) -> int | None:
+        """The position of an address, or None where it is not in the pool."""
+        index = bisect_right(self._firsts, address) - 1
+        if index < 0:
+            return None
+        position = self._starts[index] + address - self._firsts[index]
+        return position if position < self._ends[index] else None
+
+    def position_after(self, address: int) -> int:
+        """The position of the first address greater than `address`; 0, the next in the cycle, when there is none."""
+        index = bisect_right(self._firsts, address) - 1
+        if index < 0:
+            return 0
+        position = min(self._starts[index] + address - self._firsts[index] + 1, self._ends[index])
+        return position if position < self.size else 0
+
+    def __contains__(self, address: int) -> bool:
+        return self.position_of(address) is not None
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.ranges))
+
+
+def _unicast(ranges: Iterable[AddressRange]) -> Iterator[AddressRange]:
+    """Split ranges at the first octet and leave out the odd ones, which are multicast."""
+    for wanted in ranges:
+        for octet in range(wanted.first // _OCTET, wanted.last // _OCTET + 1):
+            if octet % 2 == 0:
+                first = octet * _OCTET
+                yield AddressRange(max(first, wanted.first), min(first + _OCTET - 1, wanted.last))
+
+
+def _merged(ranges: Iterable[AddressRange]) -> list[AddressRange]:
+    """Sort ranges and join those that overlap."""
+    merged: list[AddressRange] = []
+    for each in sorted(ranges):
+        if merged and each.first <= merged[-1].last:
+            merged[-1] = AddressRange(merged[-1].first, max(merged[-1].last, each.last))
+        else:
+            merged.append(each)
+    return merged
+
+
+def _without(ranges: list[AddressRange], excluded: list[AddressRange]) -> Iterator[AddressRange]:
+    """Cut exclusions out of ranges; both sorted and free of overlap."""
+    lasts = [each.last for each in excluded]
+    for wanted in ranges:
+        first = wanted.first
+        for hole in excluded[bisect_left(lasts, first) :]:
+            if hole.first > wanted.last:
+                break
+            if first < hole.first:
+                yield AddressRange(first, hole.first - 1)
+            first = hole.last + 1
+        if first <= wanted.last:
+            yield AddressRange(first, wanted.last)
