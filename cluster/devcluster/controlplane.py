@@ -1,0 +1,408 @@
+"""A control plane of real programs: start it, use it, break it, end it.
+
+It runs as processes of its own that outlive the caller (unless `ends_with_caller`), and is found again by its state
+directory. Starting one that runs already heals it: whatever has died is started again on its old port, with the data.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+
+from devcluster import assets, components, kubeconfig, loopback, nodes, pki
+from devcluster.api import ApiServer
+from devcluster.errors import CommandError, ProcessError
+from devcluster.etcd import compact, etcd_healthy
+from devcluster.files import locked, write_atomically
+from devcluster.layout import Layout, Ports, Record
+from devcluster.loopback import HOST
+from devcluster.processes import ProcessId
+from devcluster.waiting import Progress, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from types import TracebackType
+
+START_SECONDS = 60.0
+STOP_SECONDS = 10.0
+KUBECTL_SECONDS = 120.0
+# Tests do not take the share that belongs to the developer's own cluster.
+FIRST_TEST_SHARE = loopback.FIRST_SHARE + 1
+TOKEN_SECONDS = 24 * 3600
+# Told to end, kube-apiserver waits for its watches, which do not end by themselves.
+APISERVER_GRACE_SECONDS = 2.0
+GUARD = "guard"
+
+# In this order they end: who writes first, what is written to last. The supervisor is first, for its replicas' sake.
+_STOP_ORDER = (
+    "supervisor",
+    "kwok",
+    "kube-scheduler",
+    "kube-controller-manager",
+    "kube-apiserver",
+    "etcd",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPlaneSpec:
+    """What a control plane should be.
+
+    `nodes` are simulated by KWOK, and need the controllers. Without `controllers` there are neither
+    kube-controller-manager nor kube-scheduler, and pods need no ServiceAccount. `first_share` is where the search
+    for a free Service range begins.
+    """
+
+    state_dir: Path
+    kubernetes_version: str = "1.37"
+    nodes: int = 0
+    controllers: bool = True
+    apiserver_args: tuple[str, ...] = ()
+    first_share: int = FIRST_TEST_SHARE
+    ends_with_caller: bool = False
+
+
+class ControlPlane:
+    """One control plane and its state directory."""
+
+    def __init__(self, spec: ControlPlaneSpec) -> None:
+        """Name the control plane; nothing is started."""
+        self.spec = spec
+        self.layout = Layout(spec.state_dir.absolute())
+
+    def __enter__(self) -> Self:
+        """Start the control plane, silently."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the control plane."""
+        self.stop()
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig."""
+        return self.layout.kubeconfig
+
+    @property
+    def server_url(self) -> str:
+        """The API server's URL."""
+        return self.record().server_url
+
+    @property
+    def ca_path(self) -> Path:
+        """The certificate of the CA that signed the API server's."""
+        return self.layout.pki / "ca.crt"
+
+    @property
+    def api(self) -> ApiServer:
+        """The API server as the administrator."""
+        return ApiServer(self.server_url, self.ca_path, self.layout.pki / "admin.crt", self.layout.pki / "admin.key")
+
+    def record(self) -> Record:
+        """Return the record of the started control plane.
+
+        Raises:
+            ProcessError: none was started here.
+        """
+        record = Record.read(self.layout)
+        if record is None:
+            message = f"There is no cluster in {self.layout.state_dir}; start one with `make cluster-up`."
+            raise ProcessError(message)
+        return record
+
+    def running(self) -> bool:
+        """Tell whether any of its processes is running."""
+        return any(daemon.running() for daemon in self.layout.daemons())
+
+    def start(self, progress: Progress = lambda _: None) -> list[str]:
+        """Start the control plane, or what is missing of it, and wait until it can be used.
+
+        Returns:
+            The names of the programs that were started.
+
+        Raises:
+            ClusterError: it could not be started; what this call had started has been ended again.
+        """
+        with self._changing("starts or ends the cluster", progress):
+            record = Record.read(self.layout)
+            if record is None:
+                return self._start_anew(progress)
+            before = {daemon.name for daemon in self.layout.daemons() if daemon.running()}
+            with self._undo(lambda: self._stop_all_but(before)):
+                return self._start_missing(record, progress)
+
+    def stop(self) -> bool:
+        """End every process and remove everything but the logs; False when there was nothing."""
+        if not self.layout.state_dir.is_dir():
+            return False
+        with self._changing("starts or ends the cluster", lambda _: None):
+            something = self.layout.record.exists() or self.running()
+            self._clean()
+        return something
+
+    def stop_apiserver(self) -> None:
+        """End kube-apiserver and wait until its process, and so its port, is gone."""
+        self.layout.daemon("kube-apiserver").stop(APISERVER_GRACE_SECONDS)
+
+    def start_apiserver(self, progress: Progress = lambda _: None) -> None:
+        """Start kube-apiserver again on the same port, and wait until it is ready."""
+        self._start_missing(self.record(), progress, only=("kube-apiserver",))
+
+    def set_nodes(self, count: int, progress: Progress = lambda _: None) -> None:
+        """Add or remove simulated nodes, and start KWOK for the first."""
+        record = self.record()
+        if count and "kwok" not in record.binaries:
+            home = assets.built(assets.kwok(), progress)
+            record = msgspec.structs.replace(record, binaries=record.binaries | {"kwok": str(home / "kwok")})
+            record.write(self.layout)
+        if count:
+            self._ensure("kwok", components.kwok(self.layout, record), (record.ports.kwok,))
+        nodes.reconcile(self.api, count)
+        if count:
+            wait_until(
+                lambda: nodes.ready(self.api) == count,
+                what=f"{count} simulated nodes to be ready",
+                within=START_SECONDS,
+                needs=[self.layout.daemon("kwok")],
+                progress=progress,
+            )
+
+    def kubectl(
+        self, *arguments: str, stdin: str | None = None, check: bool = True, timeout: float = KUBECTL_SECONDS
+    ) -> subprocess.CompletedProcess[str]:
+        """Run kubectl as the administrator.
+
+        Raises:
+            CommandError: it failed, and `check` is not False.
+        """
+        answer = subprocess.run(
+            [self.layout.kubectl, f"--kubeconfig={self.kubeconfig}", *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
+        )
+        if check and answer.returncode != 0:
+            raise CommandError(f"kubectl {' '.join(arguments)}", answer.returncode, answer.stderr or answer.stdout)
+        return answer
+
+    def etcd_compact(self) -> None:
+        """Compact etcd up to now, so that a watch from an older resourceVersion is told that it is gone (410)."""
+        compact(self.record().ports.etcd_client)
+
+    def service_account_token(self, namespace: str, name: str, seconds: int = TOKEN_SECONDS) -> str:
+        """Ask for a token of a ServiceAccount."""
+        answer = self.api.request(
+            "POST",
+            f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token",
+            {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": seconds}},
+        )
+        return msgspec.json.decode(answer, type=_TokenRequest).status.token
+
+    def service_account_kubeconfig(self, namespace: str, name: str, path: Path) -> Path:
+        """Write a kubeconfig as a ServiceAccount, with its token in a file beside it (`PATH.token`)."""
+        token_file = path.absolute().with_name(f"{path.name}.token")
+        write_atomically(token_file, self.service_account_token(namespace, name).encode())
+        kubeconfig.write_with_token_file(path, self.server_url, self.ca_path, token_file, namespace)
+        return path
+
+    def _start_anew(self, progress: Progress) -> list[str]:
+        binaries = assets.control_plane_binaries(
+            self.spec.kubernetes_version, controllers=self._controllers, progress=progress
+        )
+        if self.spec.nodes:
+            binaries["kwok"] = assets.built(assets.kwok(), progress) / "kwok"
+        # What a start that was cut short has left.
+        self._clean(keep_logs=False)
+        with self._undo(self._clean):
+            claimed = loopback.claim_any(self.spec.first_share)
+            try:
+                ports = Ports(*claimed.share.free_ports(len(Ports.__struct_fields__)))
+                record = Record(
+                    kubernetes_version=self.spec.kubernetes_version,
+                    share=claimed.share,
+                    ports=ports,
+                    binaries={name: str(path) for name, path in binaries.items()},
+                    controllers=self._controllers,
+                    apiserver_args=self.spec.apiserver_args,
+                )
+                self._write_credentials(record)
+                self._ensure("etcd", components.etcd(self.layout, record), ports.all()[:2], hold=claimed.fileno())
+            finally:
+                claimed.release()
+            started = ["etcd", *self._start_missing(record, progress)]
+            record.write(self.layout)
+            self.set_nodes(self.spec.nodes, progress)
+            if self.spec.ends_with_caller:
+                self._start_guard()
+        return started
+
+    def _start_guard(self) -> None:
+        caller = ProcessId.current()
+        who = [str(caller.pid), str(caller.started), caller.boot]
+        self.layout.daemon(GUARD).start(
+            [sys.executable, "-m", "devcluster.guard", *who, str(self.layout.state_dir)],
+            {"PYTHONPATH": str(Path(__file__).resolve().parents[1])},
+        )
+
+    @property
+    def _controllers(self) -> bool:
+        return self.spec.controllers or self.spec.nodes > 0
+
+    def _start_missing(self, record: Record, progress: Progress, only: Sequence[str] = ()) -> list[str]:
+        """Start what is not running, each on its recorded ports, and wait until it is ready."""
+        ports = record.ports
+        plan: list[tuple[str, Callable[[Layout, Record], list[str]], tuple[int, ...]]] = [
+            ("etcd", components.etcd, (ports.etcd_client, ports.etcd_peer)),
+            ("kube-apiserver", components.kube_apiserver, (ports.kube_apiserver,)),
+        ]
+        if record.controllers:
+            plan += [
+                ("kube-controller-manager", components.kube_controller_manager, (ports.kube_controller_manager,)),
+                ("kube-scheduler", components.kube_scheduler, (ports.kube_scheduler,)),
+            ]
+        if "kwok" in record.binaries:
+            plan.append(("kwok", components.kwok, (ports.kwok,)))
+        started = []
+        for name, arguments, own_ports in plan:
+            if only and name not in only:
+                continue
+            claimed = loopback.claim(record.share.number) if name == "etcd" else None
+            try:
+                hold = claimed.fileno() if claimed else None
+                if self._ensure(name, arguments(self.layout, record), own_ports, hold=hold):
+                    started.append(name)
+            finally:
+                if claimed:
+                    claimed.release()
+            if name in {"etcd", "kube-apiserver"}:
+                self._await(name, record, progress)
+        if record.controllers and not only:
+            self._await_service_accounts(record, progress)
+        return started
+
+    def _ensure(self, name: str, arguments: Sequence[str], ports: Sequence[int], hold: int | None = None) -> bool:
+        daemon = self.layout.daemon(name)
+        if daemon.running():
+            return False
+        for port in ports:
+            if not loopback.port_is_free(HOST, port):
+                message = (
+                    f"{name} cannot be started: another program listens on its port {HOST}:{port}. "
+                    "End that program, or run `make cluster-down` and `make cluster-up` for a cluster on other ports."
+                )
+                raise ProcessError(message)
+        daemon.start(arguments, _environment(), hold=hold)
+        return True
+
+    def _await(self, name: str, record: Record, progress: Progress) -> None:
+        api = ApiServer(record.server_url, self.ca_path, self.layout.pki / "admin.crt", self.layout.pki / "admin.key")
+        check = (lambda: etcd_healthy(record.ports.etcd_client)) if name == "etcd" else api.ready
+        wait_until(
+            check,
+            what=f"{name} to be ready",
+            within=START_SECONDS,
+            needs=[self.layout.daemon(name)],
+            progress=progress,
+        )
+
+    def _await_service_accounts(self, record: Record, progress: Progress) -> None:
+        """Wait for the first thing that pods need of kube-controller-manager."""
+        api = ApiServer(record.server_url, self.ca_path, self.layout.pki / "admin.crt", self.layout.pki / "admin.key")
+        wait_until(
+            lambda: api.find("/api/v1/namespaces/default/serviceaccounts/default", dict) is not None,
+            what="kube-controller-manager to make the default ServiceAccount",
+            within=START_SECONDS,
+            needs=[self.layout.daemon("kube-controller-manager"), self.layout.daemon("kube-scheduler")],
+            progress=progress,
+        )
+
+    def _write_credentials(self, record: Record) -> None:
+        authority = pki.Authority(self.layout.pki)
+        service = "kubernetes.default.svc"
+        authority.server(
+            "kube-apiserver",
+            [
+                "kubernetes",
+                "kubernetes.default",
+                service,
+                f"{service}.cluster.local",
+                "localhost",
+                HOST,
+                f"127.{record.share.number}.0.1",
+            ],
+        )
+        pki.write_token_key(self.layout.pki)
+        users = {
+            "admin": ("kubemacpool-admin", ["system:masters"]),
+            "kwok": ("kwok", ["system:masters"]),
+            "kube-controller-manager": ("system:kube-controller-manager", []),
+            "kube-scheduler": ("system:kube-scheduler", []),
+        }
+        for name, (user, groups) in users.items():
+            authority.client(name, user, groups)
+            path = self.kubeconfig if name == "admin" else self.layout.component_kubeconfig(name)
+            kubeconfig.write_with_certificate(
+                path, record.server_url, self.ca_path, self.layout.pki / f"{name}.crt", self.layout.pki / f"{name}.key"
+            )
+        self.layout.kubectl.parent.mkdir(exist_ok=True)
+        self.layout.kubectl.symlink_to(record.binaries["kubectl"])
+
+    def _clean(self, *, keep_logs: bool = True) -> None:
+        """End all that is recorded here, and remove everything but the lock (and the logs)."""
+        self._stop_all_but(set())
+        kept = {self.layout.lock.name} | ({self.layout.logs.name} if keep_logs else set())
+        for path in self.layout.state_dir.iterdir():
+            if path.name in kept:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+    def _stop_all_but(self, kept: set[str]) -> None:
+        recorded = {daemon.name: daemon for daemon in self.layout.daemons()}
+        # Processes without a place in the order are replicas that a killed supervisor has left.
+        order = [*_STOP_ORDER[:1], *(name for name in recorded if name not in _STOP_ORDER), *_STOP_ORDER[1:]]
+        for name in order:
+            if name in recorded and name not in kept:
+                recorded[name].stop(APISERVER_GRACE_SECONDS if name == "kube-apiserver" else STOP_SECONDS)
+
+    @contextmanager
+    def _changing(self, reason: str, progress: Progress) -> Iterator[None]:
+        self.layout.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with locked(self.layout.lock, reason, progress):
+            yield
+
+    @contextmanager
+    def _undo(self, action: Callable[[], None]) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            action()
+            raise
+
+
+class _Token(msgspec.Struct):
+    token: str
+
+
+class _TokenRequest(msgspec.Struct):
+    status: _Token
+
+
+def _environment() -> dict[str, str]:
+    """Give the programs what they need and nothing that would change them, such as a proxy."""
+    return {name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ}
