@@ -1,6 +1,6 @@
 """The ledger: who holds which address, what was granted and not seen yet, and what is cooling down.
 
-It is derived from what is told to it and never stored. An address may be in all three states at once, and is free in none::
+It is derived from what is told to it and never stored. An address may be in several of these states at once::
 
             grant                    observe
     free ----------> pending ----------------------> held

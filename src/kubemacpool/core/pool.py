@@ -1,6 +1,6 @@
 """The pool: which addresses may be handed out, and in which order.
 
-A pool is a sorted row of segments (runs of neighbouring addresses): one of 2^46 addresses costs no more than one of two.
+A pool is a sorted row of segments (runs of neighbouring addresses), so a pool of 2^46 costs no more than one of two.
 The *position* of an address is its index in the pool, 0-based.
 """
 

@@ -1,4 +1,4 @@
-"""What every Kubernetes object has: its identity and its resourceVersion; and how an object that cannot be read is named."""
+"""What every Kubernetes object has, an identity and a resourceVersion; and how one that cannot be read is named."""
 
 from typing import Generic, NamedTuple, TypeVar
 

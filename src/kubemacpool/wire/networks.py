@@ -1,0 +1,106 @@
+"""The network-selection annotation of a pod.
+
+Source: NPWG Kubernetes Network Custom Resource Definition De-facto Standard, section 4 ("Pod network attachment
+selection annotation"). The value is a list of names separated by commas (short form), or a JSON list of objects.
+
+Implementations of the standard read the JSON form with Go's encoding/json, which does not tell upper from lower case in
+keys and lets the last of several equal ones win. So do we: an address under "MAC" is one that the interface will have.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+NETWORKS_ANNOTATION: Final = "k8s.v1.cni.cncf.io/networks"
+
+_JSON_MARKS: Final = frozenset('[{"')
+"""Any of these makes the value JSON; none can be part of a name in the short form."""
+
+_Entry = dict[str, msgspec.Raw]
+_entries = msgspec.json.Decoder(list[_Entry])
+_text = msgspec.json.Decoder(str | None)
+_encoder = msgspec.json.Encoder()
+
+
+class NetworksError(ValueError):
+    """The annotation is not what the standard asks for; the message says where, and what would be."""
+
+
+class Selection(NamedTuple):
+    """One entry of the JSON form. An empty text stands for a field that is missing, null or empty."""
+
+    name: str
+    namespace: str
+    mac: str
+
+
+class NetworkSelections:
+    """The JSON form, read; entries keep their unknown keys, the order of keys and the spelling of numbers."""
+
+    __slots__ = ("_entries", "selections")
+
+    def __init__(self, entries: list[_Entry]) -> None:
+        self._entries = entries
+        self.selections = tuple(_selection(index, entry) for index, entry in enumerate(entries))
+
+    def filled(self, namespace: str, macs: Sequence[str]) -> str | None:
+        """The annotation with every missing `namespace` and `mac` filled in; None when nothing was missing.
+
+        Args:
+            namespace: the pod's own.
+            macs: one text an entry; used where the entry has no `mac`.
+        """
+        changed = False
+        for entry, selection, mac in zip(self._entries, self.selections, macs, strict=True):
+            for key, have, value in (("namespace", selection.namespace, namespace), ("mac", selection.mac, mac)):
+                if not have:
+                    entry[_spelling(entry, key)] = msgspec.Raw(_encoder.encode(value))
+                    changed = True
+        return _encoder.encode(self._entries).decode() if changed else None
+
+
+def parse_networks(value: str) -> NetworkSelections | None:
+    """Read the annotation; None for the short form, in which there is no place for an address.
+
+    Raises:
+        NetworksError: when the value is meant to be JSON but is not a list of objects with texts where texts belong.
+    """
+    if _JSON_MARKS.isdisjoint(value):
+        return None
+    try:
+        return NetworkSelections(_entries.decode(value))
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise NetworksError(f'not a JSON list of objects ({error}); write it like [{{"name":"my-network"}}]') from error
+
+
+def describe_short_form(value: str) -> str:
+    """The JSON form of a value in the short form, for people to copy."""
+    entries: list[dict[str, str]] = []
+    for item in filter(None, (part.strip() for part in value.split(","))):
+        network, _, interface = item.partition("@")
+        namespace, _, name = network.rpartition("/")
+        entry = {"name": name, "namespace": namespace, "interface": interface}
+        entries.append({key: text for key, text in entry.items() if text})
+    return _encoder.encode(entries).decode()
+
+
+def _selection(index: int, entry: _Entry) -> Selection:
+    fields = {"name": "", "namespace": "", "mac": ""}
+    for key, raw in entry.items():
+        field = key.lower()
+        if field in fields:
+            try:
+                fields[field] = _text.decode(raw) or ""
+            except msgspec.ValidationError:
+                raise NetworksError(f'entry {index}: "{key}" is {bytes(raw).decode()}, which is not a text') from None
+    return Selection(fields["name"], fields["namespace"], fields["mac"])
+
+
+def _spelling(entry: _Entry, field: str) -> str:
+    """The key under which an entry has a field already (the last one wins), or the field's own name."""
+    spelling = field
+    for key in entry:
+        if key.lower() == field:
+            spelling = key
+    return spelling
