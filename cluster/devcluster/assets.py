@@ -120,6 +120,21 @@ def kwok() -> Module:
     )
 
 
+def cni() -> Module:
+    """Name the CNI plugins that show that a granted address can be had, and the tool that runs them."""
+    plugins = "github.com/containernetworking/plugins"
+    return Module(
+        GO_MODULES / "cni",
+        plugins,
+        {
+            "bridge": f"{plugins}/plugins/main/bridge",
+            "tuning": f"{plugins}/plugins/meta/tuning",
+            "cnitool": "github.com/containernetworking/cni/cnitool",
+        },
+        {},
+    )
+
+
 def control_plane_binaries(
     version: str, *, controllers: bool, progress: Progress, environment: Mapping[str, str] = os.environ
 ) -> dict[str, Path]:
