@@ -1,0 +1,235 @@
+"""HTTP to the API server: requests with bounds on time and size, and failures sorted by what the caller does next."""
+
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Self
+
+import aiohttp
+from yarl import URL
+
+from kubemacpool.kube.answers import failure_of, retry_after_seconds
+from kubemacpool.kube.bounds import LARGEST_BODY_BYTES, LARGEST_FAILURE_BYTES
+from kubemacpool.kube.config import ClusterConfig
+from kubemacpool.kube.transport import JSON, AnswerTooLargeError, StreamSilentError
+from kubemacpool.ports.errors import ClusterUnavailableError, OutsideError
+
+# A connection inside a cluster is there within milliseconds, and a lost SYN is sent again after 1 s and after 3 s: 5 s
+# let two of them be lost. TLS is part of `connect`, so it gets as much again.
+SOCKET_CONNECT_SECONDS = 5.0
+CONNECT_SECONDS = 10.0
+
+# The API server gives a request at most --request-timeout (60 s by default) and then says why it gave up. Waiting a
+# little longer than that lets us hear it. Whoever is in more of a hurry puts a time-out of its own around the call.
+REQUEST_SECONDS = 65.0
+
+# The API server drops idle connections after some minutes, load balancers before it sometimes after one. A connection
+# that the other side is about to drop must not be picked for a write, which cannot be repeated blindly.
+KEEP_ALIVE_SECONDS = 30.0
+
+
+class ApiClient:
+    """Requests to one API server. Used as an async context manager, which closes its connections.
+
+    Every method raises the errors of `kubemacpool.ports.errors`; their text names the request and keeps the reason and
+    the message that the API server gave.
+
+    Args:
+        config: which API server, and who we are to it.
+        tls: how to trust it and how to prove who we are; None for a server without TLS.
+    """
+
+    def __init__(self, config: ClusterConfig, tls: ssl.SSLContext | None) -> None:
+        self._base = URL(config.server)
+        self._prefix = self._base.path.rstrip("/")
+        self._credentials = config.token
+        self._server_name = config.server_name
+        self._tls = tls
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                ssl=self._tls if self._tls is not None else True,
+                limit=0,  # a watch keeps its connection; the number of those is ours to know
+                keepalive_timeout=KEEP_ALIVE_SECONDS,
+            ),
+            headers={
+                "User-Agent": user_agent(),
+                # Compressing costs both sides more than the wire between them, and unpacking holds up the event loop.
+                "Accept-Encoding": "identity",
+            },
+            timeout=aiohttp.ClientTimeout(
+                total=REQUEST_SECONDS, connect=CONNECT_SECONDS, sock_connect=SOCKET_CONNECT_SECONDS
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def get(self, path: str, params: Mapping[str, str] | None = None, *, accept: str = JSON) -> bytes:
+        """The body of the answer to a GET."""
+        return await self._request("GET", path, params=params, accept=accept)
+
+    async def create(self, path: str, body: bytes) -> bytes:
+        """POST an object to its collection; gives the object as it was stored."""
+        return await self._request("POST", path, body=body, content_type=JSON)
+
+    async def update(self, path: str, body: bytes) -> bytes:
+        """PUT an object in the place of the one that is there; gives the object as it was stored."""
+        return await self._request("PUT", path, body=body, content_type=JSON)
+
+    async def patch(self, path: str, body: bytes, *, content_type: str) -> bytes:
+        """PATCH an object, `content_type` being the kind of patch; gives the object as it was stored."""
+        return await self._request("PATCH", path, body=body, content_type=content_type)
+
+    @asynccontextmanager
+    async def stream(
+        self, path: str, params: Mapping[str, str], *, accept: str, idle_seconds: float, total_seconds: float
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """A GET whose answer goes on: its body in pieces as they come.
+
+        Raises:
+            StreamSilentError: from the iterator, when nothing came for `idle_seconds`.
+            ClusterUnavailableError: from the iterator, when the connection broke or `total_seconds` have passed.
+        """
+        what = f"GET {path} (stream)"
+        bounds = aiohttp.ClientTimeout(
+            total=total_seconds,
+            connect=CONNECT_SECONDS,
+            sock_connect=SOCKET_CONNECT_SECONDS,
+            sock_read=idle_seconds,
+        )
+        try:
+            response = await self._send("GET", path, params=params, headers={"Accept": accept}, bounds=bounds)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _broken(what, error) from error
+        try:
+            await self._check(what, response)
+            yield _Pieces(response, what)
+        finally:
+            response.close()
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        accept: str = JSON,
+        body: bytes | None = None,
+        content_type: str | None = None,
+    ) -> bytes:
+        what = f"{method} {path}"
+        headers = {"Accept": accept}
+        if content_type is not None:
+            headers["Content-Type"] = content_type
+        try:
+            async with await self._send(method, path, params=params, headers=headers, body=body) as response:
+                await self._check(what, response)
+                return await _read_bounded(response, what)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _broken(what, error) from error
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None,
+        headers: dict[str, str],
+        body: bytes | None = None,
+        bounds: aiohttp.ClientTimeout | None = None,
+    ) -> aiohttp.ClientResponse:
+        if self._session is None:
+            raise RuntimeError("ApiClient is used outside its `async with`")
+        token = self._credentials.token()
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        return await self._session.request(
+            method,
+            self._base.with_path(self._prefix + path),
+            params=params or {},
+            headers=headers,
+            data=body,
+            timeout=bounds if bounds is not None else self._session.timeout,
+            server_hostname=self._server_name,
+            allow_redirects=False,  # a redirect would carry the token to another place
+        )
+
+    async def _check(self, what: str, response: aiohttp.ClientResponse) -> None:
+        if response.ok and not 300 <= response.status < 400:  # noqa: PLR2004 - the classes of RFC 9110
+            return
+        if response.status == 401:  # noqa: PLR2004 - Unauthorized
+            self._credentials.rejected()
+        raise await _failure(what, response)
+
+
+def user_agent() -> str:
+    """How the API server's audit log and metrics name us: `kubemacpool/0.1.0`."""
+    try:
+        return f"kubemacpool/{version('kubemacpool')}"
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return "kubemacpool/0"
+
+
+class _Pieces:
+    """The body of a response, piece by piece, its failures in our words."""
+
+    def __init__(self, response: aiohttp.ClientResponse, what: str) -> None:
+        self._response = response
+        self._what = what
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            piece = await self._response.content.readany()
+        except aiohttp.SocketTimeoutError as error:
+            raise StreamSilentError(f"{self._what}: the API server fell silent") from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _broken(self._what, error) from error
+        if not piece:
+            raise StopAsyncIteration
+        return piece
+
+
+async def _read_bounded(response: aiohttp.ClientResponse, what: str) -> bytes:
+    if (response.content_length or 0) > LARGEST_BODY_BYTES:
+        response.close()
+        raise AnswerTooLargeError(f"{what}: the answer is larger than {LARGEST_BODY_BYTES} bytes")
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > LARGEST_BODY_BYTES:
+            response.close()
+            raise AnswerTooLargeError(f"{what}: the answer is larger than {LARGEST_BODY_BYTES} bytes")
+    return bytes(body)
+
+
+async def _failure(what: str, response: aiohttp.ClientResponse) -> OutsideError:
+    """The error for an answer that is not a success."""
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > LARGEST_FAILURE_BYTES:
+            response.close()
+            break
+    return failure_of(
+        what,
+        response.status,
+        bytes(body[:LARGEST_FAILURE_BYTES]),
+        retry_after=retry_after_seconds(response.headers.get("Retry-After")),
+    )
+
+
+def _broken(what: str, error: Exception) -> ClusterUnavailableError:
+    """The error for an exchange that did not come to an end."""
+    if isinstance(error, TimeoutError):
+        return ClusterUnavailableError(f"{what}: no answer in time")
+    return ClusterUnavailableError(f"{what}: {str(error) or type(error).__name__}")

@@ -1,0 +1,285 @@
+"""Following one kind of object for as long as the process lives: a paged list, then watches from where it ended.
+
+::
+
+      ┌───────────── expired (410), or two watches that brought nothing ─────────────┐
+      v                                                                              │
+    list, page by page ──complete──> watch from the last resourceVersion ──any end───┤
+      ^    │                           ^                                             │
+      └────┘ any failure: back-off     └──── resume, at once or after a back-off ────┘
+
+Whatever goes wrong, the listener is told of everything that is there and of everything that is gone, in the end and
+exactly; and an object that cannot be understood is told of by name and passed over. At no time is more than one page
+held.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic
+
+import structlog
+
+from kubemacpool.kube.answers import failure_of
+from kubemacpool.kube.lines import LineSplitter, Overlong
+from kubemacpool.kube.resource import Resource
+from kubemacpool.kube.transport import AnswerTooLargeError, Transport
+from kubemacpool.kube.view import View
+from kubemacpool.ports.errors import ClusterUnavailableError, OutsideError, ResourceExpiredError
+from kubemacpool.ports.watching import WatchListener
+from kubemacpool.service.backoff import Backoff
+from kubemacpool.wire.listing import UnexpectedAnswerError, read_event, read_head, read_page
+from kubemacpool.wire.objects import Decoded, ItemT, ObjectIdentity, UnreadableObjectError
+
+_log = structlog.get_logger(__name__)
+
+# A hundred pods decode in a millisecond; between slices the webhook gets its turn.
+SLICE_SIZE = 100
+
+# The API server ends a watch after timeoutSeconds; a connection on which even that end is lost is dropped a little
+# later.
+_STREAM_GRACE_SECONDS = 30.0
+
+# Watches in a row that brought nothing and ended badly. One may be the network; after the second, where the watch
+# stands is in doubt (a cluster restored from a backup is silent for a resourceVersion from its future), and a list
+# settles it.
+_FRUITLESS_WATCHES = 2
+
+
+@dataclass(frozen=True)
+class Pacing:
+    """How large and how long; all times in seconds.
+
+    Attributes:
+        page_limit: objects asked for in one page.
+        watch_seconds: a watch is asked to end after a time drawn between these, so that not all end together.
+        idle_seconds: silence after which a watch is given up. Bookmarks come about each minute, so this is two lost
+            ones.
+        healthy_seconds: a watch that lasted as long is no longer part of an outage: the next failure is the first one
+            again.
+    """
+
+    page_limit: int = 500
+    watch_seconds: tuple[float, float] = (300.0, 600.0)
+    idle_seconds: float = 150.0
+    healthy_seconds: float = 10.0
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Time and chance, as the loops here use them."""
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    draw: Callable[[], float] = random.random
+
+
+class Reflector(Generic[ItemT]):
+    """Tells a listener of every object of one resource, for as long as `run` runs.
+
+    Args:
+        transport: how the API server is read.
+        resource: what is followed.
+        decode: reads one object; raises UnreadableObjectError for one that it does not understand.
+        listener: who is told.
+        pacing: how large and how long.
+        surroundings: time and chance.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        resource: Resource,
+        decode: Callable[[bytes], Decoded[ItemT]],
+        listener: WatchListener[ItemT],
+        *,
+        pacing: Pacing = Pacing(),
+        surroundings: Surroundings = Surroundings(),
+    ) -> None:
+        self._transport = transport
+        self._resource = resource
+        self._decode = decode
+        self._listener = listener
+        self._view = View(listener)
+        self._pacing = pacing
+        self._surroundings = surroundings
+        self._backoff = Backoff()
+        self._log = _log.bind(resource=resource.collection)
+        self._list_complete = False
+        self._first_list = asyncio.Event()
+        self._resource_version = 0
+        self._trouble = ""
+        self._heard = 0
+        self._fruitless = 0
+
+    @property
+    def listed(self) -> bool:
+        """Whether the first list is complete."""
+        return self._first_list.is_set()
+
+    @property
+    def resource_version(self) -> int:
+        """How far the view has come; 0 before the first list is complete."""
+        return self._resource_version
+
+    @property
+    def trouble(self) -> str:
+        """Why the cluster cannot be followed at the moment; empty while it can."""
+        return self._trouble
+
+    @property
+    def size(self) -> int:
+        """How many objects of interest are present."""
+        return self._view.size
+
+    async def wait_until_listed(self) -> None:
+        """Returns once the first list is complete."""
+        await self._first_list.wait()
+
+    async def run(self) -> None:
+        """Follows the resource until cancelled. Ends otherwise only with an error of the listener."""
+        while True:
+            began = self._surroundings.now()
+            retry_after: float | None = None
+            clean = False
+            try:
+                if self._list_complete:
+                    await self._watch()
+                    clean = True
+                else:
+                    await self._list()
+                    continue
+            except ResourceExpiredError as error:
+                self._list_complete = False
+                self._log.info(
+                    "history was lost, listing afresh", error=str(error), resource_version=self._resource_version
+                )
+            except (OutsideError, UnexpectedAnswerError) as error:
+                retry_after = error.retry_after if isinstance(error, ClusterUnavailableError) else None
+                self._complain(str(error))
+            if self._surroundings.now() - began >= self._pacing.healthy_seconds:
+                self._backoff.succeeded()
+                if clean:
+                    continue
+            await self._surroundings.sleep(self._backoff.next_delay(self._surroundings.draw(), at_least=retry_after))
+
+    async def _list(self) -> None:
+        self._view.begin_list()
+        limit = self._pacing.page_limit
+        version: int | None = None
+        token = ""
+        while version is None or token:
+            try:
+                page_version, token = await self._list_page(limit, token)
+            except AnswerTooLargeError:
+                if limit == 1:
+                    raise
+                limit = max(1, limit // 4)
+                self._log.info("a page is too large, asking for smaller ones", limit=limit)
+                continue
+            # Every page shows the state as of the first one.
+            version = page_version if version is None else version
+        self._resource_version = version
+        self._list_complete = True
+        self._fruitless = 0
+        self._view.complete_list(version)
+        self._log.info("the list is complete", resource_version=version, of_interest=self._view.size)
+        self._first_list.set()
+        self._recover()
+
+    async def _list_page(self, limit: int, token: str) -> tuple[int, str]:
+        """Tells of one page. Only here is a page held, and it is let go before the next one is asked for."""
+        params = {**self._resource.selectors, "limit": str(limit)}
+        if token:
+            params["continue"] = token
+        page = read_page(
+            await self._transport.get(self._resource.collection, params, accept=self._resource.list_accept)
+        )
+        for begin in range(0, len(page.items), SLICE_SIZE):
+            for raw in page.items[begin : begin + SLICE_SIZE]:
+                self._take(raw)
+            await asyncio.sleep(0)
+        return page.resource_version, page.continue_token
+
+    async def _watch(self) -> None:
+        low, high = self._pacing.watch_seconds
+        seconds = int(low + (high - low) * self._surroundings.draw())
+        params = {
+            **self._resource.selectors,
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": str(self._resource_version),
+            "timeoutSeconds": str(seconds),
+        }
+        self._heard = 0
+        lines = LineSplitter()
+        stream = self._transport.stream(
+            self._resource.collection,
+            params,
+            accept=self._resource.watch_accept,
+            idle_seconds=self._pacing.idle_seconds,
+            total_seconds=seconds + _STREAM_GRACE_SECONDS,
+        )
+        async with stream as pieces:
+            try:
+                async for piece in pieces:
+                    for line in lines.feed(piece):
+                        self._hear(line)
+            except (OutsideError, UnexpectedAnswerError):
+                self._count_fruitless()
+                raise
+            finally:
+                if lines.pending_bytes:
+                    self._log.info("a watch ended in the middle of a line", pending_bytes=lines.pending_bytes)
+
+    def _count_fruitless(self) -> None:
+        self._fruitless = 0 if self._heard else self._fruitless + 1
+        if self._fruitless >= _FRUITLESS_WATCHES:
+            self._list_complete = False
+            self._log.info("watches bring nothing, listing afresh", resource_version=self._resource_version)
+
+    def _hear(self, line: bytes | Overlong) -> None:
+        """Tells of one line of a watch."""
+        if isinstance(line, Overlong):
+            self._listener.unreadable(ObjectIdentity("", "", ""), "an event too long to be read")
+            return
+        event = read_event(line)
+        if event.type == "ERROR":
+            raise failure_of(f"watch {self._resource.collection}", 0, event.object)
+        if event.type in {"ADDED", "MODIFIED"}:
+            version = self._take(event.object)
+        else:
+            identity, version = read_head(event.object)
+            if event.type == "DELETED":
+                self._view.forget(identity)
+        self._heard += 1
+        self._recover()
+        if version is not None:
+            self._resource_version = version
+            self._view.reach(version)
+
+    def _take(self, raw: bytes) -> int | None:
+        """Tells of one object as it is; gives its resourceVersion where that can be read."""
+        try:
+            decoded = self._decode(raw)
+        except UnreadableObjectError as error:
+            self._view.see_unreadable(error.identity, error.reason)
+            return error.resource_version
+        except Exception as error:  # noqa: BLE001 - foreign bytes may break a decoder in ways nobody foresaw; the watch goes on
+            head = read_head(raw)
+            self._view.see_unreadable(head.identity, f"{type(error).__name__}: {error}")
+            return head.resource_version
+        self._view.see(decoded)
+        return decoded.resource_version
+
+    def _complain(self, trouble: str) -> None:
+        if trouble != self._trouble:
+            self._log.warning("the cluster cannot be followed, trying again", error=trouble)
+        self._trouble = trouble
+
+    def _recover(self) -> None:
+        if self._trouble:
+            self._log.info("the cluster is followed again", resource_version=self._resource_version)
+        self._trouble = ""

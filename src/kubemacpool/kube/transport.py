@@ -1,0 +1,44 @@
+"""The narrow seam between what follows the cluster and the wire: one GET that ends, and one that goes on.
+
+`ApiClient` implements it on the network, `ScriptedTransport` by a script.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from kubemacpool.ports.errors import ClusterUnavailableError
+
+JSON = "application/json"
+METADATA_OF_LIST = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
+METADATA_OF_OBJECT = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
+
+
+class AnswerTooLargeError(ClusterUnavailableError):
+    """The answer is larger than we are ready to hold; a smaller page may be asked for."""
+
+
+class StreamSilentError(ClusterUnavailableError):
+    """Nothing came through a stream for longer than an API server keeps silent."""
+
+
+class Transport(Protocol):
+    """Reading from the API server. Every method raises the errors of `kubemacpool.ports.errors`."""
+
+    async def get(self, path: str, params: Mapping[str, str], *, accept: str = JSON) -> bytes:
+        """The whole body of the answer.
+
+        Raises:
+            AnswerTooLargeError: the body is past the client's bound.
+        """
+        ...
+
+    def stream(
+        self, path: str, params: Mapping[str, str], *, accept: str, idle_seconds: float, total_seconds: float
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """The body of the answer in pieces as they come; ends where the server ends it.
+
+        Raises:
+            StreamSilentError: nothing came for `idle_seconds`.
+        """
+        ...

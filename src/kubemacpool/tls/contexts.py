@@ -1,0 +1,52 @@
+"""TLS contexts from certificates in memory."""
+
+import os
+import ssl
+from contextlib import closing
+
+# What the standard library can load a key from is a file. This one has no name in any directory and ends with the process.
+_SCRATCH_NAME = "kubemacpool-tls"
+
+
+def server_context(certificate_pem: bytes, key_pem: bytes) -> ssl.SSLContext:
+    """For a server: TLS 1.2 or newer, HTTP/1.1.
+
+    Raises:
+        ssl.SSLError: certificate and key do not belong together, or one of them is not PEM.
+    """
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    _load_identity(context, certificate_pem, key_pem)
+    return context
+
+
+def client_context(
+    ca_pem: bytes | None, *, verify: bool = True, identity: tuple[bytes, bytes] | None = None
+) -> ssl.SSLContext:
+    """For a client.
+
+    Args:
+        ca_pem: whom to trust; None for the machine's own list.
+        verify: whether the server's certificate and name are checked at all.
+        identity: client certificate and its key, both PEM.
+
+    Raises:
+        ssl.SSLError: something in the PEM cannot be used.
+    """
+    context = ssl.create_default_context(cadata=ca_pem.decode("ascii", "replace") if ca_pem is not None else None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if identity is not None:
+        _load_identity(context, *identity)
+    return context
+
+
+def _load_identity(context: ssl.SSLContext, certificate_pem: bytes, key_pem: bytes) -> None:
+    with closing(os.fdopen(os.memfd_create(_SCRATCH_NAME, os.MFD_CLOEXEC), "wb")) as scratch:
+        scratch.write(certificate_pem.rstrip() + b"\n" + key_pem.rstrip() + b"\n")
+        scratch.flush()
+        context.load_cert_chain(f"/proc/self/fd/{scratch.fileno()}")
