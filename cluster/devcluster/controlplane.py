@@ -246,16 +246,16 @@ class ControlPlane:
             record.write(self.layout)
             self.set_nodes(self.spec.nodes, progress)
             if self.spec.ends_with_caller:
-                self._start_guard()
+                caller = ProcessId.current()
+                who = (str(caller.pid), str(caller.started), caller.boot)
+                self.start_python(GUARD, "devcluster.guard", *who, str(self.layout.state_dir))
         return started
 
-    def _start_guard(self) -> None:
-        caller = ProcessId.current()
-        who = [str(caller.pid), str(caller.started), caller.boot]
-        self.layout.daemon(GUARD).start(
-            [sys.executable, "-m", "devcluster.guard", *who, str(self.layout.state_dir)],
-            {"PYTHONPATH": str(Path(__file__).resolve().parents[1])},
-        )
+    def start_python(self, name: str, module: str, *arguments: str) -> None:
+        """Start a module of this package as a daemon of the cluster."""
+        source = str(Path(__file__).resolve().parents[1])
+        environment = _environment() | {"PYTHONPATH": source, "PYTHONUNBUFFERED": "1"}
+        self.layout.daemon(name).start([sys.executable, "-m", module, *arguments], environment)
 
     @property
     def _controllers(self) -> bool:

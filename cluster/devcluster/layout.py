@@ -79,6 +79,10 @@ class Layout:
         """Every process that is recorded here, running or not."""
         return [self.daemon(path.stem) for path in sorted(self.run.glob("[!.]*.json"))]
 
+    def replicas(self) -> list[Daemon]:
+        """Every replica's process that is recorded here."""
+        return [daemon for daemon in self.daemons() if daemon.name.startswith("replica-")]
+
 
 class Ports(msgspec.Struct, frozen=True):
     """The ports of the cluster's own programs on 127.0.0.1."""
