@@ -13,18 +13,35 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
+	"math"
 	"net"
 	"os"
 	"sort"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-const placeholder = "############"
+const (
+	placeholder = "############"
+	// A server that refuses connections is not asked more often than this.
+	redialPause = 50 * time.Millisecond
+	dialTimeout = 5 * time.Second
+)
+
+// plan is what every connection does. It ends after `requests` or at `end`, whichever comes first.
+type plan struct {
+	address  string
+	tls      *tls.Config
+	template []byte
+	places   []int
+	want     expectation
+	requests int64
+	begin    time.Time
+	end      time.Time
+	counter  atomic.Int64
+	first    int64
+}
 
 type outcome struct {
 	latencies []float64
@@ -37,11 +54,15 @@ func main() {
 	path := flag.String("path", "/", "request target")
 	ca := flag.String("ca", "", "file with the CA certificate to trust")
 	name := flag.String("server-name", "", "name to verify the server's certificate against")
+	cert := flag.String("cert", "", "file with a client certificate, if the server asks for one")
+	key := flag.String("key", "", "file with its key")
 	bodyFile := flag.String("body", "", "file with the request's body")
 	connections := flag.Int("connections", 1, "connections, each with one request at a time")
-	duration := flag.Duration("duration", 5*time.Second, "how long to measure")
-	warmup := flag.Duration("warmup", time.Second, "how long to run before measuring")
-	want := flag.String("want", "", "text that every response must contain")
+	duration := flag.Duration("duration", 5*time.Second, "how long to measure, or with -requests the longest to take")
+	warmup := flag.Duration("warmup", 0, "how long to run before measuring")
+	requests := flag.Int64("requests", 0, "requests to send in all; 0: as many as the duration allows")
+	status := flag.Int("status", 200, "status that every response must have")
+	text := flag.String("want", "", "text that every response must contain")
 	flag.Parse()
 	if err := check(*address); err != nil {
 		fail(err)
@@ -50,34 +71,26 @@ func main() {
 	if err != nil {
 		fail(err)
 	}
-	pem, err := os.ReadFile(*ca)
+	config, err := clientConfig(*ca, *name, *cert, *key)
 	if err != nil {
 		fail(err)
 	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		fail(fmt.Errorf("%s holds no certificate", *ca))
-	}
-	config := &tls.Config{RootCAs: roots, ServerName: *name}
 	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", *path, *name, len(body))
-	request := append([]byte(head), body...)
-
-	start := time.Now()
-	begin := start.Add(*warmup)
-	end := begin.Add(*duration)
-	var counter atomic.Int64
-	counter.Store(time.Now().UnixMilli() % 1_000_000 * 100_000)
-	outcomes := make([]outcome, *connections)
-	var group sync.WaitGroup
-	for i := range outcomes {
-		group.Add(1)
-		go func() {
-			defer group.Done()
-			run(*address, config, request, []byte(*want), &counter, begin, end, &outcomes[i])
-		}()
+	template := append([]byte(head), body...)
+	p := &plan{
+		address:  *address,
+		tls:      config,
+		template: template,
+		places:   places(template),
+		want:     expectation{status: *status, text: []byte(*text)},
+		requests: math.MaxInt64,
+		// Two runs must not use the same numbers either: the clock tells them apart.
+		first: time.Now().UnixMilli() % 1_000_000 * 1_000_000,
 	}
-	group.Wait()
-	report(outcomes, duration.Seconds())
+	if *requests > 0 {
+		p.requests = *requests
+	}
+	report(p.run(*connections, *warmup, *duration))
 }
 
 // check refuses every target that is not a loopback address: this program is a load generator.
@@ -92,35 +105,96 @@ func check(address string) error {
 	return nil
 }
 
-func run(address string, config *tls.Config, template, want []byte, counter *atomic.Int64, begin, end time.Time, out *outcome) {
-	request := bytes.Clone(template)
-	var places []int
+func clientConfig(ca, name, cert, key string) (*tls.Config, error) {
+	pem, err := os.ReadFile(ca)
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("-ca %s holds no certificate", ca)
+	}
+	config := &tls.Config{RootCAs: roots, ServerName: name}
+	if cert != "" {
+		pair, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			return nil, err
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return config, nil
+}
+
+// places finds where in the request the unique numbers go.
+func places(request []byte) []int {
+	var found []int
 	for at := 0; ; {
 		i := bytes.Index(request[at:], []byte(placeholder))
 		if i < 0 {
-			break
+			return found
 		}
-		places = append(places, at+i)
+		found = append(found, at+i)
 		at += i + len(placeholder)
 	}
-	var conn *tls.Conn
-	var reader *bufio.Reader
-	for time.Now().Before(end) {
-		if conn == nil {
-			dialed, err := tls.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}, "tcp", address, config)
+}
+
+// run opens every connection before the first request is sent, and returns what they saw and how long it took.
+func (p *plan) run(connections int, warmup, duration time.Duration) ([]outcome, time.Duration) {
+	outcomes := make([]outcome, connections)
+	var dialed, finished sync.WaitGroup
+	start := make(chan struct{})
+	for i := range outcomes {
+		dialed.Add(1)
+		finished.Add(1)
+		go func() {
+			defer finished.Done()
+			conn, err := p.dial()
 			if err != nil {
+				outcomes[i].fail(err)
+			}
+			dialed.Done()
+			<-start
+			p.drive(conn, &outcomes[i])
+		}()
+	}
+	dialed.Wait()
+	p.begin = time.Now().Add(warmup)
+	p.end = p.begin.Add(duration)
+	close(start)
+	finished.Wait()
+	return outcomes, time.Since(p.begin)
+}
+
+func (p *plan) dial() (*tls.Conn, error) {
+	return tls.DialWithDialer(&net.Dialer{Timeout: dialTimeout}, "tcp", p.address, p.tls)
+}
+
+// drive sends one request after the other on one connection, and dials anew after an error.
+func (p *plan) drive(conn *tls.Conn, out *outcome) {
+	request := bytes.Clone(p.template)
+	var reader *bufio.Reader
+	if conn != nil {
+		reader = bufio.NewReaderSize(conn, readBuffer)
+	}
+	for time.Now().Before(p.end) {
+		number := p.counter.Add(1)
+		if number > p.requests {
+			break
+		}
+		if conn == nil {
+			var err error
+			if conn, err = p.dial(); err != nil {
 				out.fail(err)
-				time.Sleep(50 * time.Millisecond)
+				time.Sleep(redialPause)
 				continue
 			}
-			conn, reader = dialed, bufio.NewReaderSize(dialed, 16384)
+			reader = bufio.NewReaderSize(conn, readBuffer)
 		}
-		number := fmt.Sprintf("%012d", counter.Add(1))
-		for _, place := range places {
-			copy(request[place:], number)
+		for _, place := range p.places {
+			copy(request[place:], fmt.Sprintf("%012d", p.first+number))
 		}
 		sent := time.Now()
-		err := exchange(conn, reader, request, want)
+		err := exchange(conn, reader, request, p.want)
 		took := time.Since(sent)
 		if err != nil {
 			out.fail(err)
@@ -128,7 +202,7 @@ func run(address string, config *tls.Config, template, want []byte, counter *ato
 			conn = nil
 			continue
 		}
-		if sent.After(begin) {
+		if !sent.Before(p.begin) {
 			out.latencies = append(out.latencies, float64(took.Nanoseconds())/1000)
 		}
 	}
@@ -144,48 +218,7 @@ func (o *outcome) fail(err error) {
 	}
 }
 
-// exchange sends one request and reads its response, which must have a Content-Length.
-func exchange(conn *tls.Conn, reader *bufio.Reader, request, want []byte) error {
-	if err := conn.SetDeadline(time.Now().Add(15 * time.Second)); err != nil {
-		return err
-	}
-	if _, err := conn.Write(request); err != nil {
-		return err
-	}
-	status, err := reader.ReadString('\n')
-	if err != nil {
-		return err
-	}
-	length := -1
-	for {
-		line, err := reader.ReadString('\n')
-		if err != nil {
-			return err
-		}
-		line = strings.TrimRight(line, "\r\n")
-		if line == "" {
-			break
-		}
-		if key, value, found := strings.Cut(line, ":"); found && strings.EqualFold(key, "Content-Length") {
-			if length, err = strconv.Atoi(strings.TrimSpace(value)); err != nil {
-				return err
-			}
-		}
-	}
-	if length < 0 {
-		return fmt.Errorf("response without Content-Length: %s", status)
-	}
-	body := make([]byte, length)
-	if _, err := io.ReadFull(reader, body); err != nil {
-		return err
-	}
-	if !strings.Contains(status, " 200 ") || !bytes.Contains(body, want) {
-		return fmt.Errorf("unexpected response: %s %.300s", strings.TrimSpace(status), body)
-	}
-	return nil
-}
-
-func report(outcomes []outcome, seconds float64) {
+func report(outcomes []outcome, took time.Duration) {
 	var all []float64
 	errors, firstErr := 0, ""
 	for _, o := range outcomes {
@@ -203,8 +236,8 @@ func report(outcomes []outcome, seconds float64) {
 		return all[min(len(all)-1, int(q*float64(len(all))))]
 	}
 	_ = json.NewEncoder(os.Stdout).Encode(map[string]any{
-		"requests": len(all), "errors": errors, "first_error": firstErr, "seconds": seconds,
-		"requests_per_second": float64(len(all)) / seconds,
+		"requests": len(all), "errors": errors, "first_error": firstErr, "seconds": took.Seconds(),
+		"requests_per_second": float64(len(all)) / took.Seconds(),
 		"p50_us":              quantile(0.5), "p99_us": quantile(0.99), "max_us": quantile(1),
 	})
 }

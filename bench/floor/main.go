@@ -1,0 +1,103 @@
+// Command floor is an admission webhook that says yes to everything: the least that any webhook costs.
+//
+// It reads the review, decodes its uid and answers; nothing else. GET /count tells how many reviews it has answered,
+// so that a benchmark can be sure that it was asked.
+package main
+
+import (
+	"crypto/tls"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// The API server sends no object of more than 3 MiB; a review holds it once or twice.
+	largestReview = 7 << 20
+	// The API server keeps idle connections for 90 s; who closes them first makes a request fail.
+	idleTimeout = 120 * time.Second
+	readTimeout = 10 * time.Second
+)
+
+type review struct {
+	Request struct {
+		UID string `json:"uid"`
+	} `json:"request"`
+}
+
+type answer struct {
+	APIVersion string   `json:"apiVersion"`
+	Kind       string   `json:"kind"`
+	Response   response `json:"response"`
+}
+
+type response struct {
+	UID     string `json:"uid"`
+	Allowed bool   `json:"allowed"`
+}
+
+var answered atomic.Int64
+
+func main() {
+	address := flag.String("address", "127.0.0.1:8443", "host:port to listen on")
+	cert := flag.String("cert", "", "file with the serving certificate")
+	key := flag.String("key", "", "file with its key")
+	flag.Parse()
+	if err := serve(*address, *cert, *key); err != nil {
+		fmt.Fprintln(os.Stderr, "floor:", err)
+		os.Exit(1)
+	}
+}
+
+func serve(address, cert, key string) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return err
+	}
+	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+		return fmt.Errorf("-address %s: only loopback addresses are allowed", address)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /mutate-pods", admit)
+	mux.HandleFunc("GET /count", count)
+	server := &http.Server{
+		Addr:              address,
+		Handler:           mux,
+		ReadHeaderTimeout: readTimeout,
+		IdleTimeout:       idleTimeout,
+		// HTTP/1.1 only, which is what the API server speaks to webhooks.
+		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},
+	}
+	return server.ListenAndServeTLS(cert, key)
+}
+
+func admit(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, largestReview))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	var asked review
+	if err := json.Unmarshal(body, &asked); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	told, err := json.Marshal(answer{"admission.k8s.io/v1", "AdmissionReview", response{asked.Request.UID, true}})
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	answered.Add(1)
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(told)
+}
+
+func count(w http.ResponseWriter, _ *http.Request) {
+	_, _ = fmt.Fprintln(w, answered.Load())
+}

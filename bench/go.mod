@@ -1,0 +1,3 @@
+module kubemacpool.io/bench
+
+go 1.26.0

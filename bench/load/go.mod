@@ -1,3 +1,0 @@
-module kubemacpool.io/bench/load
-
-go 1.24
