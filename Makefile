@@ -1,0 +1,86 @@
+# The verbs of this project. Every target installs what it needs first; `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+CACHE := $(or $(MACPOOL_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kubemacpool)
+UV_HOME := $(CACHE)/uv
+UV := $(UV_HOME)/bin/uv
+PYTHON3 ?= python3
+PY := .venv/bin/python
+DEVCLUSTER := PYTHONPATH=cluster $(PY) -m devcluster
+INSTALLED := .venv/.installed
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# -- installing ---------------------------------------------------------------------------------------------------
+
+$(UV): requirements/uv.txt
+	@echo "installing uv into $(UV_HOME)"
+	@$(PYTHON3) -c 'import sys; sys.exit("Python 3.11 or later is needed, this is %d.%d" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON3) -m venv --clear $(UV_HOME)
+	@$(UV_HOME)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $(UV)
+
+$(INSTALLED): $(UV) requirements/dev.txt pyproject.toml
+	@echo "installing the locked dependencies into .venv"
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON3) .venv
+	@$(UV) pip sync --quiet --python $(PY) --require-hashes requirements/dev.txt
+	@$(UV) pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: install
+install: $(INSTALLED) ## Install uv and the locked dependencies into .venv
+
+.PHONY: lock
+lock: $(UV) ## Resolve the dependencies anew and write the lock files
+	$(UV) pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 \
+	  pyproject.toml -o requirements/runtime.txt
+	$(UV) pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 \
+	  pyproject.toml --group dev -o requirements/dev.txt
+
+# -- the development cluster --------------------------------------------------------------------------------------
+
+.PHONY: cluster-up cluster-sync cluster-down
+cluster-up: $(INSTALLED) ## Start the development cluster (MACPOOL_PROVIDER, MACPOOL_NUM_NODES, KUBERNETES_VERSION)
+	@$(DEVCLUSTER) up
+
+cluster-sync: $(INSTALLED) ## Install KubeMacPool in the development cluster, or upgrade it
+	@$(DEVCLUSTER) sync
+
+cluster-down: $(INSTALLED) ## Stop the development cluster and forget its state
+	@$(DEVCLUSTER) down
+
+.PHONY: demo
+demo: $(INSTALLED) ## Show the main job on a real control plane
+	@PYTHONPATH=cluster $(PY) -m demo
+
+# -- checking -----------------------------------------------------------------------------------------------------
+
+.PHONY: format
+format: $(INSTALLED) ## Format the code and mend what can be mended
+	@.venv/bin/ruff check --fix --quiet || true
+	@.venv/bin/ruff format
+
+.PHONY: check
+check: $(INSTALLED) ## Everything that takes seconds: lint, format, types, layers, unit tests
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+	@git ls-files -z '*.sh' | xargs -0 -r .venv/bin/shellcheck
+	@$(PY) -m pytest tests/unit -q --durations=0 --durations-min=1 --cov=kubemacpool.core --cov=kubemacpool.wire --cov-branch --cov-fail-under=100
+
+.PHONY: test
+test: check ## All tests, on a real control plane
+	@$(PY) -m pytest tests --ignore=tests/unit
+
+.PHONY: bench
+bench: $(INSTALLED) ## Measure the webhook and the control plane with and without it
+	@$(PY) bench/run.py
+
+.PHONY: clean
+clean: ## Remove what was built here; the cache outside the tree stays
+	@rm -rf .venv _out dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage

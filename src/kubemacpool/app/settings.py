@@ -1,0 +1,80 @@
+"""What can be set, and what a setting may be. Read once, at start."""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from kubemacpool.telemetry.logs import LogFormat, LogLevel
+
+DEFAULT_NAMESPACE: Final = "kubemacpool-system"
+
+IN_FLIGHT_FLOOR: Final = 70
+"""Seconds: the webhook's time-out (10 s as shipped) and the API server's request time-out (60 s by default). A pod that
+was admitted may still be persisted for so long; a shorter wait time could free its addresses too early."""
+
+DEFAULT_WAIT_TIME: Final = 120
+_DNS_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be; the message names the flag, its environment variable, the value and the remedy."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set for one replica.
+
+    Attributes:
+        kubeconfig: file that says how to reach the API server; None for the ServiceAccount of the pod we run in.
+        namespace: where our own objects are (ConfigMap, Secrets).
+        bind_address: IP address to listen on.
+        webhook_port: TCP port of the webhook and the probes.
+        metrics_port: TCP port of the metrics.
+        wait_time: seconds for which a grant is kept whose object never appeared: the in-flight bound.
+        cool_down: seconds for which a released address is kept back; 0 for not at all.
+        drain_delay: seconds between SIGTERM and closing the port, for endpoints to be taken out of the Service.
+        log_level: the least severe lines that are written.
+        log_format: one JSON object a line, or lines for people.
+    """
+
+    kubeconfig: Path | None = None
+    namespace: str = DEFAULT_NAMESPACE
+    bind_address: str = "0.0.0.0"  # noqa: S104 (a webhook is there to be reached)
+    webhook_port: int = 8000
+    metrics_port: int = 8443
+    wait_time: int = DEFAULT_WAIT_TIME
+    cool_down: int = DEFAULT_WAIT_TIME
+    drain_delay: int = 3
+    log_level: LogLevel = "info"
+    log_format: LogFormat = "json"
+
+    def __post_init__(self) -> None:
+        """Check what no type can say.
+
+        Raises:
+            SettingsError: for the first setting that cannot be.
+        """
+        try:
+            ipaddress.ip_address(self.bind_address)
+        except ValueError:
+            raise SettingsError(
+                f"--bind-address (KUBEMACPOOL_BIND_ADDRESS) is {self.bind_address!r}, which is not an IP address; "
+                "use 0.0.0.0 for all interfaces"
+            ) from None
+        if self.webhook_port == self.metrics_port != 0:
+            raise SettingsError(
+                f"--webhook-port (KUBEMACPOOL_WEBHOOK_PORT) and --metrics-port (KUBEMACPOOL_METRICS_PORT) are both "
+                f"{self.webhook_port}; give each a port of its own"
+            )
+        if _DNS_LABEL.fullmatch(self.namespace) is None:
+            raise SettingsError(
+                f"--namespace (POD_NAMESPACE) is {self.namespace!r}, which cannot be the name of a namespace; "
+                f"as shipped it is {DEFAULT_NAMESPACE}"
+            )
+        if self.kubeconfig is not None and not self.kubeconfig.is_file():
+            raise SettingsError(
+                f"--kubeconfig (KUBECONFIG) is {self.kubeconfig}, which is not a file; "
+                "give the path of a kubeconfig, or leave it out inside a cluster"
+            )

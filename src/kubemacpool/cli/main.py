@@ -1,0 +1,114 @@
+"""The command `kubemacpool`."""
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kubemacpool.app.program import StartError, run_manager
+from kubemacpool.app.settings import DEFAULT_NAMESPACE, DEFAULT_WAIT_TIME, IN_FLIGHT_FLOOR, Settings, SettingsError
+from kubemacpool.telemetry.logs import LogFormat, LogLevel
+
+_cli = typer.Typer(
+    name="kubemacpool",
+    help="MAC addresses from a pool for the secondary interfaces of pods: never a duplicate, never in the way.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_PORT = {"min": 0, "max": 65535}
+
+
+def _print_version(value: bool) -> None:  # noqa: FBT001 (the signature of an option's callback)
+    if value:
+        typer.echo(f"kubemacpool {version('kubemacpool')}")
+        raise typer.Exit
+
+
+@_cli.callback()
+def _root(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@_cli.command("manager")
+def _manager(  # noqa: PLR0913, PLR0917 (a setting each)
+    kubeconfig: Annotated[
+        Path | None,
+        typer.Option(envvar="KUBECONFIG", help="How to reach the API server; not needed inside a cluster."),
+    ] = None,
+    namespace: Annotated[
+        str, typer.Option(envvar="POD_NAMESPACE", help="Namespace of the ConfigMap, the Secrets and the Service.")
+    ] = DEFAULT_NAMESPACE,
+    bind_address: Annotated[
+        str, typer.Option(envvar="KUBEMACPOOL_BIND_ADDRESS", help="IP address to listen on.")
+    ] = Settings.bind_address,
+    webhook_port: Annotated[
+        int, typer.Option(envvar="KUBEMACPOOL_WEBHOOK_PORT", help="Port of webhook and probes.", **_PORT)
+    ] = Settings.webhook_port,
+    metrics_port: Annotated[
+        int, typer.Option(envvar="KUBEMACPOOL_METRICS_PORT", help="Port of the metrics.", **_PORT)
+    ] = Settings.metrics_port,
+    wait_time: Annotated[
+        int,
+        typer.Option(
+            envvar="KUBEMACPOOL_WAIT_TIME",
+            min=1,
+            help="Seconds for which a granted address is kept whose object never appeared. It must outlast an admission: "
+            f"with the time-outs of webhook and API server as shipped, {IN_FLIGHT_FLOOR}.",
+        ),
+    ] = DEFAULT_WAIT_TIME,
+    cool_down: Annotated[
+        int | None,
+        typer.Option(
+            envvar="KUBEMACPOOL_COOL_DOWN",
+            min=0,
+            help="Seconds for which a released address is kept back; 0 for not at all.",
+            show_default="the wait time",
+        ),
+    ] = None,
+    drain_delay: Annotated[
+        int,
+        typer.Option(
+            envvar="KUBEMACPOOL_DRAIN_DELAY",
+            min=0,
+            help="Seconds between SIGTERM and closing the port, for the Service to send its connections elsewhere.",
+        ),
+    ] = Settings.drain_delay,
+    log_level: Annotated[
+        LogLevel, typer.Option(envvar="KUBEMACPOOL_LOG_LEVEL", help="The least severe lines that are written.")
+    ] = "info",
+    log_format: Annotated[
+        LogFormat, typer.Option(envvar="KUBEMACPOOL_LOG_FORMAT", help="One JSON object a line, or lines for people.")
+    ] = "json",
+) -> None:
+    """Run one replica: answer admissions and follow the cluster until SIGTERM or SIGINT."""
+    try:
+        settings = Settings(
+            kubeconfig=kubeconfig,
+            namespace=namespace,
+            bind_address=bind_address,
+            webhook_port=webhook_port,
+            metrics_port=metrics_port,
+            wait_time=wait_time,
+            cool_down=wait_time if cool_down is None else cool_down,
+            drain_delay=drain_delay,
+            log_level=log_level,
+            log_format=log_format,
+        )
+        run_manager(settings)
+    except (SettingsError, StartError) as error:
+        typer.echo(f"kubemacpool: {error}", err=True)
+        sys.exit(2)
+
+
+def main() -> None:
+    """Run the command line."""
+    _cli()

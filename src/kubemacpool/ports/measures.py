@@ -1,0 +1,23 @@
+"""What the services tell of their work, in figures."""
+
+from typing import Literal, Protocol
+
+Outcome = Literal["untouched", "granted", "refused", "invalid", "exhausted", "unavailable", "malformed"]
+"""How an admission ended: nothing to do; addresses granted; an address refused; the user's annotation wrong; pool full;
+nobody could decide; not a review at all."""
+
+
+class Measures(Protocol):
+    """Takes figures as they arise. Must be cheap: it is called inside admissions."""
+
+    def admission(self, outcome: Outcome, seconds: float) -> None:
+        """One admission was answered, this long after its body had been read."""
+        ...
+
+    def range_judged(self, *, valid: bool) -> None:
+        """The range in the ConfigMap was read, and is in force or not."""
+        ...
+
+    def unreadable(self, kind: str) -> None:
+        """An object of this kind could not be read, and was passed over."""
+        ...

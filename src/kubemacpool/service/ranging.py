@@ -1,0 +1,96 @@
+"""The range in the ConfigMap, taken up while running; a wrong or missing one never takes the last good one away."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from kubemacpool.core.pool import Pool
+from kubemacpool.ports.measures import Measures
+from kubemacpool.ports.notices import Notices, Regarding
+from kubemacpool.service.readiness import Readiness
+from kubemacpool.wire.objects import ObjectIdentity
+from kubemacpool.wire.ranges import RANGE_CONFIG_MAP, RANGE_END, RANGE_START, RangeError, parse_pool
+
+INVALID_RANGE = "InvalidRange"
+_OBSTACLE = "range"
+_log = structlog.get_logger(__name__)
+
+
+class RangeFollower:
+    """Keeps the pool in line with the ConfigMap (implements `WatchListener[Mapping[str, str]]`)."""
+
+    def __init__(
+        self,
+        namespace: str,
+        replace_pool: Callable[[Pool], None],
+        readiness: Readiness,
+        measures: Measures,
+        notices: Notices,
+    ) -> None:
+        """Wait for the first good range.
+
+        Args:
+            namespace: where the ConfigMap is.
+            replace_pool: called with each new pool after the first.
+            readiness: hindered until there is a first one.
+            measures: told whether the range in the ConfigMap is in force.
+            notices: where a wrong range is reported to people.
+        """
+        self._where = f"ConfigMap {namespace}/{RANGE_CONFIG_MAP}"
+        self._namespace = namespace
+        self._replace_pool = replace_pool
+        self._readiness = readiness
+        self._measures = measures
+        self._notices = notices
+        self._pool: Pool | None = None
+        self._judged = False
+        self._first: asyncio.Future[Pool] = asyncio.get_running_loop().create_future()
+        readiness.hinder(_OBSTACLE, f"{self._where} has not been read yet")
+
+    async def first_pool(self) -> Pool:
+        """The pool to start with; waits until the ConfigMap is there and good."""
+        return await self._first
+
+    def present(self, identity: ObjectIdentity, item: Mapping[str, str]) -> None:
+        """The ConfigMap exists: take up its range, or report what is wrong with it."""
+        try:
+            pool = parse_pool(item)
+        except RangeError as error:
+            self._reject(str(error), identity.uid)
+            return
+        self._measures.range_judged(valid=True)
+        if self._pool is not None and pool.ranges == self._pool.ranges:
+            return
+        _log.info("range taken up", range=str(pool), addresses=pool.size)
+        starting, self._pool = self._pool is None, pool
+        if starting:
+            self._readiness.clear(_OBSTACLE)
+            self._first.set_result(pool)
+        else:
+            self._replace_pool(pool)
+
+    def gone(self, identity: ObjectIdentity) -> None:
+        """The ConfigMap was deleted."""
+        self._reject("it was deleted; apply the release manifest again to bring it back", identity.uid)
+
+    def reached(self, resource_version: int) -> None:  # noqa: ARG002 (the listener's signature)
+        """The first look is done: if there was nothing, say what is waited for."""
+        if self._pool is None and not self._judged:
+            self._reject(f"it does not exist; create it with {RANGE_START} and {RANGE_END}", "")
+
+    def unreadable(self, identity: ObjectIdentity, reason: str) -> None:
+        """The ConfigMap is not of the expected shape."""
+        self._reject(reason, identity.uid)
+
+    def _reject(self, fault: str, uid: str) -> None:
+        self._judged = True
+        if self._pool is None:
+            sentence = f"{self._where}: {fault}"
+            self._readiness.hinder(_OBSTACLE, sentence)
+        else:
+            sentence = f"{self._where}: {fault}. The range in force stays {self._pool}"
+        self._measures.range_judged(valid=False)
+        _log.warning("range not taken up", reason=sentence)
+        regarding = Regarding("v1", "ConfigMap", self._namespace, RANGE_CONFIG_MAP, uid)
+        self._notices.warn(regarding, INVALID_RANGE, sentence)

@@ -1,0 +1,21 @@
+"""Whether this replica can do its work, and if not, what it waits for."""
+
+
+class Readiness:
+    """Obstacles by name, each with a sentence for people; ready while there are none."""
+
+    def __init__(self) -> None:
+        self._obstacles: dict[str, str] = {}
+
+    def hinder(self, name: str, sentence: str) -> None:
+        """Something is missing; said again under the same name, the sentence is replaced."""
+        self._obstacles[name] = sentence
+
+    def clear(self, name: str) -> None:
+        """The obstacle of this name is gone, if it was there."""
+        self._obstacles.pop(name, None)
+
+    @property
+    def obstacles(self) -> tuple[str, ...]:
+        """What is missing, a sentence each."""
+        return tuple(self._obstacles.values())
