@@ -16,7 +16,7 @@ _OCTET: Final = 1 << 40
 
 
 class AddressRange(NamedTuple):
-    """The addresses from `first` to `last`, both included."""
+    """The addresses from `first` to `last`, both included; none where `last` is the smaller."""
 
     first: int
     last: int
@@ -94,9 +94,9 @@ def _unicast(ranges: Iterable[AddressRange]) -> Iterator[AddressRange]:
 
 
 def _merged(ranges: Iterable[AddressRange]) -> list[AddressRange]:
-    """Sort ranges and join those that overlap."""
+    """Sort ranges and join those that overlap; one that ends before it begins holds nothing."""
     merged: list[AddressRange] = []
-    for each in sorted(ranges):
+    for each in sorted(each for each in ranges if each.first <= each.last):
         if merged and each.first <= merged[-1].last:
             merged[-1] = AddressRange(merged[-1].first, max(merged[-1].last, each.last))
         else:
