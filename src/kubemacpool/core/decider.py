@@ -3,6 +3,7 @@
 One call, one step: nothing in here waits, so a decision and its record cannot be torn apart (rule 11).
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from kubemacpool.core.addresses import AddressError, check_interface_address
@@ -11,19 +12,16 @@ from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import Party
 from kubemacpool.core.pool import Pool
 
-GIVEN_EARLY: Final = frozenset({"Pod"})
-"""Kinds whose released addresses may be given before their cool-down has passed, when nothing else is free (rule 8).
-
-A VirtualMachine's may not: only the cool-down covers what another of its objects still has in flight (rule 2).
-"""
+_NONE_YET: Final = -1
+"""Before the first grant: the address after it is the pool's first."""
 
 
 class Decider:
-    """A ledger, and the place in the pool from which the next free address is looked for."""
+    """A ledger, and the address after which the next free one is looked for."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self._cursor = 0
+        self._last = _NONE_YET
 
     def decide(self, request: AddressRequest, now: float) -> Decision:
         """Grant every interface its address, or none (rule 2).
@@ -35,24 +33,22 @@ class Decider:
         refusals = self._refusals(request)
         if refusals:
             return Refused(refusals)
-        addresses, cursor = self._choose(request, now)
+        self.ledger.end_cooling(now)  # time did it, not this request: so for a dry run as well
+        addresses, last = self._choose(request)
         missing = addresses.count(None)
         if missing:
             return self._exhausted(missing)
         chosen = tuple(address for address in addresses if address is not None)
         if not request.dry_run:
-            self._cursor = cursor
+            self._last = last
             for address in chosen:
                 if address not in request.carried:
                     self.ledger.grant(address, request.party, now)
         return Granted(chosen)
 
     def replace_pool(self, pool: Pool) -> None:
-        """Grant from another pool from now on, going on after the address that was granted last."""
-        before = self.ledger.pool
-        last = before.address_at((self._cursor - 1) % before.size)
+        """Grant from another pool from now on, going on after the address that the search gave last."""
         self.ledger.replace_pool(pool)
-        self._cursor = pool.position_after(last) if self._cursor else 0
 
     def _refusals(self, request: AddressRequest) -> tuple[Refusal, ...]:
         """What is wrong with the addresses that the user gave; each is judged, so that one answer names them all."""
@@ -84,42 +80,34 @@ class Decider:
             return Refusal(interface, address, Fault.PENDING, grant.party)
         return None
 
-    def _choose(self, request: AddressRequest, now: float) -> tuple[list[int | None], int]:
-        """An address for every interface (None where there is none left), and the position to go on from."""
-        self.ledger.end_cooling(now)
-        cursor = self._cursor
-        spoken_for = {address for address in request.wanted if address is not None}
+    def _choose(self, request: AddressRequest) -> tuple[list[int | None], int]:
+        """An address for every interface (None where there is none left), and the address to go on after."""
+        # What the object carried is not chosen anew, whether the ledger knows of it or not: it would not be recorded.
+        spoken_for = request.carried.union(address for address in request.wanted if address is not None)
+        free = (address for address in self._free() if address not in spoken_for)
+        early = (address for address, _ in self.ledger.coolest() if address not in spoken_for)
+        last = self._last
         chosen: list[int | None] = []
         for wanted in request.wanted:
-            if wanted is not None:
-                chosen.append(wanted)
-                continue
-            position = self._next_free(cursor, spoken_for)
-            if position is not None:
-                address: int | None = self.ledger.pool.address_at(position)
-                cursor = (position + 1) % self.ledger.pool.size
-            else:
-                address = self._given_early(spoken_for)
-            if address is not None:
-                spoken_for.add(address)
+            address = wanted
+            if address is None:
+                address = next(free, None)
+                if address is not None:
+                    last = address
+                else:
+                    address = next(early, None)  # rather than refusing (rule 8)
             chosen.append(address)
-        return chosen, cursor
+        return chosen, last
 
-    def _next_free(self, cursor: int, spoken_for: set[int]) -> int | None:
-        """The next free position whose address this request does not use already."""
-        for _ in range(len(spoken_for) + 1):  # a search that has met each of them once has met everything
-            position = self.ledger.next_free(cursor)
-            if position is None or self.ledger.pool.address_at(position) not in spoken_for:
-                return position
-            cursor = (position + 1) % self.ledger.pool.size
-        return None
-
-    def _given_early(self, spoken_for: set[int]) -> int | None:
-        """The address that has cooled longest, rather than refusing a pod."""
-        for address, cooling in self.ledger.coolest():
-            if cooling.kind in GIVEN_EARLY and address not in spoken_for:
-                return address
-        return None
+    def _free(self) -> Iterator[int]:
+        """Every free address once, in the pool's order, from the one after the last that was given."""
+        ledger, pool = self.ledger, self.ledger.pool
+        first = position = ledger.next_free(pool.position_after(self._last))
+        while position is not None:
+            yield pool.address_at(position)
+            position = ledger.next_free((position + 1) % pool.size)
+            if position == first:
+                return
 
     def _exhausted(self, missing: int) -> Exhausted:
         ledger = self.ledger

@@ -13,13 +13,20 @@ It is derived from what is told to it and never stored. An address may be in sev
 Moments are seconds on the caller's monotonic clock; they must not decrease from call to call.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from kubemacpool.core.occupancy import Occupancy
 from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.core.pool import Pool
+
+GIVEN_EARLY: Final = frozenset({"Pod"})
+"""Kinds of party whose released addresses may be given before their cool-down has passed (rule 8).
+
+A VirtualMachine's may not: only the cool-down covers what another of its objects still has in flight (rule 2).
+"""
 
 
 @dataclass(slots=True)
@@ -45,7 +52,7 @@ class Cooling(NamedTuple):
 
     since: float
     kind: str
-    """The kind of the last holder; decides whether the address may be given early (rule 8)."""
+    """The kind of the party that held it last; decides whether the address may be given early (rule 8)."""
 
 
 class Ledger:
@@ -63,8 +70,10 @@ class Ledger:
         self.cool_down = cool_down
         self._holders: dict[ObjectKey, Holder] = {}
         self._carriers: dict[int, tuple[ObjectKey, ...]] = {}
-        self._pending: dict[int, Grant] = {}  # in the order of granted_at
-        self._cooling: dict[int, Cooling] = {}  # in the order of since
+        # Ordered dicts where the oldest goes first: a plain one passes over all that was deleted at its front.
+        self._pending: OrderedDict[int, Grant] = OrderedDict()  # in the order of granted_at
+        self._cooling: OrderedDict[int, Cooling] = OrderedDict()  # in the order of since
+        self._given_early: OrderedDict[int, None] = OrderedDict()  # those of `_cooling` that `coolest` tells
         self.pool = pool
         self._occupancy = Occupancy(pool.size)
 
@@ -72,6 +81,11 @@ class Ledger:
 
     def observe(self, holder: Holder, now: float) -> None:
         """An object exists and carries these addresses. Telling it again changes nothing."""
+        if not holder.addresses:
+            self.vanish(holder.key, now)
+            return
+        if len(set(holder.addresses)) < len(holder.addresses):  # written past us: we refuse an address given twice
+            holder = holder._replace(addresses=tuple(dict.fromkeys(holder.addresses)))
         before = self._holders.get(holder.key)
         self._holders[holder.key] = holder
         carried = before.addresses if before is not None else ()
@@ -82,14 +96,14 @@ class Ledger:
             self._settle(address, holder)
         for address in carried:
             if address not in holder.addresses:
-                self._release(address, holder.key, now)
+                self._release(address, holder, now)
 
     def vanish(self, key: ObjectKey, now: float) -> None:
         """The object is gone, completed, or carries nothing any more (rule 8)."""
         holder = self._holders.pop(key, None)
         if holder is not None:
             for address in holder.addresses:
-                self._release(address, key, now)
+                self._release(address, holder, now)
 
     def prove(self, moment: float) -> None:
         """End the grants that can no longer come: all that was persisted before `moment` has been observed (rule 5)."""
@@ -113,6 +127,7 @@ class Ledger:
         """Look for free addresses elsewhere from now on; who holds what stays as it is."""
         self.pool = pool
         self._occupancy = Occupancy(pool.size)
+        self._given_early.clear()
         for addresses in (self._carriers, self._pending, self._cooling):
             for address in addresses:
                 self._mark(address)
@@ -151,10 +166,12 @@ class Ledger:
             self._mark(address)
 
     def coolest(self) -> Iterator[tuple[int, Cooling]]:
-        """Addresses of the pool that wait for nothing but their cool-down, longest cooled first."""
-        for address, cooling in self._cooling.items():
-            if address in self.pool and address not in self._carriers and address not in self._pending:
-                yield address, cooling
+        """What may be given early: addresses that wait for nothing but their cool-down, longest waiting first.
+
+        An address whose grant came to nothing while it was cooling goes to the end.
+        """
+        for address in self._given_early:
+            yield address, self._cooling[address]
 
     def holders(self) -> Iterator[Holder]:
         """Every object seen with an address."""
@@ -190,15 +207,15 @@ class Ledger:
             return
         del self._pending[address]
 
-    def _release(self, address: int, key: ObjectKey, now: float) -> None:
-        left = tuple(other for other in self._carriers[address] if other != key)
+    def _release(self, address: int, holder: Holder, now: float) -> None:
+        left = tuple(other for other in self._carriers[address] if other != holder.key)
         if left:
             self._carriers[address] = left
             return
         del self._carriers[address]
         if self.cool_down > 0:
             self._cooling.pop(address, None)
-            self._cooling[address] = Cooling(now, key.kind)
+            self._cooling[address] = Cooling(now, holder.party.kind)
         self._mark(address)
 
     def _uid_carrying(self, address: int, party: Party) -> str:
@@ -207,11 +224,17 @@ class Ledger:
         return holder.uid if holder is not None and address in holder.addresses else ""
 
     def _mark(self, address: int) -> None:
-        """Bring the map of free positions in line with what is known of one address."""
+        """Bring what is looked up by search in line with what is known of one address."""
         position = self.pool.position_of(address)
         if position is None:
             return
-        if address in self._carriers or address in self._pending or address in self._cooling:
+        cooling = self._cooling.get(address)
+        in_use = address in self._carriers or address in self._pending
+        if in_use or cooling is not None:
             self._occupancy.take(position)
         else:
             self._occupancy.free(position)
+        if cooling is not None and cooling.kind in GIVEN_EARLY and not in_use:
+            self._given_early[address] = None
+        else:
+            self._given_early.pop(address, None)
