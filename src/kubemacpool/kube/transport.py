@@ -10,6 +10,8 @@ from typing import Protocol
 from kubemacpool.ports.errors import ClusterUnavailableError
 
 JSON = "application/json"
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
 METADATA_OF_LIST = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 METADATA_OF_OBJECT = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 

@@ -1,1 +1,4 @@
-"""Certificates: issued, judged, kept in Secrets and put to use. A private key is never logged and never part of an error."""
+"""Certificates: issued, judged, kept in Secrets and put to use.
+
+A private key is never logged and never part of an error.
+"""

@@ -4,7 +4,8 @@ import os
 import ssl
 from contextlib import closing
 
-# What the standard library can load a key from is a file. This one has no name in any directory and ends with the process.
+# What the standard library can load a key from is a file. This one has no name in any directory and ends with the
+# process.
 _SCRATCH_NAME = "kubemacpool-tls"
 
 
