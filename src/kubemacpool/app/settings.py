@@ -22,7 +22,7 @@ class SettingsError(ValueError):
     """A setting that cannot be; the message names the flag, its environment variable, the value and the remedy."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """Everything that can be set for one replica.
 

@@ -23,14 +23,15 @@ _cli = typer.Typer(
 _PORT = {"min": 0, "max": 65535}
 
 
-def _print_version(value: bool) -> None:  # noqa: FBT001 (the signature of an option's callback)
-    if value:
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 (the signature of an option's callback)
+    if wanted:
         typer.echo(f"kubemacpool {version('kubemacpool')}")
         raise typer.Exit
 
 
 @_cli.callback()
 def _root(
+    *,
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
@@ -61,8 +62,8 @@ def _manager(  # noqa: PLR0913, PLR0917 (a setting each)
         typer.Option(
             envvar="KUBEMACPOOL_WAIT_TIME",
             min=1,
-            help="Seconds for which a granted address is kept whose object never appeared. It must outlast an admission: "
-            f"with the time-outs of webhook and API server as shipped, {IN_FLIGHT_FLOOR}.",
+            help="Seconds for which a granted address is kept whose object never appeared. It must outlast an "
+            f"admission: with the time-outs of webhook and API server as shipped, {IN_FLIGHT_FLOOR}.",
         ),
     ] = DEFAULT_WAIT_TIME,
     cool_down: Annotated[

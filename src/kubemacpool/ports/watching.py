@@ -1,8 +1,8 @@
 """Following one kind of object in the cluster: what a watch tells, and what may be asked of it.
 
-A watch is a list followed by events, repeated for as long as the process lives. Whoever listens is told of objects, not of
-events: that one is there (again), that one is gone, and how far the view has come. A listener can therefore miss nothing by
-being told a thing twice.
+A watch is a list followed by events, repeated for as long as the process lives. Whoever listens is told of objects, not
+of events: that one is there (again), that one is gone, and how far the view has come. A listener can therefore miss
+nothing by being told a thing twice.
 """
 
 from typing import Protocol, TypeVar
@@ -26,8 +26,8 @@ class WatchListener(Protocol[ItemT_contra]):
     def reached(self, resource_version: int) -> None:
         """Everything up to and including this resourceVersion has been told.
 
-        Called at the end of a list, after each event and for each bookmark. Resource versions of one resource compare as
-        integers (KEP-5504).
+        Called at the end of a list, after each event and for each bookmark. Resource versions of one resource compare
+        as integers (KEP-5504).
         """
         ...
 

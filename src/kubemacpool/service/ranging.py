@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from kubemacpool.core.pool import Pool
+from kubemacpool.ports.events import Events, Regarding
 from kubemacpool.ports.measures import Measures
-from kubemacpool.ports.notices import Notices, Regarding
 from kubemacpool.service.readiness import Readiness
 from kubemacpool.wire.objects import ObjectIdentity
 from kubemacpool.wire.ranges import RANGE_CONFIG_MAP, RANGE_END, RANGE_START, RangeError, parse_pool
@@ -26,7 +26,7 @@ class RangeFollower:
         replace_pool: Callable[[Pool], None],
         readiness: Readiness,
         measures: Measures,
-        notices: Notices,
+        events: Events,
     ) -> None:
         """Wait for the first good range.
 
@@ -35,14 +35,14 @@ class RangeFollower:
             replace_pool: called with each new pool after the first.
             readiness: hindered until there is a first one.
             measures: told whether the range in the ConfigMap is in force.
-            notices: where a wrong range is reported to people.
+            events: where a wrong range is reported to people.
         """
         self._where = f"ConfigMap {namespace}/{RANGE_CONFIG_MAP}"
         self._namespace = namespace
         self._replace_pool = replace_pool
         self._readiness = readiness
         self._measures = measures
-        self._notices = notices
+        self._events = events
         self._pool: Pool | None = None
         self._judged = False
         self._first: asyncio.Future[Pool] = asyncio.get_running_loop().create_future()
@@ -50,7 +50,8 @@ class RangeFollower:
 
     async def first_pool(self) -> Pool:
         """The pool to start with; waits until the ConfigMap is there and good."""
-        return await self._first
+        first = await self._first
+        return self._pool or first
 
     def present(self, identity: ObjectIdentity, item: Mapping[str, str]) -> None:
         """The ConfigMap exists: take up its range, or report what is wrong with it."""
@@ -93,4 +94,4 @@ class RangeFollower:
         self._measures.range_judged(valid=False)
         _log.warning("range not taken up", reason=sentence)
         regarding = Regarding("v1", "ConfigMap", self._namespace, RANGE_CONFIG_MAP, uid)
-        self._notices.warn(regarding, INVALID_RANGE, sentence)
+        self._events.warn(regarding, INVALID_RANGE, sentence)

@@ -1,19 +1,25 @@
 """What is served where: the webhook and its probes on one port, the metrics on another."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from aiohttp import web
 
 from kubemacpool.service.admitting import Answer
-from kubemacpool.service.readiness import Readiness
 from kubemacpool.web.server import Handler, Route, read_body, text, unavailable
 
 MUTATE_PODS = "/mutate-pods"
 JSON = "application/json"
 
 
-def webhook_routes(answer: Callable[[bytes], Awaitable[Answer]], readiness: Readiness) -> Mapping[Route, Handler]:
-    """The webhook for pods, and the kubelet's probes."""
+def webhook_routes(
+    answer: Callable[[bytes], Awaitable[Answer]], obstacles: Callable[[], Sequence[str]]
+) -> Mapping[Route, Handler]:
+    """The webhook for pods, and the kubelet's probes.
+
+    Args:
+        answer: judges the body of a review.
+        obstacles: what keeps this replica from being ready, a sentence each.
+    """
 
     async def mutate_pods(request: web.BaseRequest) -> web.Response:
         if request.content_type != JSON:
@@ -26,8 +32,8 @@ def webhook_routes(answer: Callable[[bytes], Awaitable[Answer]], readiness: Read
         return text(200, "ok")
 
     async def ready(_: web.BaseRequest) -> web.Response:
-        obstacles = readiness.obstacles
-        return unavailable("\n".join(obstacles)) if obstacles else text(200, "ok")
+        found = obstacles()
+        return unavailable("\n".join(found)) if found else text(200, "ok")
 
     return {("POST", MUTATE_PODS): mutate_pods, ("GET", "/healthz"): alive, ("GET", "/readyz"): ready}
 

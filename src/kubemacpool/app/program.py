@@ -1,0 +1,173 @@
+"""One replica, from its first line to its last."""
+
+import asyncio
+import contextlib
+import signal
+import ssl
+from importlib.metadata import version
+
+import structlog
+import uvloop
+
+from kubemacpool.app.clock import MonotonicClock
+from kubemacpool.app.credentials import establish_credentials
+from kubemacpool.app.settings import IN_FLIGHT_FLOOR, Settings
+from kubemacpool.core.decider import Decider
+from kubemacpool.core.ledger import Ledger
+from kubemacpool.core.pool import Pool
+from kubemacpool.kube.client import ApiClient
+from kubemacpool.kube.collections import CollectionRead
+from kubemacpool.kube.config import ClusterConfig, load_in_cluster, load_kubeconfig
+from kubemacpool.kube.events import EventRecorder
+from kubemacpool.kube.fields import ClusterConfigError
+from kubemacpool.kube.reflector import Reflector
+from kubemacpool.kube.resource import Resource
+from kubemacpool.service.admitting import PodAdmission
+from kubemacpool.service.deciding import LocalDecider
+from kubemacpool.service.following import PodFollower
+from kubemacpool.service.proving import WatchProver
+from kubemacpool.service.ranging import RangeFollower
+from kubemacpool.service.readiness import Readiness
+from kubemacpool.telemetry.logs import configure_logs
+from kubemacpool.telemetry.metrics import Metrics
+from kubemacpool.tls.contexts import client_context, server_context
+from kubemacpool.web.endpoints import metrics_routes, webhook_routes
+from kubemacpool.web.server import Server
+from kubemacpool.wire.pods import decode_pod
+from kubemacpool.wire.ranges import RANGE_CONFIG_MAP, decode_config_map
+
+PODS = Resource(
+    "/api/v1/pods",
+    field_selector="status.phase!=Succeeded,status.phase!=Failed",  # a pod that completes is told as gone (rule 8)
+    metadata_only=True,
+)
+DRAIN_SECONDS = 10.0
+"""For admissions under way when the port is closed; the webhook's time-out as shipped."""
+
+_log = structlog.get_logger(__name__)
+
+
+class StartError(Exception):
+    """The program cannot start; the message says why and what to do."""
+
+
+def run_manager(settings: Settings) -> None:
+    """Run one replica until SIGTERM or SIGINT.
+
+    Raises:
+        StartError: when it cannot start for a reason that waiting does not mend.
+    """
+    configure_logs(settings.log_level, settings.log_format)
+    clock = MonotonicClock()
+    try:
+        config = load_in_cluster(clock) if settings.kubeconfig is None else load_kubeconfig(settings.kubeconfig, clock)
+    except ClusterConfigError as error:
+        raise StartError(f"{error} (setting: --kubeconfig or KUBECONFIG)") from error
+    uvloop.run(Replica(settings, config, clock).run())
+
+
+class Replica:
+    """Everything that one process does, and the order in which it begins and ends."""
+
+    def __init__(self, settings: Settings, config: ClusterConfig, clock: MonotonicClock) -> None:
+        self._settings = settings
+        self._config = config
+        self._clock = clock
+        self._stopping = asyncio.Event()
+        self._metrics = Metrics()
+        self._readiness = Readiness()
+        self._decider = LocalDecider(self._readiness, clock)
+        self._core: Decider | None = None
+        self._servers: tuple[Server, ...] = ()
+
+    async def run(self) -> None:
+        """Serve until told to stop, then drain.
+
+        Raises:
+            StartError: when an address to listen on cannot be used.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        _log.info("starting", version=version("kubemacpool"), server=self._config.server)
+        if self._settings.wait_time < IN_FLIGHT_FLOOR:
+            _log.warning(
+                "the wait time is shorter than an admission may take: an address could be given twice",
+                wait_time=self._settings.wait_time,
+                at_least=IN_FLIGHT_FLOOR,
+            )
+        async with ApiClient(self._config, _client_tls(self._config)) as client:
+            serving = asyncio.create_task(self._serve(client))
+            stop = asyncio.create_task(self._stopping.wait())
+            await asyncio.wait({serving, stop}, return_when=asyncio.FIRST_COMPLETED)
+            stop.cancel()
+            if not serving.done():
+                await self._drain()
+                serving.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await serving
+        _log.info("stopped")
+
+    async def _serve(self, client: ApiClient) -> None:
+        """Answer, follow the cluster and report, until cancelled."""
+        settings = self._settings
+        events = EventRecorder(client, "kubemacpool")
+        serving = (await establish_credentials(client, settings.namespace)).serving
+        tls = server_context(serving.certificate_pem, serving.key_pem)
+        admission = PodAdmission(self._decider, self._metrics, self._clock)
+        webhook = Server(webhook_routes(admission.answer, self._obstacles), tls)
+        metrics = Server(metrics_routes(self._metrics.exposition), tls)
+        self._servers = (webhook, metrics)
+        try:
+            port = await webhook.start(settings.bind_address, settings.webhook_port)
+            metrics_port = await metrics.start(settings.bind_address, settings.metrics_port)
+        except OSError as error:
+            raise StartError(f"{error.strerror}; choose another --bind-address or port") from error
+        _log.info("listening", address=settings.bind_address, port=port, metrics_port=metrics_port)
+        ranges = RangeFollower(settings.namespace, self._replace_pool, self._readiness, self._metrics, events)
+        async with asyncio.TaskGroup() as tasks:
+            for server in self._servers:
+                tasks.create_task(server.sweep())
+            tasks.create_task(events.run())
+            tasks.create_task(Reflector(client, _range_resource(settings), decode_config_map, ranges).run())
+            await self._follow_pods(client, await ranges.first_pool(), tasks)
+
+    async def _follow_pods(self, client: ApiClient, pool: Pool, tasks: asyncio.TaskGroup) -> None:
+        """Begin to decide: a ledger, and what keeps it in line with the cluster."""
+        ledger = Ledger(pool, in_flight_bound=self._settings.wait_time, cool_down=self._settings.cool_down)
+        follower = PodFollower(ledger, self._readiness, self._metrics, self._clock)
+        prover = WatchProver(ledger, follower.progress, CollectionRead(client, PODS), self._clock)
+        self._core = Decider(ledger)
+        self._decider.start(self._core)
+        self._metrics.follow(ledger)
+        tasks.create_task(Reflector(client, PODS, decode_pod, follower).run())
+        tasks.create_task(prover.run())
+
+    def _replace_pool(self, pool: Pool) -> None:
+        """The range was changed while running."""
+        if self._core is not None:
+            self._core.replace_pool(pool)
+
+    def _obstacles(self) -> tuple[str, ...]:
+        """Why no traffic should come here."""
+        return ("this replica is shutting down",) if self._stopping.is_set() else self._readiness.obstacles
+
+    async def _drain(self) -> None:
+        """Let the Service send its connections elsewhere, finish what is under way, and close the ports."""
+        if not self._servers:
+            return
+        _log.info("draining", delay=self._settings.drain_delay)
+        for server in self._servers:
+            server.begin_draining()
+        await asyncio.sleep(self._settings.drain_delay)
+        await asyncio.gather(*(server.drain(DRAIN_SECONDS) for server in self._servers))
+
+
+def _client_tls(config: ClusterConfig) -> ssl.SSLContext | None:
+    if not config.server.startswith("https:"):
+        return None
+    return client_context(config.ca_pem, verify=config.verify, identity=config.identity)
+
+
+def _range_resource(settings: Settings) -> Resource:
+    return Resource("/api/v1/configmaps", settings.namespace, field_selector=f"metadata.name={RANGE_CONFIG_MAP}")
