@@ -45,6 +45,7 @@ type plan struct {
 
 type outcome struct {
 	latencies []float64
+	answered  int
 	errors    int
 	firstErr  string
 }
@@ -202,6 +203,7 @@ func (p *plan) drive(conn *tls.Conn, out *outcome) {
 			conn = nil
 			continue
 		}
+		out.answered++
 		if !sent.Before(p.begin) {
 			out.latencies = append(out.latencies, float64(took.Nanoseconds())/1000)
 		}
@@ -220,9 +222,10 @@ func (o *outcome) fail(err error) {
 
 func report(outcomes []outcome, took time.Duration) {
 	var all []float64
-	errors, firstErr := 0, ""
+	sent, errors, firstErr := 0, 0, ""
 	for _, o := range outcomes {
 		all = append(all, o.latencies...)
+		sent += o.answered
 		errors += o.errors
 		if firstErr == "" {
 			firstErr = o.firstErr
@@ -236,7 +239,7 @@ func report(outcomes []outcome, took time.Duration) {
 		return all[min(len(all)-1, int(q*float64(len(all))))]
 	}
 	_ = json.NewEncoder(os.Stdout).Encode(map[string]any{
-		"requests": len(all), "errors": errors, "first_error": firstErr, "seconds": took.Seconds(),
+		"requests": len(all), "sent": sent, "errors": errors, "first_error": firstErr, "seconds": took.Seconds(),
 		"requests_per_second": float64(len(all)) / took.Seconds(),
 		"p50_us":              quantile(0.5), "p99_us": quantile(0.99), "max_us": quantile(1),
 	})

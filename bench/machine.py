@@ -1,0 +1,34 @@
+"""Facts about the machine and the programs, without which a figure says nothing."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from bench.results import Machine
+
+PACKAGES = ("kubemacpool", "aiohttp", "uvloop", "msgspec", "cryptography")
+
+
+def describe(go_version: str) -> Machine:
+    """Describe this machine."""
+    return Machine(
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        cores=len(os.sched_getaffinity(0)),
+        processor=_field("/proc/cpuinfo", r"model name\s*:\s*(.+)", platform.machine()),
+        memory_gib=round(int(_field("/proc/meminfo", r"MemTotal:\s*(\d+)", "0")) / 2**20, 1),
+        kernel=platform.release(),
+        load_average=os.getloadavg()[0],
+        python=platform.python_version(),
+        go=go_version,
+        versions={name: version(name) for name in PACKAGES},
+    )
+
+
+def _field(path: str, pattern: str, otherwise: str) -> str:
+    match = re.search(pattern, Path(path).read_text(encoding="utf-8"))
+    return match[1].strip() if match else otherwise

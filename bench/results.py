@@ -1,0 +1,110 @@
+"""What the benchmark writes: one JSON document. Times are milliseconds, rates are per second."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """Where it was measured; figures of two machines do not compare."""
+
+    date: str
+    cores: int
+    processor: str
+    memory_gib: float
+    kernel: str
+    load_average: float
+    """Over one minute, when the benchmark began; anything else that runs spoils the figures."""
+    python: str
+    go: str
+    versions: dict[str, str]
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """One measurement. CPU times are of the named process and per request."""
+
+    requests: int
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+    cpu_ms: dict[str, float]
+
+
+class Series(msgspec.Struct, frozen=True):
+    """The same measurement in every round."""
+
+    name: str
+    clients: int
+    samples: list[Sample]
+
+    def median(self, figure: Callable[[Sample], float]) -> float:
+        """Return the median of a figure over the rounds."""
+        return median(map(figure, self.samples))
+
+    def cpu_ms(self, process: str) -> float | None:
+        """Return the median CPU time of a process per request, or None if it took no part."""
+        if process not in self.samples[0].cpu_ms:
+            return None
+        return self.median(lambda sample: sample.cpu_ms[process])
+
+
+class Ratio(msgspec.Struct, frozen=True):
+    """One series compared with another of the same number of clients, round by round."""
+
+    name: str
+    clients: int
+    median: float
+    lowest: float
+    highest: float
+
+
+class Webhook(msgspec.Struct, frozen=True):
+    """The webhook alone."""
+
+    seconds: float
+    review_bytes: int
+    series: list[Series]
+    ratios: list[Ratio]
+
+
+class Cluster(msgspec.Struct, frozen=True):
+    """Pod creates on a control plane."""
+
+    kubernetes: str
+    pods: int
+    pod_bytes: int
+    series: list[Series]
+    ratios: list[Ratio]
+
+
+class Results(msgspec.Struct, frozen=True):
+    """Everything."""
+
+    command: list[str]
+    machine: Machine
+    rounds: int
+    webhook: Webhook | None = None
+    cluster: Cluster | None = None
+
+    def write(self, path: Path) -> None:
+        """Write the document."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(self)) + b"\n")
+
+
+def find(series: Sequence[Series], name: str, clients: int) -> Series:
+    """Return one of the series."""
+    return next(each for each in series if each.name == name and each.clients == clients)
+
+
+def ratio(name: str, ours: Series, theirs: Series) -> Ratio:
+    """Compare the rates of two series, round by round, so that a machine that gets slower does not count."""
+    each = [mine.per_second / other.per_second for mine, other in zip(ours.samples, theirs.samples, strict=True)]
+    return Ratio(name, ours.clients, median(each), min(each), max(each))
