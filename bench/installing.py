@@ -76,7 +76,7 @@ class Installation(Protocol):
 class _Bare:
     """Nothing installed."""
 
-    name = "no webhook"
+    name = "none"
     mark = ""
 
     def __init__(self, api: ApiServer) -> None:

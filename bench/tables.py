@@ -17,8 +17,8 @@ def tables(results: Results) -> Iterator[RenderableType]:
     """Lay out everything that was measured."""
     machine = results.machine
     yield (
-        f"{machine.date}: {machine.cores} cores, {machine.processor}, {machine.memory_gib} GiB, Linux {machine.kernel}, "
-        f"Python {machine.python}, {machine.go}; load average at the start {machine.load_average:.2f}"
+        f"{machine.date}: {machine.cores} cores, {machine.processor}, {machine.memory_gib} GiB, "
+        f"Linux {machine.kernel}, Python {machine.python}, {machine.go}; load average at the start {machine.load_average:.2f}"
     )
     if results.webhook is not None:
         webhook = results.webhook
@@ -42,9 +42,9 @@ def tables(results: Results) -> Iterator[RenderableType]:
 
 def _series(title: str, unit: str, series: Sequence[Series]) -> Table:
     processes = list(dict.fromkeys(name for each in series for name in each.samples[0].cpu_ms))
-    table = Table(title=title, title_justify="left")
+    table = Table(title=f"{title}. Under a process: its CPU ms for each.", title_justify="left")
     table.add_column("case")
-    for heading in ("clients", unit, "p50 ms", "p99 ms", *(f"CPU ms each: {name}" for name in processes)):
+    for heading in ("clients", unit, "p50 ms", "p99 ms", *processes):
         table.add_column(heading, justify="right")
     for each in series:
         table.add_row(
