@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from aiohttp import web
 
 from kubemacpool.service.admitting import Answer
-from kubemacpool.web.server import Handler, Route, read_body, text, unavailable
+from kubemacpool.web.answers import read_body, text, unavailable
+from kubemacpool.web.server import Handler, Route
 
 MUTATE_PODS = "/mutate-pods"
 JSON = "application/json"

@@ -9,41 +9,20 @@ from typing import cast
 import structlog
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 
 from kubemacpool.web import limits
+from kubemacpool.web.answers import text, unavailable
+from kubemacpool.web.connections import Connection, Connections
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.Response]]
 Route = tuple[str, str]
 """Method and path."""
 
 _log = structlog.get_logger(__name__)
-
-
-def text(status: int, message: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    """A response in words."""
-    return web.Response(status=status, text=message + "\n", headers=headers)
-
-
-def unavailable(message: str) -> web.Response:
-    """Not now; the client may ask again in a second."""
-    return text(503, message, {"Retry-After": "1"})
-
-
-async def read_body(request: web.BaseRequest) -> bytes:
-    """The request's body, within the bounds of size and time.
-
-    Raises:
-        web.HTTPRequestEntityTooLarge: past `limits.MAX_BODY`.
-        web.HTTPRequestTimeout: past `limits.BODY_SECONDS`.
-    """
-    try:
-        async with asyncio.timeout(limits.BODY_SECONDS):
-            return await request.read()
-    except TimeoutError:
-        raise web.HTTPRequestTimeout(text=f"the body did not arrive within {limits.BODY_SECONDS:.0f} s\n") from None
 
 
 class Server:
@@ -54,21 +33,9 @@ class Server:
         self._paths = {path for _, path in routes}
         self._tls = tls
         self._draining = False
-        self._in_flight = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._first_requests: dict[RequestHandler, float] = {}
-        self._asked: set[RequestHandler] = set()
+        self._connections = Connections()
         self._listener: asyncio.Server | None = None
-        self._http = web.Server(
-            self._handle,
-            request_factory=_request,
-            access_log=None,
-            keepalive_timeout=limits.KEEP_ALIVE_SECONDS,
-            max_line_size=limits.MAX_LINE,
-            max_field_size=limits.MAX_LINE,
-            auto_decompress=False,
-        )
+        self._http = web.Server(self._handle, request_factory=_request)
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port, which is a free one where 0 was asked for.
@@ -79,11 +46,12 @@ class Server:
         loop = asyncio.get_running_loop()
         try:
             self._listener = await loop.create_server(
-                self._connection,
+                lambda: Connection(self._http, self._connections, loop),
                 host,
                 port,
                 ssl=self._tls,
                 ssl_handshake_timeout=limits.HANDSHAKE_SECONDS,
+                ssl_shutdown_timeout=limits.CLOSE_SECONDS,
                 backlog=1024,
             )
         except OSError as error:
@@ -91,20 +59,11 @@ class Server:
         return cast("int", self._listener.sockets[0].getsockname()[1])
 
     async def sweep(self) -> None:
-        """Close connections on which nothing was asked in time; goes on until cancelled."""
-        loop = asyncio.get_running_loop()
+        """Close connections on which nothing was asked, or nothing is read, in time; goes on until cancelled."""
         while True:
             await asyncio.sleep(limits.SWEEP_SECONDS)
-            now = loop.time()
-            open_now = set(self._http.connections)
-            self._asked &= open_now
-            self._first_requests = {
-                connection: self._first_requests.get(connection, now) for connection in open_now - self._asked
-            }
-            for connection, since in list(self._first_requests.items()):
-                if now - since > limits.FIRST_REQUEST_SECONDS:
-                    connection.force_close()
-                    del self._first_requests[connection]
+            for connection in self._connections:
+                connection.close_if_overdue()
 
     def begin_draining(self) -> None:
         """From now on every response closes its connection, so that clients go elsewhere with the next request."""
@@ -115,34 +74,27 @@ class Server:
         self.begin_draining()
         if self._listener is not None:
             self._listener.close()
-        self._http.pre_shutdown()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._idle.wait()
-        await self._http.shutdown(timeout=1.0)
-
-    def _connection(self) -> asyncio.Protocol:
-        if len(self._http.connections) >= limits.MAX_CONNECTIONS:
-            _log.warning("connection refused: too many are open", limit=limits.MAX_CONNECTIONS)
-            return _Refusal()
-        return self._http()
+                while self._connections:
+                    for connection in self._connections:
+                        connection.close_if_idle()
+                    await asyncio.sleep(limits.DRAIN_PACE_SECONDS)
+        await self._http.shutdown(timeout=limits.CLOSE_SECONDS)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        self._asked.add(request.protocol)
-        self._in_flight += 1
-        self._idle.clear()
+        cast("Connection", request.protocol).asked = True
         try:
             response = await self._route(request)
         except web.HTTPException as error:
-            response = text(error.status, (error.text or error.reason).strip())
+            response = text(error.status, error.text or error.reason)
+            response.force_close()
+        except (ConnectionError, RequestPayloadError, HttpProcessingError) as error:
+            response = text(400, f"the body is not what its head promised: {error}")
             response.force_close()
         except Exception:  # noqa: BLE001 (whatever fault of ours it is: it must never look like an answer, promise 7)
             _log.exception("request failed", method=request.method, path=request.path)
             response = unavailable("kubemacpool: internal error; see the log of this replica")
-        finally:
-            self._in_flight -= 1
-            if not self._in_flight:
-                self._idle.set()
         if self._draining:
             response.force_close()
         return response
@@ -155,13 +107,6 @@ class Server:
             return text(404, f"nothing is served at {request.path}; there are {', '.join(sorted(self._paths))}")
         allowed = ", ".join(sorted(method for method, path in self._routes if path == request.path))
         return text(405, f"{request.path} takes {allowed}, not {request.method}", {"Allow": allowed})
-
-
-class _Refusal(asyncio.Protocol):
-    """Closes the connection as soon as it is made."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        cast("asyncio.Transport", transport).abort()
 
 
 def _request(
