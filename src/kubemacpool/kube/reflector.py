@@ -25,7 +25,7 @@ import structlog
 from kubemacpool.kube.answers import failure_of
 from kubemacpool.kube.lines import LineSplitter, Overlong
 from kubemacpool.kube.resource import Resource
-from kubemacpool.kube.transport import AnswerTooLargeError, Transport
+from kubemacpool.kube.transport import AnswerTooLargeError, StreamSilentError, Transport
 from kubemacpool.kube.view import View
 from kubemacpool.ports.errors import ClusterUnavailableError, OutsideError, ResourceExpiredError
 from kubemacpool.ports.watching import WatchListener
@@ -227,7 +227,7 @@ class Reflector(Generic[ItemT]):
                 async for piece in pieces:
                     for line in lines.feed(piece):
                         self._hear(line)
-            except (OutsideError, UnexpectedAnswerError):
+            except (StreamSilentError, UnexpectedAnswerError):
                 self._count_fruitless()
                 raise
             finally:
@@ -247,7 +247,10 @@ class Reflector(Generic[ItemT]):
             return
         event = read_event(line)
         if event.type == "ERROR":
-            raise failure_of(f"watch {self._resource.collection}", 0, event.object)
+            failure = failure_of(f"watch {self._resource.collection}", 0, event.object)
+            if not isinstance(failure, ResourceExpiredError):
+                self._count_fruitless()
+            raise failure
         if event.type in {"ADDED", "MODIFIED"}:
             version = self._take(event.object)
         else:

@@ -321,6 +321,18 @@ async def test_one_silent_watch_is_resumed_and_a_second_one_is_answered_by_a_lis
     assert [("watch" in request.params) for request in play.transport.requests] == [False, True, True, False, True]
 
 
+async def test_connections_that_break_do_not_count_towards_a_list() -> None:
+    play = Play([Answer(page(7)), *[Pieces([CUT])] * 5])
+    await play.to_the_end()
+    assert all("watch" in request.params for request in play.transport.requests[1:])
+
+
+async def test_a_watch_that_fails_by_an_event_twice_is_answered_by_a_list() -> None:
+    failing = Pieces([failure(500, "InternalError", "cannot decode")])
+    play = Play([Answer(page(7)), failing, failing, Answer(page(9))])
+    assert await play.to_the_end() == ["reached 7", "reached 9"]
+
+
 async def test_silence_after_events_does_not_count_towards_a_list() -> None:
     play = Play([Answer(page(7)), *[Pieces([bookmark(8), StreamSilentError("silence")])] * 4])
     await play.to_the_end()

@@ -1,0 +1,20 @@
+"""What the suites share: one real control plane for all tests that need one."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from devcluster.controlplane import ControlPlane, ControlPlaneSpec
+
+
+@pytest.fixture(scope="session")
+def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A control plane of real programs, without nodes. Tests keep to namespaces and names of their own."""
+    spec = ControlPlaneSpec(
+        state_dir=tmp_path_factory.mktemp("control-plane"),
+        # PodTemplates are read from etcd itself, so that a compaction is felt at once. Nobody else uses them.
+        apiserver_args=("--watch-cache-sizes=podtemplates#0",),
+        ends_with_caller=True,
+    )
+    with ControlPlane(spec) as plane:
+        yield plane
