@@ -1,0 +1,135 @@
+"""A decider as a value: frozen into a tuple that can be hashed and compared, and thawed into one that decides.
+
+What is frozen is what the decider knows, not what it keeps for finding it quickly: that is built anew by thawing, and
+`check` compares it with a recount. The moments of grants are small numbers that the caller counts. Those of cool-downs
+become ranks, for only their order matters. That a bound or a cool-down has passed is a step of its own.
+"""
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from kubemacpool.core.addresses import format_address
+from kubemacpool.core.decider import Decider
+from kubemacpool.core.ledger import GIVEN_EARLY, Cooling, Grant, Ledger
+from kubemacpool.core.parties import Holder, Party
+from kubemacpool.core.pool import Pool
+
+NOW: Final = 1_000.0
+"""The moment of every sighting; later than every rank, and less than `LONG` after the earliest."""
+
+LONG: Final = 1_000_000.0
+"""The in-flight bound and the cool-down: neither passes of itself."""
+
+
+class FrozenGrant(NamedTuple):
+    """A pending grant."""
+
+    address: int
+    party: Party
+    moment: int
+    admissions: int
+    known_uid: str
+
+
+class FrozenCooling(NamedTuple):
+    """An address that cools down."""
+
+    address: int
+    rank: int
+    kind: str
+
+
+class FrozenDecider(NamedTuple):
+    """All that a decider knows, in an order that does not depend on how it came to know it."""
+
+    holders: tuple[Holder, ...]
+    pending: tuple[FrozenGrant, ...]
+    cooling: tuple[FrozenCooling, ...]
+    given_early: tuple[int, ...]
+    last: int
+
+    def __str__(self) -> str:
+        held = [f"{holder.key.name}({holder.uid}): {_row(holder.addresses)}" for holder in self.holders]
+        pending = [
+            f"{format_address(grant.address)[-2:]} for {grant.party} x{grant.admissions}" for grant in self.pending
+        ]
+        cooling = _row(each.address for each in self.cooling)
+        return f"held {held}, pending {pending}, cooling {cooling}"
+
+
+def freeze(decider: Decider) -> FrozenDecider:
+    """What a decider knows, as a value."""
+    ledger = decider.ledger
+    ranks = {since: rank for rank, since in enumerate(sorted({each.since for each in ledger._cooling.values()}))}
+    return FrozenDecider(
+        tuple(sorted(ledger._holders.values())),
+        tuple(
+            FrozenGrant(address, grant.party, int(grant.granted_at), grant.admissions, grant.known_uid)
+            for address, grant in ledger._pending.items()
+        ),
+        tuple(
+            FrozenCooling(address, ranks[cooling.since], cooling.kind) for address, cooling in ledger._cooling.items()
+        ),
+        tuple(ledger._given_early),
+        decider._last,
+    )
+
+
+def thaw(frozen: FrozenDecider, decider: Decider) -> Decider:
+    """Make an empty decider know what was frozen."""
+    ledger = decider.ledger
+    for holder in frozen.holders:
+        ledger._holders[holder.key] = holder
+        for address in holder.addresses:
+            ledger._carriers[address] = (*ledger._carriers.get(address, ()), holder.key)
+            ledger._mark(address)
+    for grant in frozen.pending:
+        ledger._pending[grant.address] = Grant(grant.party, float(grant.moment), grant.admissions, grant.known_uid)
+        ledger._mark(grant.address)
+    for cooling in frozen.cooling:
+        ledger._cooling[cooling.address] = Cooling(float(cooling.rank), cooling.kind)
+        ledger._mark(cooling.address)
+    for address in frozen.given_early:
+        ledger._given_early.move_to_end(address)
+    decider._last = frozen.last
+    return decider
+
+
+def check(decider: Decider) -> None:
+    """Compare what the ledger keeps for finding things quickly with a recount of the whole pool."""
+    ledger, pool = decider.ledger, decider.ledger.pool
+    carriers: dict[int, set[str]] = {}
+    for holder in ledger._holders.values():
+        for address in holder.addresses:
+            carriers.setdefault(address, set()).add(str(holder.key))
+    assert {address: {str(key) for key in keys} for address, keys in ledger._carriers.items()} == carriers
+    taken = {
+        position
+        for address in {*carriers, *ledger._pending, *ledger._cooling}
+        if (position := pool.position_of(address)) is not None
+    }
+    assert ledger.free_count == pool.size - len(taken)
+    for position in range(pool.size):
+        rest = (each % pool.size for each in range(position, position + pool.size))
+        assert ledger.next_free(position) == next((each for each in rest if each not in taken), None)
+    assert {address for address, _ in ledger.coolest()} == {
+        address
+        for address, cooling in ledger._cooling.items()
+        if cooling.kind in GIVEN_EARLY
+        and address in pool
+        and address not in carriers
+        and address not in ledger._pending
+    }
+    granted = [grant.granted_at for grant in ledger._pending.values()]
+    assert granted == sorted(granted)
+    since = [cooling.since for cooling in ledger._cooling.values()]
+    assert since == sorted(since)
+
+
+def empty(pool: Pool, ledger_type: type[Ledger] = Ledger, *, cool_down: float = LONG) -> Decider:
+    """A decider that knows nothing yet."""
+    return Decider(ledger_type(pool, in_flight_bound=LONG, cool_down=cool_down))
+
+
+def _row(addresses: Iterable[int]) -> str:
+    return "[" + ", ".join(format_address(address)[-2:] for address in addresses) + "]"
