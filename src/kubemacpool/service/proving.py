@@ -28,6 +28,8 @@ class WatchProver:
     async def run(self) -> None:
         """Go on until cancelled."""
         while True:
+            # Every decision does this for itself; here it is for the figures, which are to be true while none is made.
+            self._ledger.end_cooling(self._clock.now())
             try:
                 await self.prove_if_due()
             except OutsideError as error:
