@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import count
 
 import pytest
@@ -12,6 +13,7 @@ from devcluster.controlplane import ControlPlane
 from kubemacpool.kube.client import ApiClient
 from kubemacpool.kube.config import ClusterConfig, load_kubeconfig
 from kubemacpool.tls.contexts import client_context
+from kubemacpool.tls.issuing import issue_authority
 
 _numbers = count(1)
 
@@ -62,6 +64,12 @@ async def fragile_api(admin: ClusterConfig, cutter: Cutter, connect: Connect) ->
     """The API server as the administrator, over connections that can be cut."""
     async with connect(replace(admin, server=f"https://127.0.0.1:{cutter.port}")) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def authority_pem() -> bytes:
+    """A certificate authority."""
+    return issue_authority(datetime.now(UTC)).certificate_pem
 
 
 @pytest.fixture
