@@ -23,11 +23,15 @@ async def read_body(request: web.BaseRequest) -> bytes:
     """The request's body, within the bounds of size and time.
 
     Raises:
+        web.HTTPBadRequest: for a transfer coding other than chunked.
         web.HTTPUnsupportedMediaType: for a compressed one, of which nobody can tell how large it is.
         web.HTTPExpectationFailed: when the client waits for a 100 (Continue); it sends the body without asking then.
         web.HTTPRequestEntityTooLarge: past `limits.MAX_BODY`.
         web.HTTPRequestTimeout: past `limits.BODY_SECONDS`.
     """
+    transfer = request.headers.get(hdrs.TRANSFER_ENCODING, "chunked")
+    if transfer.lower() != "chunked":
+        raise web.HTTPBadRequest(text=f"Transfer-Encoding is {transfer}; only chunked is understood")
     coding = request.headers.get(hdrs.CONTENT_ENCODING, "identity")
     if coding.lower() != "identity":
         raise web.HTTPUnsupportedMediaType(text=f"Content-Encoding is {coding}; send the body as it is")

@@ -12,6 +12,9 @@ from kubemacpool.web import limits
 from kubemacpool.web.answers import text, unavailable
 
 _BAD_REQUEST = 400
+_LONGEST_ECHO = 300
+"""Characters; the message quotes the client's own bytes, of which there may be many."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -119,7 +122,7 @@ class Connection(RequestHandler):
             raise ConnectionError("an answer is under way already")
         if status == _BAD_REQUEST:
             _log.info("not an HTTP request", client=request.remote, error=type(exc).__name__)
-            response = text(400, f"not an HTTP request: {message}")
+            response = text(400, f"not an HTTP request: {message}"[:_LONGEST_ECHO])
         else:
             _log.error("request failed outside its handler", client=request.remote, exc_info=exc)
             response = unavailable("kubemacpool: internal error; see the log of this replica")
