@@ -34,6 +34,11 @@ def pod_template(name: str) -> dict[str, object]:
     }
 
 
+def service_account(name: str) -> dict[str, object]:
+    """A ServiceAccount."""
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}
+
+
 def create(plane: ControlPlane, namespace: str, plural: str, *objects: Mapping[str, object]) -> None:
     """Creates objects of the core API, one after the other."""
     for content in objects:

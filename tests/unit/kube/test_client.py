@@ -1,0 +1,179 @@
+"""The client against a server of the test's own, which does what an API server does only on bad days."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from kubemacpool.kube import client as client_module
+from kubemacpool.kube.client import ApiClient
+from kubemacpool.kube.config import ClusterConfig
+from kubemacpool.kube.credentials import FixedToken
+from kubemacpool.kube.transport import JSON, AnswerTooLargeError, StreamSilentError
+from kubemacpool.ports.errors import ClusterUnavailableError, RefusedError
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+@asynccontextmanager
+async def served(handler: Handler, path: str = "") -> AsyncIterator[ApiClient]:
+    """A client for a server with this handler."""
+    runner = web.ServerRunner(web.Server(handler), shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    config = ClusterConfig(f"http://{host}:{port}{path}", None, True, None, None, FixedToken("t0ken"))  # noqa: FBT003 - verify
+    try:
+        async with ApiClient(config, None) as client:
+            yield client
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_request_carries_token_user_agent_and_query_to_the_path_below_the_server() -> None:
+    seen: list[web.BaseRequest] = []
+
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        seen.append(request)
+        return web.Response(body=b"{}")
+
+    async with served(handler, "/behind/a/proxy/") as client:
+        assert await client.get("/api/v1/pods", {"fieldSelector": "a!=b,c!=d"}) == b"{}"
+    (request,) = seen
+    assert request.path == "/behind/a/proxy/api/v1/pods"
+    assert request.query["fieldSelector"] == "a!=b,c!=d"
+    assert request.headers["Authorization"] == "Bearer t0ken"
+    assert request.headers["User-Agent"].startswith("kubemacpool/")
+    assert request.headers["Accept-Encoding"] == "identity"
+
+
+async def test_being_asked_to_wait_is_told_with_the_time() -> None:
+    async def handler(_: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(status=429, headers={"Retry-After": "4"})
+
+    async with served(handler) as client:
+        with pytest.raises(ClusterUnavailableError, match="GET /x: 429 Too Many Requests") as error:
+            await client.get("/x")
+    assert error.value.retry_after == 4
+
+
+async def test_a_redirect_is_not_followed_because_it_would_carry_the_token_away() -> None:
+    async def handler(_: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(status=302, headers={"Location": "http://127.0.0.1:1/"})
+
+    async with served(handler) as client:
+        with pytest.raises(RefusedError, match="302 Found"):
+            await client.get("/x")
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_an_answer_past_the_bound_is_not_held(announced: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 - drawn
+    monkeypatch.setattr(client_module, "LARGEST_BODY_BYTES", 1000)
+
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse()
+        if announced:
+            response.content_length = 5000
+        await response.prepare(request)
+        for _ in range(50):
+            await response.write(b"x" * 100)
+        return response
+
+    async with served(handler) as client:
+        with pytest.raises(AnswerTooLargeError, match="larger than 1000 bytes"):
+            await client.get("/x")
+
+
+async def test_of_a_long_failure_only_the_beginning_is_read() -> None:
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse(status=500)
+        await response.prepare(request)
+        while True:
+            await response.write(b"x" * 10_000)
+
+    async with served(handler) as client:
+        with pytest.raises(ClusterUnavailableError, match="GET /x: 500 Internal Server Error"):
+            await client.get("/x")
+
+
+async def test_an_answer_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "REQUEST_SECONDS", 0.1)
+
+    async def handler(_: web.BaseRequest) -> web.StreamResponse:
+        await asyncio.sleep(5)
+        return web.Response()
+
+    async with served(handler) as client:
+        with pytest.raises(ClusterUnavailableError, match="GET /x: no answer in time"):
+            await client.get("/x")
+
+
+async def test_an_answer_that_breaks_off_is_no_answer() -> None:
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.content_length = 100
+        await response.prepare(request)
+        await response.write(b"half")
+        assert request.transport is not None
+        request.transport.abort()
+        return response
+
+    async with served(handler) as client:
+        with pytest.raises(ClusterUnavailableError, match="GET /x: "):
+            await client.get("/x")
+
+
+async def _endless(request: web.BaseRequest) -> web.StreamResponse:
+    response = web.StreamResponse()
+    await response.prepare(request)
+    await response.write(b"one\n")
+    pause = float(request.query["pause"])
+    while True:
+        await asyncio.sleep(pause)
+        await response.write(b"more\n")
+
+
+@pytest.mark.parametrize(
+    ("pause", "kind", "message"),
+    [("5", StreamSilentError, "fell silent"), ("0.05", ClusterUnavailableError, "no answer in time")],
+    ids=["silence", "its time"],
+)
+async def test_a_stream_is_given_up_after_silence_and_after_its_time(
+    pause: str, kind: type[ClusterUnavailableError], message: str
+) -> None:
+    async with served(_endless) as client:
+        stream = client.stream("/x", {"pause": pause}, accept=JSON, idle_seconds=0.2, total_seconds=0.6)
+        async with stream as pieces:
+            assert await anext(pieces) == b"one\n"
+            with pytest.raises(ClusterUnavailableError, match=message) as error:
+                await _read_all(pieces)
+    assert type(error.value) is kind
+
+
+async def _read_all(pieces: AsyncIterator[bytes]) -> None:
+    async for _ in pieces:
+        pass
+
+
+async def test_a_stream_that_is_left_drops_its_connection() -> None:
+    dropped = asyncio.Event()
+
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await _endless(request)
+        finally:
+            dropped.set()
+
+    async with served(handler) as client:
+        async with client.stream("/x", {"pause": "0.01"}, accept=JSON, idle_seconds=5, total_seconds=5) as pieces:
+            assert await anext(pieces) == b"one\n"
+        await asyncio.wait_for(dropped.wait(), 2)
+
+
+async def test_outside_its_block_the_client_says_so() -> None:
+    config = ClusterConfig("http://127.0.0.1:1", None, True, None, None, FixedToken())  # noqa: FBT003 - verify
+    with pytest.raises(RuntimeError, match="outside its `async with`"):
+        await ApiClient(config, None).get("/x")

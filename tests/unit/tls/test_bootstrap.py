@@ -1,0 +1,161 @@
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from structlog.testing import capture_logs
+
+from kubemacpool.ports.errors import ClusterUnavailableError, ConflictError, NotFoundError
+from kubemacpool.ports.secrets import StoredSecret
+from kubemacpool.tls.bootstrap import AUTHORITY_SECRET, SERVING_SECRET, Bootstrap, Lifetimes
+from kubemacpool.tls.issuing import ServerNames
+
+NAMES = ServerNames(["kubemacpool-service.kubemacpool-system.svc"])
+
+
+class Cupboard:
+    """Secrets in memory, with the conflicts of the real ones."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, StoredSecret] = {}
+        self.writes: list[str] = []
+
+    async def read(self, name: str) -> StoredSecret:
+        """The Secret, if it is there."""
+        if name not in self.stored:
+            raise NotFoundError(name)
+        return self.stored[name]
+
+    async def create(self, name: str, data: Mapping[str, bytes]) -> StoredSecret:
+        """A new one."""
+        if name in self.stored:
+            raise ConflictError(name)
+        return self._put(name, data)
+
+    async def update(self, name: str, data: Mapping[str, bytes], resource_version: str) -> StoredSecret:
+        """Another content, if it is still the same."""
+        if (await self.read(name)).resource_version != resource_version:
+            raise ConflictError(name)
+        return self._put(name, {**self.stored[name].data, **data})
+
+    def _put(self, name: str, data: Mapping[str, bytes]) -> StoredSecret:
+        self.writes.append(name)
+        self.stored[name] = StoredSecret(dict(data), str(len(self.writes)))
+        return self.stored[name]
+
+
+class Contested(Cupboard):
+    """Before each of the first writes, another replica writes the same Secret."""
+
+    def __init__(self, others: Cupboard, races: int) -> None:
+        super().__init__()
+        self.stored = others.stored
+        self.races = races
+        self._others = others
+
+    async def create(self, name: str, data: Mapping[str, bytes]) -> StoredSecret:
+        """Comes too late."""
+        if self.races:
+            self.races -= 1
+            await Bootstrap(self._others, Trusting(), NAMES).ensure_certificates()
+        return await super().create(name, data)
+
+
+class Trusting:
+    """A webhook configuration."""
+
+    def __init__(self) -> None:
+        self.installed: list[bytes] = []
+
+    async def install(self, ca_pem: bytes) -> bool:
+        """Writes it down."""
+        self.installed.append(ca_pem)
+        return True
+
+
+async def test_where_nothing_is_there_everything_is_issued_and_installed() -> None:
+    secrets, trust = Cupboard(), Trusting()
+    credentials = await Bootstrap(secrets, trust, NAMES).establish()
+    assert secrets.writes == [AUTHORITY_SECRET, SERVING_SECRET]
+    assert secrets.stored[AUTHORITY_SECRET].data.keys() == {"tls.crt", "tls.key"}
+    assert secrets.stored[SERVING_SECRET].data.keys() == {"tls.crt", "tls.key", "ca.crt"}
+    assert secrets.stored[SERVING_SECRET].data["tls.crt"] == credentials.serving.certificate_pem
+    assert trust.installed == [credentials.authority_pem] == [secrets.stored[SERVING_SECRET].data["ca.crt"]]
+
+
+async def test_what_is_there_and_good_is_used_without_a_write() -> None:
+    secrets, trust = Cupboard(), Trusting()
+    first = await Bootstrap(secrets, trust, NAMES).establish()
+    assert await Bootstrap(secrets, trust, NAMES).establish() == first
+    assert len(secrets.writes) == 2
+
+
+async def test_whoever_comes_second_uses_what_the_first_has_written() -> None:
+    others = Cupboard()
+    secrets = Contested(others, races=1)
+    credentials = await Bootstrap(secrets, Trusting(), NAMES).ensure_certificates()
+    assert credentials.serving.certificate_pem == others.stored[SERVING_SECRET].data["tls.crt"]
+    assert secrets.writes == []
+
+
+@pytest.mark.parametrize(
+    ("broken", "writes"),
+    [(AUTHORITY_SECRET, [AUTHORITY_SECRET, SERVING_SECRET]), (SERVING_SECRET, [SERVING_SECRET])],
+)
+async def test_a_broken_secret_heals_with_a_warning_that_holds_no_key(broken: str, writes: list[str]) -> None:
+    secrets, trust = Cupboard(), Trusting()
+    await Bootstrap(secrets, trust, NAMES).establish()
+    content = secrets.stored[broken]
+    key = content.data["tls.key"].decode()
+    garbled = {**content.data, "tls.crt": b"garbage", "mine": b"x"}
+    secrets.stored[broken] = StoredSecret(garbled, content.resource_version)
+    secrets.writes = ["", ""]
+    with capture_logs() as logs:
+        await Bootstrap(secrets, trust, NAMES).establish()
+    assert secrets.writes[2:] == writes
+    assert secrets.stored[broken].data["mine"] == b"x"
+    assert logs[0] == {
+        "event": "a certificate was issued anew",
+        "log_level": "warning",
+        "secret": broken,
+        "reason": "tls.crt holds no certificate that can be read",
+    }
+    assert key.splitlines()[1] not in str(logs)
+
+
+async def test_certificates_are_issued_anew_in_the_last_third_of_their_life() -> None:
+    secrets = Cupboard()
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    lifetimes = Lifetimes(authority=timedelta(days=300), serving=timedelta(days=30))
+    bootstrap = Bootstrap(secrets, Trusting(), NAMES, lifetimes=lifetimes, time_of_day=lambda: now)
+    await bootstrap.ensure_certificates()
+    now += timedelta(days=19)
+    await bootstrap.ensure_certificates()
+    assert len(secrets.writes) == 2
+    now += timedelta(days=2)
+    await bootstrap.ensure_certificates()
+    assert secrets.writes[2:] == [SERVING_SECRET]
+    now += timedelta(days=180)
+    await bootstrap.ensure_certificates()
+    assert secrets.writes[3:] == [AUTHORITY_SECRET, SERVING_SECRET]
+
+
+async def test_somebody_who_undoes_everything_is_given_way_to_with_an_error() -> None:
+    class Vandal(Cupboard):
+        async def create(self, name: str, data: Mapping[str, bytes]) -> StoredSecret:
+            raise ConflictError(f"{name} {len(data)}")
+
+    with pytest.raises(ConflictError, match="are changed by somebody else all the time"):
+        await Bootstrap(Vandal(), Trusting(), NAMES).establish()
+
+
+async def test_an_api_server_that_does_not_answer_is_the_callers_to_wait_for() -> None:
+    class Away(Cupboard):
+        async def read(self, name: str) -> StoredSecret:
+            raise ClusterUnavailableError(name)
+
+    with pytest.raises(ClusterUnavailableError):
+        await Bootstrap(Away(), Trusting(), NAMES).establish()
+
+
+def test_the_content_of_a_secret_is_not_part_of_its_text_form() -> None:
+    assert "key" not in repr(StoredSecret({"tls.key": b"key"}, "1"))
