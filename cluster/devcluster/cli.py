@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from devcluster import settings
+from devcluster import nodes, settings
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.errors import ClusterError, SettingError
 from devcluster.layout import Record
@@ -39,22 +39,31 @@ def up(state_dir: StateDir = settings.DEFAULT_STATE_DIR) -> None:
     with _told():
         if _left_to_kind("up"):
             return
-        nodes = settings.num_nodes()
+        wanted = settings.num_nodes()
         asked = settings.kubernetes_version()
-        control_plane = _control_plane(state_dir, nodes, asked or settings.DEFAULT_KUBERNETES_VERSION)
+        control_plane = _control_plane(
+            state_dir,
+            settings.DEFAULT_NUM_NODES if wanted is None else wanted,
+            asked or settings.DEFAULT_KUBERNETES_VERSION,
+        )
         record = Record.read(control_plane.layout)
-        if record is not None and asked not in {None, record.kubernetes_version}:
+        if record is None:
+            control_plane.start(_progress)
+            _say_up(control_plane, "is up")
+            return
+        if asked not in {None, record.kubernetes_version}:
             message = (
                 f"A cluster of Kubernetes {record.kubernetes_version} is there already, and KUBERNETES_VERSION={asked} "
                 "asks for another; run `make cluster-down` first."
             )
             raise SettingError(message)
         started = control_plane.start(_progress)
-        if record is not None:
-            control_plane.set_nodes(nodes, _progress)
-            if Installation(control_plane).ensure_supervised():
-                started.append("supervisor")
-        _say_up(control_plane, started, nodes, existed=record is not None)
+        if wanted is not None:
+            control_plane.set_nodes(wanted, _progress)
+        if Installation(control_plane).ensure_supervised():
+            started.append("supervisor")
+        news = f"was there; started again what was not running: {', '.join(started)}"
+        _say_up(control_plane, news if started else "is running already")
 
 
 @app.command()
@@ -117,20 +126,15 @@ def ssh(node: str, command: Annotated[list[str] | None, typer.Argument()] = None
         raise SettingError(message)
 
 
-def _control_plane(state_dir: Path, nodes: int = 0, version: str = settings.DEFAULT_KUBERNETES_VERSION) -> ControlPlane:
-    spec = ControlPlaneSpec(state_dir.absolute(), version, nodes=nodes, first_share=FIRST_SHARE)
+def _control_plane(state_dir: Path, count: int = 0, version: str = settings.DEFAULT_KUBERNETES_VERSION) -> ControlPlane:
+    spec = ControlPlaneSpec(state_dir.absolute(), version, nodes=count, first_share=FIRST_SHARE)
     return ControlPlane(spec)
 
 
-def _say_up(control_plane: ControlPlane, started: list[str], nodes: int, *, existed: bool) -> None:
+def _say_up(control_plane: ControlPlane, news: str) -> None:
+    count = nodes.present(control_plane.api)
     version = control_plane.record().kubernetes_version
-    what = f"of Kubernetes {version} with {nodes} simulated node{'' if nodes == 1 else 's'}"
-    if not existed:
-        _out.print(f"The cluster {what} is up.")
-    elif started:
-        _out.print(f"The cluster {what} was there; started again what was not running: {', '.join(started)}.")
-    else:
-        _out.print(f"The cluster {what} is running already.")
+    _out.print(f"The cluster of Kubernetes {version} with {count} simulated node{'' if count == 1 else 's'} {news}.")
     _out.print(f"  export KUBECONFIG={control_plane.kubeconfig}")
 
 

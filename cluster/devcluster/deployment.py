@@ -157,8 +157,21 @@ class Plan(msgspec.Struct, frozen=True):
     forwards: list[Forward]
 
 
-def plan(revision: int, deployment: Deployment, services: Mapping[str, Service], overrides: Mapping[str, str]) -> Plan:
+def plan(
+    revision: int,
+    deployment: Deployment,
+    services: Mapping[str, Service],
+    overrides: Mapping[str, str],
+    more_arguments: Sequence[str] = (),
+) -> Plan:
     """Make the plan of one revision.
+
+    Args:
+        revision: the number of this sync.
+        deployment: as it was applied.
+        services: those of SERVICES that exist.
+        overrides: variables that take precedence over the container's.
+        more_arguments: arguments after the container's.
 
     Raises:
         SettingError: the Deployment asks for something that a host process cannot be given.
@@ -185,7 +198,7 @@ def plan(revision: int, deployment: Deployment, services: Mapping[str, Service],
         revision=revision,
         replicas=deployment.spec.replicas,
         strategy=deployment.spec.strategy.type,
-        arguments=[*(container.command or ENTRY_POINT), *container.args],
+        arguments=[*(container.command or ENTRY_POINT), *container.args, *more_arguments],
         environment=values | dict(overrides),
         fields={name: path for name, path in fields.items() if name not in overrides},
         service_account=pod.service_account_name,

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import socket
+import struct
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 Backend = tuple[str, int]
 BACKLOG = 1024
+CUT_POLL_SECONDS = 0.01
 
 
 class Forwarder:
@@ -31,6 +34,7 @@ class Forwarder:
         self.port = port
         self.backends: tuple[Backend, ...] = ()
         self._server: asyncio.Server | None = None
+        self.sides: set[_Side] = set()
 
     async def set_backends(self, backends: Sequence[Backend]) -> None:
         """Forward new connections to these from now on.
@@ -54,13 +58,17 @@ class Forwarder:
                 message = f"Service {self.name} cannot listen on {self.address}:{self.port}: {error.strerror}."
                 raise SettingError(message) from error
         elif not self.backends and self._server is not None:
-            await self.close()
-
-    async def close(self) -> None:
-        """Stop listening; connections that exist live on."""
-        if self._server is not None:
             self._server.close()
             self._server = None
+
+    async def close(self) -> None:
+        """Stop listening, and cut the connections that exist."""
+        await self.set_backends(())
+        while self.sides:
+            for side in self.sides:
+                side.cut()
+            # The loop tells a side that it is cut in a later turn.
+            await asyncio.sleep(CUT_POLL_SECONDS)
 
     def pick(self) -> Backend | None:
         """Pick a backend for one connection."""
@@ -70,28 +78,43 @@ class Forwarder:
 class _Side(asyncio.Protocol):
     """One end of a forwarded connection: what it reads, the other end writes."""
 
-    def __init__(self) -> None:
+    def __init__(self, forwarder: Forwarder) -> None:
+        self.forwarder = forwarder
         self.transport: asyncio.Transport | None = None
         self.other: _Side | None = None
+        self.heard_end = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
+        self.forwarder.sides.add(self)
+
+    def cut(self) -> None:
+        """Reset this end, and with it the other."""
+        if self.transport is not None and not self.transport.is_closing():
+            # Closed without lingering, a connection is reset: the client must not take it for an orderly end.
+            self.transport.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         if self.other is not None and self.other.transport is not None:
             self.other.transport.write(data)
 
     def eof_received(self) -> bool:
-        """Pass a half-closed connection on, and keep the other direction open."""
-        if self.other is not None and self.other.transport is not None and self.other.transport.can_write_eof():
-            self.other.transport.write_eof()
-        return True
+        """Pass a half-closed connection on; keep the other direction open until it has ended too."""
+        self.heard_end = True
+        if self.other is None or self.other.transport is None:
+            return True
+        self.other.transport.write_eof()
+        return not self.other.heard_end
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.forwarder.sides.discard(self)
         if self.other is not None and self.other.transport is not None:
             # A reset on one side is a reset on the other.
             if exc is not None:
-                self.other.transport.abort()
+                self.other.cut()
             else:
                 self.other.transport.close()
         self.other = None
@@ -113,11 +136,9 @@ class _ClientSide(_Side):
     """
 
     def __init__(self, forwarder: Forwarder) -> None:
-        super().__init__()
-        self._forwarder = forwarder
+        super().__init__(forwarder)
         self._connecting: asyncio.Task[None] | None = None
         self._early: list[bytes] = []
-        self._early_eof = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -129,10 +150,6 @@ class _ClientSide(_Side):
             self.transport.pause_reading()
         super().data_received(data)
 
-    def eof_received(self) -> bool:
-        self._early_eof = self.other is None
-        return super().eof_received()
-
     def connection_lost(self, exc: Exception | None) -> None:
         if self._connecting is not None:
             self._connecting.cancel()
@@ -140,18 +157,18 @@ class _ClientSide(_Side):
 
     async def _connect(self) -> None:
         client = cast("asyncio.Transport", self.transport)
-        backend = self._forwarder.pick()
-        server = _Side()
+        backend = self.forwarder.pick()
+        server = _Side(self.forwarder)
         server.other = self
         if backend is not None:
             with suppress(OSError):
                 await asyncio.get_running_loop().create_connection(lambda: server, *backend)
         if server.transport is None:
-            client.abort()
+            self.cut()
             return
         self.other = server
         server.transport.writelines(self._early)
         self._early.clear()
-        if self._early_eof:
+        if self.heard_end:
             server.transport.write_eof()
         client.resume_reading()

@@ -49,11 +49,16 @@ class _NodeList(msgspec.Struct):
 def reconcile(api: ApiServer, count: int) -> None:
     """Make the simulated nodes exactly `count`."""
     wanted = {node_name(number) for number in range(1, count + 1)}
-    present = {node.metadata.name for node in _list(api)}
-    for name in sorted(wanted - present):
+    there = {node.metadata.name for node in _list(api)}
+    for name in sorted(wanted - there):
         api.request("POST", "/api/v1/nodes", _manifest(name))
-    for name in sorted(present - wanted):
+    for name in sorted(there - wanted):
         api.request("DELETE", f"/api/v1/nodes/{name}")
+
+
+def present(api: ApiServer) -> int:
+    """Count the simulated nodes."""
+    return len(_list(api))
 
 
 def ready(api: ApiServer) -> int:

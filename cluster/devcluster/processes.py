@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 LOG_LINES_SHOWN = 5
 # The first descriptor after stdin, stdout and stderr: where a started process finds what it is to keep open.
 HELD_DESCRIPTOR = 3
+STDERR = 2
 _DEAD_STATES = frozenset("ZXx")
 
 
@@ -48,7 +49,8 @@ class ProcessId(msgspec.Struct, frozen=True):
             return None
         # The second field is the command in parentheses, and may itself hold spaces and parentheses.
         fields = stat.rpartition(")")[2].split()
-        if fields[0] in _DEAD_STATES:
+        # A program of many threads is a zombie as soon as its first thread has ended; the others may still hold ports.
+        if fields[0] in _DEAD_STATES and int(fields[17]) <= 1:
             return None
         return cls(pid=pid, started=int(fields[19]), boot=_boot_id())
 
@@ -123,7 +125,8 @@ class Daemon:
         `hold` is a descriptor that the process keeps open for as long as it lives.
         """
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
-        actions: list[tuple[int, int, int] | tuple[int, int, str, int, int]] = [
+        actions: list[tuple[int, int] | tuple[int, int, int] | tuple[int, int, str, int, int]] = [
+            *((os.POSIX_SPAWN_CLOSE, descriptor) for descriptor in _inherited() if descriptor != hold),
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(self.log_file), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
             (os.POSIX_SPAWN_DUP2, 1, 2),
@@ -186,6 +189,18 @@ def reap(pid: int) -> int | None:
         if ended:
             return os.waitstatus_to_exitcode(status)
     return None
+
+
+def _inherited() -> list[int]:
+    """List what our own caller left open, such as a lock: a daemon that inherits it would hold it for days."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - these are numbers, not paths
+        descriptor = int(name)
+        # The descriptor that lists the directory is closed by now.
+        with suppress(OSError):
+            if descriptor > STDERR and os.get_inheritable(descriptor):
+                found.append(descriptor)
+    return found
 
 
 def _boot_id() -> str:

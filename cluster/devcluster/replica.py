@@ -56,6 +56,11 @@ class Replica:
         """Tell whether it takes new connections."""
         return self.state == "ready"
 
+    @property
+    def ending(self) -> bool:
+        """Tell whether it has been told to end."""
+        return self.state == "ending"
+
     def status(self) -> ReplicaStatus:
         """Describe the replica."""
         return ReplicaStatus(

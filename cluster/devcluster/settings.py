@@ -33,9 +33,11 @@ def provider(environment: Mapping[str, str] = os.environ) -> str:
     return name
 
 
-def num_nodes(environment: Mapping[str, str] = os.environ) -> int:
-    """Read MACPOOL_NUM_NODES."""
-    text = environment.get("MACPOOL_NUM_NODES") or str(DEFAULT_NUM_NODES)
+def num_nodes(environment: Mapping[str, str] = os.environ) -> int | None:
+    """Read MACPOOL_NUM_NODES; None when it does not ask for any number."""
+    text = environment.get("MACPOOL_NUM_NODES")
+    if not text:
+        return None
     if not text.isascii() or not text.isdigit() or int(text) > MAX_NUM_NODES:
         message = f"MACPOOL_NUM_NODES={text} is not a number of nodes; give one from 0 to {MAX_NUM_NODES}."
         raise SettingError(message)

@@ -11,7 +11,6 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import aiohttp
 import uvloop
@@ -25,9 +24,7 @@ from devcluster.forwarder import Forwarder
 from devcluster.installation import Status, read_plan, write_status
 from devcluster.loopback import HOST
 from devcluster.replica import Replica
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from devcluster.rollout import next_step
 
 TICK_SECONDS = 0.1
 # A kubelet's projected tokens live an hour; renewed well before, as a kubelet does.
@@ -122,10 +119,13 @@ class Supervisor:
 
     async def _end_all(self) -> None:
         for forwarder in self._forwarders.values():
-            await forwarder.close()
+            await forwarder.set_backends(())
         for replica in self._replicas.values():
             replica.end()
+        # Until they have ended, replicas may still answer what they were asked.
         await asyncio.gather(*self._replicas)
+        for forwarder in self._forwarders.values():
+            await forwarder.close()
 
     @property
     def _kubeconfig(self) -> Path:
@@ -159,29 +159,6 @@ class Supervisor:
         kubeconfig.write_with_token_file(
             self._kubeconfig, self._control_plane.server_url, self._control_plane.ca_path, token_file, NAMESPACE
         )
-
-
-def next_step(plan: Plan, replicas: Sequence[Replica]) -> tuple[list[Replica], int]:
-    """Tell which replicas to end and how many to start now, as a Deployment of this strategy would.
-
-    Recreate ends every old replica before the first new one starts. RollingUpdate starts one more than wanted, and
-    ends an old one when the ready ones suffice without it.
-    """
-    living = [replica for replica in replicas if replica.state != "ending"]
-    new = [replica for replica in living if replica.plan.revision == plan.revision]
-    old = [replica for replica in living if replica.plan.revision != plan.revision]
-    surplus = new[plan.replicas :]
-    missing = max(0, plan.replicas - len(new))
-    if plan.strategy == "Recreate":
-        if old:
-            return [*old, *surplus], 0
-        others = [replica for replica in replicas if replica.plan.revision != plan.revision]
-        return surplus, 0 if others else missing
-    if not old:
-        return surplus, missing
-    to_end = [replica for replica in old if not replica.ready]
-    to_end += [replica for replica in old if replica.ready][: max(0, sum(r.ready for r in living) - plan.replicas)]
-    return [*to_end, *surplus], min(missing, max(0, plan.replicas + 1 - len(living)))
 
 
 async def supervise(state_dir: Path) -> None:

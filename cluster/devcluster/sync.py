@@ -19,7 +19,7 @@ from devcluster.processes import last_words
 from devcluster.settings import RELEASE_MANIFEST
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from devcluster.controlplane import ControlPlane
     from devcluster.waiting import Progress
@@ -43,6 +43,7 @@ class Installation:
         *,
         manifest: Path = RELEASE_MANIFEST,
         environment: Mapping[str, str] | None = None,
+        arguments: Sequence[str] = (),
         within: float = SYNC_SECONDS,
     ) -> Status:
         """Apply the manifest, run its replicas, and wait until exactly they are ready.
@@ -51,6 +52,7 @@ class Installation:
             progress: told what is being waited for.
             manifest: what is applied.
             environment: variables of the replicas that take precedence over the manifest's.
+            arguments: arguments of the replicas that follow the manifest's.
             within: seconds until it counts as failed; the supervisor goes on trying nevertheless.
 
         Raises:
@@ -71,7 +73,7 @@ class Installation:
                 for name in SERVICES
                 if (service := api.find(f"/api/v1/namespaces/{NAMESPACE}/services/{name}", Service)) is not None
             }
-            write_plan(self._layout, plan(revision, deployment, services, environment or {}))
+            write_plan(self._layout, plan(revision, deployment, services, environment or {}, arguments))
             self.ensure_supervised()
             return self._wait(revision, within, progress, restarts_allowed=False)
 
