@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -123,10 +125,45 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
 
 
+class Others:
+    """How much of the machine programs use that are not part of the benchmark; they spoil its figures."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+        self._busy = _busy_seconds()
+        self._own = _own_seconds()
+
+    def share(self, watched_seconds: float) -> float:
+        """Return the share since this was made, from 0 to 1.
+
+        Args:
+            watched_seconds: CPU time that the measured processes have used since.
+        """
+        own = _own_seconds() - self._own + watched_seconds
+        wall = (time.monotonic() - self._begun) * (os.cpu_count() or 1)
+        return max(0.0, (_busy_seconds() - self._busy - own) / wall)
+
+
 def cores() -> tuple[int, int]:
     """Return a core for the server and one for its load; the same one where there is no second."""
     available = sorted(os.sched_getaffinity(0))
     return available[0], available[-1]
+
+
+def _busy_seconds() -> float:
+    """CPU time that the machine has spent on anything, or that its host kept from it.
+
+    Source: proc_stat(5): user, nice, system, idle, iowait, irq, softirq, steal.
+    """
+    with Path("/proc/stat").open(encoding="ascii") as stat:
+        ticks = [int(field) for field in stat.readline().split()[1:9]]
+    return (sum(ticks) - ticks[3] - ticks[4]) / _TICKS_PER_SECOND
+
+
+def _own_seconds() -> float:
+    """CPU time of this process and of the programs that it has run to their end."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def _bound_to_us(argv: Sequence[str], core: int | None) -> list[str]:

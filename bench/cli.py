@@ -30,18 +30,24 @@ class Scenario(StrEnum):
     CLUSTER = "cluster"
 
 
-def bench(
+def bench(  # noqa: PLR0913, PLR0917 (an option each)
     only: Annotated[Scenario | None, typer.Option(help="Measure only this.", show_default="both")] = None,
     seconds: Annotated[float, typer.Option(min=0.1, help="Length of one measurement of the webhook alone.")] = 5.0,
     pods: Annotated[int, typer.Option(min=4, max=5000, help="Pods that 16 clients create in one measurement.")] = 800,
     rounds: Annotated[int, typer.Option(min=1, max=100, help="How often everything is measured, in turns.")] = 5,
+    repeats: Annotated[
+        int, typer.Option(min=0, max=100, help="Repeats of a measurement while other programs use the machine.")
+    ] = 3,
+    controllers: Annotated[  # noqa: FBT002 (an option, not an argument)
+        bool, typer.Option("--controllers", help="Let controllers and scheduler work for the pods as well.")
+    ] = False,
     json: Annotated[Path, typer.Option(help="Where the results are written.")] = OUT / "bench.json",
     work: Annotated[Path, typer.Option(help="Where programs, logs and the control plane's state are kept.")] = OUT
     / "bench",
 ) -> None:
     """Measure the webhook alone (a) and pod creates on a real control plane (b); print tables and write JSON.
 
-    Takes about five minutes as it stands. Nothing else should run on the machine meanwhile. Everything that is started
+    Takes about six minutes as it stands. Nothing else should run on the machine meanwhile. Everything that is started
     listens on loopback addresses and is ended again.
     """
     console = Console()
@@ -58,10 +64,10 @@ def bench(
         rounds=rounds,
         webhook=None
         if only is Scenario.CLUSTER
-        else webhook.measure(programs, work / "webhook", seconds=seconds, rounds=rounds, progress=progress),
+        else webhook.measure(programs, work / "webhook", webhook.Extent(seconds, rounds, repeats), progress),
         cluster=None
         if only is Scenario.WEBHOOK
-        else cluster.measure(programs, work / "cluster", pods=pods, rounds=rounds, progress=progress),
+        else cluster.measure(programs, work / "cluster", cluster.Extent(pods, rounds, repeats, controllers), progress),
     )
     results.write(json)
     for table in tables(results):

@@ -1,22 +1,26 @@
-"""Pod creates on a real control plane: without a webhook, with one that only says yes, and with ours.
+"""Pod creates on a real control plane: without a webhook, with the least that a webhook can be, and with ours.
 
-The control plane runs without controllers and scheduler. They would work for every pod beside the API server, on the
-same cores, whatever the webhook; without them the webhook's share of a create is at its largest, and best seen.
+The floor only says yes. The other, `patch`, gives every pod the same addresses: since it is the API server that applies
+the patch, no webhook that gives addresses can cost less.
+
+As a rule the control plane runs without controllers and scheduler. They would work for every pod beside the API server,
+on the same cores, whatever the webhook; without them the webhook's share of a create is at its largest, and best seen.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from bench.children import cpu_seconds
+from bench.children import Others, cpu_seconds
 from bench.errors import BenchError
 from bench.installing import NAMESPACE, Installation, installations
 from bench.loading import Target, Volume, send
-from bench.results import Cluster, Ratio, Sample, Series, find, ratio
+from bench.results import Cluster, Ratio, Sample, Series, find, quietest, ratio, sample
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.settings import DEFAULT_KUBERNETES_VERSION
@@ -41,6 +45,17 @@ PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 # With one worker, the default, removing the pods would take longer than creating them.
 APISERVER_ARGUMENTS = ("--delete-collection-workers=16",)
 DAEMONS = {"apiserver": "kube-apiserver", "etcd": "etcd"}
+CONTROLLERS = {"controllers": "kube-controller-manager", "scheduler": "kube-scheduler"}
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much is measured: pods that the many clients create at a time, rounds, repeats; and on what control plane."""
+
+    pods: int
+    rounds: int
+    repeats: int
+    controllers: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,30 +63,33 @@ class _Case:
     """What is installed, and whether the pods ask for networks; plain ones do not have the annotation."""
 
     installed: str
-    networks: bool
+    networks: bool = True
 
     @property
     def name(self) -> str:
         return self.installed if self.networks else f"{self.installed}, plain"
 
 
-NONE, FLOOR, OURS = _Case("none", True), _Case("floor", True), _Case("ours", True)  # noqa: FBT003
-NONE_PLAIN, OURS_PLAIN = _Case("none", False), _Case("ours", False)  # noqa: FBT003
-CASES = (NONE, FLOOR, OURS, NONE_PLAIN, OURS_PLAIN)
+NONE, NONE_PLAIN = _Case("none"), _Case("none", networks=False)
+FLOOR, PATCH = _Case("floor"), _Case("patch")
+OURS, OURS_PLAIN = _Case("ours"), _Case("ours", networks=False)
+CASES = (NONE, FLOOR, PATCH, OURS, NONE_PLAIN, OURS_PLAIN)
 COMPARED = (
     ("floor / none", FLOOR, NONE),
     ("ours / none", OURS, NONE),
     ("ours / floor", OURS, FLOOR),
+    ("patch / floor", PATCH, FLOOR),
+    ("ours / patch", OURS, PATCH),
     ("ours, plain / none, plain", OURS_PLAIN, NONE_PLAIN),
 )
 
 
-def measure(programs: Programs, directory: Path, *, pods: int, rounds: int, progress: Callable[[str], None]) -> Cluster:
+def measure(programs: Programs, directory: Path, extent: Extent, progress: Callable[[str], None]) -> Cluster:
     """Measure every case in every round, in turns."""
     spec = ControlPlaneSpec(
         directory / "controlplane",
         DEFAULT_KUBERNETES_VERSION,
-        controllers=False,
+        controllers=extent.controllers,
         apiserver_args=APISERVER_ARGUMENTS,
         ends_with_caller=True,
     )
@@ -83,12 +101,14 @@ def measure(programs: Programs, directory: Path, *, pods: int, rounds: int, prog
     try:
         bench = _Bench(control_plane, programs, directory, progress)
         series = {(case, clients): Series(case.name, clients, []) for case in CASES for clients in CLIENTS}
-        for number in range(rounds):
-            bench.round(series, pods, f"round {number + 1} of {rounds}", number)
+        for number in range(extent.rounds):
+            bench.round(series, extent, f"round {number + 1} of {extent.rounds}", number)
     finally:
         control_plane.stop()
     all_series = list(series.values())
-    return Cluster(DEFAULT_KUBERNETES_VERSION, pods, bench.pod_bytes, all_series, _ratios(all_series))
+    return Cluster(
+        DEFAULT_KUBERNETES_VERSION, extent.controllers, extent.pods, bench.pod_bytes, all_series, _ratios(all_series)
+    )
 
 
 class _Bench:
@@ -101,7 +121,8 @@ class _Bench:
         self._load = programs.load
         self._progress = progress
         self._bodies = {networks: _body(directory, networks=networks) for networks in (True, False)}
-        self._daemons = {short: _pid(control_plane, name) for short, name in DAEMONS.items()}
+        daemons = DAEMONS | (CONTROLLERS if control_plane.spec.controllers else {})
+        self._daemons = {short: _pid(control_plane, name) for short, name in daemons.items()}
         self._installations = {each.name: each for each in installations(control_plane, programs.floor, directory)}
 
     @property
@@ -109,7 +130,7 @@ class _Bench:
         """The size of a pod with two networks, as it is sent."""
         return self._bodies[True].stat().st_size
 
-    def round(self, series: dict[tuple[_Case, int], Series], pods: int, name: str, number: int) -> None:
+    def round(self, series: dict[tuple[_Case, int], Series], extent: Extent, name: str, number: int) -> None:
         """Measure every case once; which comes first changes from round to round."""
         order = list(self._installations)
         turn = number % len(order)
@@ -118,18 +139,16 @@ class _Bench:
             runs = [key for key in series if key[0].installed == installed]
             with installation.installed():
                 self._create(installation, networks=True, clients=max(CLIENTS), pods=WARMUP_PODS)
-                self._delete()
                 for case, clients in runs[:: 1 if number % 2 == 0 else -1]:
                     self._progress(f"{name}: {case.name}, {clients} clients")
-                    count = pods if clients > 1 else max(pods // SHARE_OF_ONE_CLIENT, 1)
-                    series[case, clients].samples.append(
-                        self._create(installation, networks=case.networks, clients=clients, pods=count)
-                    )
-                    self._delete()
+                    pods = extent.pods if clients > 1 else max(extent.pods // SHARE_OF_ONE_CLIENT, 1)
+                    attempt = partial(self._create, installation, networks=case.networks, clients=clients, pods=pods)
+                    series[case, clients].samples.append(quietest(attempt, extent.repeats))
 
     def _create(self, installation: Installation, *, networks: bool, clients: int, pods: int) -> Sample:
         asked = installation.asked()
         watched = self._daemons | installation.processes()
+        others = Others()
         before = {name: cpu_seconds(pid) for name, pid in watched.items()}
         pki = self._control_plane.layout.pki
         load = send(
@@ -148,9 +167,11 @@ class _Bench:
             Volume(connections=clients, seconds=pods / LEAST_PODS_PER_SECOND, requests=pods),
         )
         time.sleep(SETTLE_SECONDS)
-        cpu_ms = {name: (cpu_seconds(pid) - before[name]) * 1000 / pods for name, pid in watched.items()}
+        used = {name: cpu_seconds(pid) - before[name] for name, pid in watched.items()}
         installation.check_asked(asked, pods if networks else 0)
-        return Sample(load.requests, load.requests_per_second, load.p50_us / 1000, load.p99_us / 1000, cpu_ms)
+        measured = sample(load, used, others)
+        self._delete()
+        return measured
 
     def _delete(self) -> None:
         """Remove every pod, and wait until none is left."""

@@ -46,6 +46,11 @@ TAKES_EFFECT_SECONDS = 30.0
 SURE_AFTER = 5
 # As it stands in the JSON of the created pod: an address in the annotation, which is itself JSON in a text.
 ADDRESS_MARK = r"\"mac\":\""
+# What every pod is given by the webhook that gives all the same.
+SAME = (
+    '[{"name":"ovs-conf","namespace":"bench","mac":"02:00:00:00:00:01"},'
+    '{"name":"storage","namespace":"default","interface":"data0","mac":"02:00:00:00:00:02"}]'
+)
 _ANNOTATED = {"k8s.v1.cni.cncf.io/networks": '[{"name":"ovs-conf"}]'}
 
 
@@ -98,40 +103,50 @@ class _Bare:
 
 
 class _Floor:
-    """The webhook that only says yes, with the rules and conditions of ours."""
+    """A webhook that says yes, and perhaps gives all the same networks; with the rules and conditions of ours."""
 
-    name = "floor"
-    mark = ""
-
-    def __init__(self, control_plane: ControlPlane, program: Path, directory: Path, webhook: dict[str, object]) -> None:
+    def __init__(self, name: str, networks: str, control_plane: ControlPlane, program: Path, directory: Path) -> None:
+        self.name = name
+        self.mark = ADDRESS_MARK if networks else ""
+        self._networks = networks
         self._api = control_plane.api
         self._program = program
-        self._log = directory / "floor.log"
-        self._pki = directory / "floor-pki"
-        self._address = _make_service(self._api, NAMESPACE, "floor")
+        self._log = directory / f"{name}.log"
+        self._pki = directory / f"{name}-pki"
+        self._address = _make_service(self._api, NAMESPACE, name)
         authority = Authority(self._pki)
-        authority.server("floor", [f"floor.{NAMESPACE}.svc", self._address])
-        self._configuration: dict[str, object] = {
+        authority.server(name, [f"{name}.{NAMESPACE}.svc", self._address])
+        self._configuration: dict[str, object] = {}
+        self._child: Child | None = None
+
+    def register(self, webhook: dict[str, object]) -> None:
+        """Take over everything from a webhook but who it is and where."""
+        self._configuration = {
             "apiVersion": "admissionregistration.k8s.io/v1",
             "kind": CONFIGURATION,
-            "metadata": {"name": "bench-floor"},
+            "metadata": {"name": f"bench-{self.name}"},
             "webhooks": [
                 webhook
                 | {
-                    "name": "floor.bench.example",
+                    "name": f"{self.name}.bench.example",
                     "clientConfig": {
                         "caBundle": b64encode((self._pki / "ca.crt").read_bytes()).decode(),
-                        "service": {"namespace": NAMESPACE, "name": "floor", "path": "/mutate-pods", "port": PORT},
+                        "service": {"namespace": NAMESPACE, "name": self.name, "path": "/mutate-pods", "port": PORT},
                     },
                 }
             ],
         }
-        self._child: Child | None = None
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        files = [f"-cert={self._pki / 'floor.crt'}", f"-key={self._pki / 'floor.key'}"]
-        with running("the floor", [str(self._program), f"-address={self._address}:{PORT}", *files], self._log) as child:
+        options = {
+            "address": f"{self._address}:{PORT}",
+            "cert": self._pki / f"{self.name}.crt",
+            "key": self._pki / f"{self.name}.key",
+            "networks": self._networks,
+        }
+        command = [str(self._program), *(f"-{name}={value}" for name, value in options.items())]
+        with running(self.name, command, self._log) as child:
             self._child = child
             try:
                 with _configured(self._api, self._configuration):
@@ -141,7 +156,7 @@ class _Floor:
                 self._child = None
 
     def processes(self) -> dict[str, int]:
-        return {} if self._child is None else {self.name: self._child.pid}
+        return {} if self._child is None else {"webhook": self._child.pid}
 
     def asked(self) -> int:
         context = ssl.create_default_context(cafile=str(self._pki / "ca.crt"))
@@ -151,7 +166,7 @@ class _Floor:
     def check_asked(self, before: int | None, pods: int) -> None:
         asked = self.asked() - (before or 0)
         if asked != pods:
-            message = f"The floor was asked about {asked} pods of {pods}: what was measured does not count."
+            message = f"{self.name} was asked about {asked} pods of {pods}: what was measured does not count."
             raise BenchError(message)
 
     def _counts(self) -> bool:
@@ -206,7 +221,7 @@ class _Ours:
                 self._child = None
 
     def processes(self) -> dict[str, int]:
-        return {} if self._child is None else {self.name: self._child.pid}
+        return {} if self._child is None else {"webhook": self._child.pid}
 
     def asked(self) -> None:
         return None
@@ -227,11 +242,19 @@ def installations(control_plane: ControlPlane, floor: Path, directory: Path) -> 
         for webhook in msgspec.convert(configuration["webhooks"], list[dict[str, object]])
     ]
     control_plane.kubectl("create", "namespace", NAMESPACE)
+    if control_plane.spec.controllers:
+        # No pod is admitted before its namespace has this; a controller makes it.
+        wait = ("--for=create", "serviceaccount/default", f"--namespace={NAMESPACE}", "--timeout=30s")
+        control_plane.kubectl("wait", *wait)
     control_plane.kubectl("apply", "-f", "-", stdin=_list_of(kept))
-    for_pods = next(webhook for webhook in webhooks if webhook["name"] == POD_WEBHOOK)
+    floors = [
+        _Floor(name, networks, control_plane, floor, directory) for name, networks in (("floor", ""), ("patch", SAME))
+    ]
+    for each in floors:
+        each.register(next(webhook for webhook in webhooks if webhook["name"] == POD_WEBHOOK))
     return [
         _Bare(control_plane.api),
-        _Floor(control_plane, floor, directory, for_pods),
+        *floors,
         _Ours(control_plane, directory, configuration | {"webhooks": webhooks}),
     ]
 

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+    from bench.children import Others
+    from bench.loading import Load
+
+
+QUIET = 0.1
+"""Others may use this share of the machine without its being called disturbed."""
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -28,13 +35,15 @@ class Machine(msgspec.Struct, frozen=True):
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """One measurement. CPU times are of the named process and per request."""
+    """One measurement. CPU times are by process and for each request."""
 
     requests: int
     per_second: float
     p50_ms: float
     p99_ms: float
     cpu_ms: dict[str, float]
+    others: float
+    """Share of the machine's CPU time that went to programs outside the benchmark, from 0 to 1."""
 
 
 class Series(msgspec.Struct, frozen=True):
@@ -78,6 +87,7 @@ class Cluster(msgspec.Struct, frozen=True):
     """Pod creates on a control plane."""
 
     kubernetes: str
+    controllers: bool
     pods: int
     pod_bytes: int
     series: list[Series]
@@ -97,6 +107,27 @@ class Results(msgspec.Struct, frozen=True):
         """Write the document."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(msgspec.json.format(msgspec.json.encode(self)) + b"\n")
+
+
+def sample(load: Load, cpu_seconds: Mapping[str, float], others: Others) -> Sample:
+    """Put together what one measurement has shown: of the load, and of the CPU time of the processes concerned."""
+    return Sample(
+        requests=load.requests,
+        per_second=load.requests_per_second,
+        p50_ms=load.p50_us / 1000,
+        p99_ms=load.p99_us / 1000,
+        cpu_ms={name: seconds * 1000 / load.sent for name, seconds in cpu_seconds.items()},
+        others=others.share(sum(cpu_seconds.values())),
+    )
+
+
+def quietest(measure: Callable[[], Sample], repeats: int) -> Sample:
+    """Measure, and again up to so many times while other programs use the machine; the quietest measurement counts."""
+    best = measure()
+    while best.others > QUIET and repeats > 0:
+        repeats -= 1
+        best = min(best, measure(), key=lambda each: each.others)
+    return best
 
 
 def find(series: Sequence[Series], name: str, clients: int) -> Series:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import socket
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from bench.children import Child, cores, running
+from bench.children import Child, Others, cores, running
 from bench.errors import BenchError
 from bench.loading import Target, Volume, send
-from bench.results import Ratio, Sample, Series, Webhook, find, ratio
+from bench.results import Ratio, Sample, Series, Webhook, find, quietest, ratio, sample
 
 from devcluster.pki import Authority
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator
 
     from bench.programs import Programs
 
@@ -39,58 +41,64 @@ class _Server:
     target: Target
 
 
-def measure(
-    programs: Programs, directory: Path, *, seconds: float, rounds: int, progress: Callable[[str], None]
-) -> Webhook:
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much is measured: seconds at a time, rounds, and repeats of what was disturbed."""
+
+    seconds: float
+    rounds: int
+    repeats: int
+
+
+def measure(programs: Programs, directory: Path, extent: Extent, progress: Callable[[str], None]) -> Webhook:
     """Measure our webhook and the floor in turns."""
     directory.mkdir(parents=True, exist_ok=True)
     body = directory / "review.json"
     # As the API server sends it: without the line breaks that make the file readable.
     body.write_bytes(msgspec.json.encode(msgspec.json.decode(REVIEW.read_bytes())))
-    authority = Authority(directory / "pki")
-    authority.server("server", [HOST])
-    pair = [str(directory / "pki" / f"server.{end}") for end in ("crt", "key")]
-    our_port, floor_port = _free_port(), _free_port()
-    server_core, load_core = cores()
-    floor = [str(programs.floor), f"-address={HOST}:{floor_port}", f"-cert={pair[0]}", f"-key={pair[1]}"]
+    Authority(directory / "pki").server("server", [HOST])
     series = {(name, clients): Series(name, clients, []) for name in (FLOOR, OURS) for clients in CONNECTIONS}
-    with (
-        running(
-            "the webhook",
-            [sys.executable, "-m", "bench.served", str(our_port), *pair],
-            directory / "webhook.log",
-            {"PYTHONPATH": str(REPOSITORY)},
-            core=server_core,
-        ) as our_child,
-        running("the floor", floor, directory / "floor.log", {"GOMAXPROCS": "1"}, core=server_core) as floor_child,
-    ):
-        servers: Mapping[str, _Server] = {
-            OURS: _Server(our_child, _target(our_port, directory, PATCHED)),
-            FLOOR: _Server(floor_child, _target(floor_port, directory, ALLOWED)),
-        }
-        for port, child in ((our_port, our_child), (floor_port, floor_child)):
-            _await_port(port, child)
-        for number in range(rounds):
+    with _floor(programs, directory) as floor, _ours(directory) as ours:
+        servers = {FLOOR: floor, OURS: ours}
+        for number in range(extent.rounds):
             # Every other round backwards, so that none is always the first.
             for (name, clients), into in list(series.items())[:: 1 if number % 2 == 0 else -1]:
-                progress(f"round {number + 1} of {rounds}: {name}, {clients} connections")
-                server = servers[name]
-                cpu = server.child.cpu_seconds()
-                load = send(
-                    programs.load,
-                    server.target,
-                    body,
-                    Volume(connections=clients, seconds=seconds, warmup=seconds / 4),
-                    load_core,
-                )
-                cpu_ms = (server.child.cpu_seconds() - cpu) * 1000 / load.sent
-                into.samples.append(
-                    Sample(
-                        load.requests, load.requests_per_second, load.p50_us / 1000, load.p99_us / 1000, {name: cpu_ms}
-                    )
-                )
+                progress(f"round {number + 1} of {extent.rounds}: {name}, {clients} connections")
+                volume = Volume(connections=clients, seconds=extent.seconds, warmup=extent.seconds / 4)
+                attempt = partial(_measure, programs.load, servers[name], body, volume)
+                into.samples.append(quietest(attempt, extent.repeats))
     all_series = list(series.values())
-    return Webhook(seconds, body.stat().st_size, all_series, _ratios(all_series))
+    return Webhook(extent.seconds, body.stat().st_size, all_series, _ratios(all_series))
+
+
+def _measure(program: Path, server: _Server, body: Path, volume: Volume) -> Sample:
+    others = Others()
+    cpu = server.child.cpu_seconds()
+    load = send(program, server.target, body, volume, cores()[1])
+    return sample(load, {"webhook": server.child.cpu_seconds() - cpu}, others)
+
+
+@contextmanager
+def _floor(programs: Programs, directory: Path) -> Iterator[_Server]:
+    port, (certificate, key) = _free_port(), _pair(directory)
+    command = [str(programs.floor), f"-address={HOST}:{port}", f"-cert={certificate}", f"-key={key}"]
+    with running("the floor", command, directory / "floor.log", {"GOMAXPROCS": "1"}, core=cores()[0]) as child:
+        _await_port(port, child)
+        yield _Server(child, _target(port, directory, ALLOWED))
+
+
+@contextmanager
+def _ours(directory: Path) -> Iterator[_Server]:
+    port = _free_port()
+    command = [sys.executable, "-m", "bench.served", str(port), *_pair(directory)]
+    environment = {"PYTHONPATH": str(REPOSITORY)}
+    with running("the webhook", command, directory / "webhook.log", environment, core=cores()[0]) as child:
+        _await_port(port, child)
+        yield _Server(child, _target(port, directory, PATCHED))
+
+
+def _pair(directory: Path) -> tuple[str, str]:
+    return str(directory / "pki" / "server.crt"), str(directory / "pki" / "server.key")
 
 
 def _ratios(series: list[Series]) -> list[Ratio]:

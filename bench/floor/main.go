@@ -1,7 +1,8 @@
 // Command floor is an admission webhook that says yes to everything: the least that any webhook costs.
 //
-// It reads the review, decodes its uid and answers; nothing else. GET /count tells how many reviews it has answered,
-// so that a benchmark can be sure that it was asked.
+// It reads the review, decodes its uid and answers; nothing else. With -networks it also gives every pod that same
+// network-selection annotation: the least that any webhook costs that changes pods, for the API server has to apply the
+// patch. GET /count tells how many reviews it has answered, so that a benchmark can be sure that it was asked.
 package main
 
 import (
@@ -38,8 +39,16 @@ type answer struct {
 }
 
 type response struct {
-	UID     string `json:"uid"`
-	Allowed bool   `json:"allowed"`
+	UID       string `json:"uid"`
+	Allowed   bool   `json:"allowed"`
+	PatchType string `json:"patchType,omitempty"`
+	Patch     []byte `json:"patch,omitempty"`
+}
+
+type operation struct {
+	Op    string `json:"op"`
+	Path  string `json:"path"`
+	Value string `json:"value"`
 }
 
 var answered atomic.Int64
@@ -48,14 +57,15 @@ func main() {
 	address := flag.String("address", "127.0.0.1:8443", "host:port to listen on")
 	cert := flag.String("cert", "", "file with the serving certificate")
 	key := flag.String("key", "", "file with its key")
+	networks := flag.String("networks", "", "what every pod's network-selection annotation is replaced by; empty: nothing")
 	flag.Parse()
-	if err := serve(*address, *cert, *key); err != nil {
+	if err := serve(*address, *cert, *key, *networks); err != nil {
 		fmt.Fprintln(os.Stderr, "floor:", err)
 		os.Exit(1)
 	}
 }
 
-func serve(address, cert, key string) error {
+func serve(address, cert, key, networks string) error {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return err
@@ -63,8 +73,16 @@ func serve(address, cert, key string) error {
 	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
 		return fmt.Errorf("-address %s: only loopback addresses are allowed", address)
 	}
+	allowed := response{Allowed: true}
+	if networks != "" {
+		allowed.PatchType = "JSONPatch"
+		path := "/metadata/annotations/k8s.v1.cni.cncf.io~1networks"
+		if allowed.Patch, err = json.Marshal([]operation{{"replace", path, networks}}); err != nil {
+			return err
+		}
+	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /mutate-pods", admit)
+	mux.HandleFunc("POST /mutate-pods", func(w http.ResponseWriter, r *http.Request) { admit(w, r, allowed) })
 	mux.HandleFunc("GET /count", count)
 	server := &http.Server{
 		Addr:              address,
@@ -77,7 +95,7 @@ func serve(address, cert, key string) error {
 	return server.ListenAndServeTLS(cert, key)
 }
 
-func admit(w http.ResponseWriter, r *http.Request) {
+func admit(w http.ResponseWriter, r *http.Request, told response) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, largestReview))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -88,14 +106,15 @@ func admit(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	told, err := json.Marshal(answer{"admission.k8s.io/v1", "AdmissionReview", response{asked.Request.UID, true}})
+	told.UID = asked.Request.UID
+	body, err = json.Marshal(answer{"admission.k8s.io/v1", "AdmissionReview", told})
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	answered.Add(1)
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(told)
+	_, _ = w.Write(body)
 }
 
 func count(w http.ResponseWriter, _ *http.Request) {
