@@ -5,7 +5,7 @@ from typing import NamedTuple
 import structlog
 
 from kubemacpool.core.addresses import AddressError, format_address, parse_address
-from kubemacpool.core.decisions import AddressRequest, Exhausted, Granted, Refused
+from kubemacpool.core.decisions import AddressRequest, Exhausted, Granted, Refusal, Refused
 from kubemacpool.core.parties import Party
 from kubemacpool.ports.clock import Clock
 from kubemacpool.ports.deciding import AddressDecider, NotDecidingError
@@ -15,6 +15,7 @@ from kubemacpool.service.following import POD
 from kubemacpool.wire.admission import PodReview, ReviewError, decode_pod_review, encode_allowed, encode_denied
 from kubemacpool.wire.networks import NETWORKS_ANNOTATION, NetworkSelections, NetworksError, parse_networks
 from kubemacpool.wire.patches import annotation_patch
+from kubemacpool.wire.quoting import quoted
 
 _log = structlog.get_logger(__name__)
 
@@ -37,12 +38,15 @@ class Answer(NamedTuple):
 class _Denial(Exception):  # noqa: N818 (not an error of ours: the answer no, on its way out)
     """The answer no."""
 
-    def __init__(self, outcome: Outcome, code: int, reason: str, message: str) -> None:
+    def __init__(
+        self, outcome: Outcome, code: int, reason: str, message: str, refusals: tuple[Refusal, ...] = ()
+    ) -> None:
         super().__init__(message)
         self.outcome = outcome
         self.code = code
         self.reason = reason
         self.message = message
+        self.refusals = refusals
 
 
 class PodAdmission:
@@ -70,7 +74,7 @@ class PodAdmission:
         try:
             outcome, reply = await self._admit(review, party)
         except _Denial as denial:
-            _log.info("refused", object=str(party), reason=denial.message)
+            _log.info("refused", object=str(party), reason=denial.message, **_refused_addresses(denial.refusals))
             return denial.outcome, Answer(200, encode_denied(review.uid, denial.code, denial.reason, denial.message))
         except NotDecidingError as error:
             _log.warning("cannot decide yet", object=str(party), reason=str(error))
@@ -84,6 +88,8 @@ class PodAdmission:
         if selections is None:
             warning = refusing.short_form_warning(review.networks)
             return "untouched", encode_allowed(review.uid, warnings=[warning])
+        if not selections.selections:
+            return "untouched", encode_allowed(review.uid)
         request = AddressRequest(party, _wanted(selections, party), dry_run=review.dry_run)
         decision = await self._decider.decide(request)
         match decision:
@@ -95,7 +101,7 @@ class PodAdmission:
                 return "granted", encode_allowed(review.uid, patch, _spelling_warnings(selections))
             case Refused(refusals):
                 message = refusing.refusals(party, selections.selections, refusals)
-                raise _Denial("refused", 403, "Forbidden", message)
+                raise _Denial("refused", 403, "Forbidden", message, refusals)
             case Exhausted():
                 raise _Denial("exhausted", 403, "Forbidden", refusing.exhausted(party, decision))
 
@@ -103,6 +109,16 @@ class PodAdmission:
 def unavailable_or_bad(status: int, message: str) -> Answer:
     """An answer in words, for what is no AdmissionReview or cannot be decided now; a 503 says when to ask again."""
     return Answer(status, message.encode() + b"\n", "text/plain", RETRY_AFTER if status == 503 else None)  # noqa: PLR2004 (HTTP)
+
+
+def _refused_addresses(refusals: tuple[Refusal, ...]) -> dict[str, list[str]]:
+    """Keys by which a log can be searched: for an address, or for whoever has it."""
+    if not refusals:
+        return {}
+    return {
+        "addresses": [format_address(refusal.address) for refusal in refusals],
+        "holders": [str(refusal.detail) for refusal in refusals if isinstance(refusal.detail, Party)],
+    }
 
 
 def _party(review: PodReview) -> Party:
@@ -140,7 +156,7 @@ def _wanted(selections: NetworkSelections, party: Party) -> tuple[int | None, ..
         try:
             wanted.append(parse_address(selection.mac))
         except AddressError as error:
-            faults.append(f'{refusing.entry(index, selections.selections)}: mac "{selection.mac}" is {error}')
+            faults.append(f"{refusing.entry(index, selections.selections)}: mac {quoted(selection.mac)} is {error}")
     if faults:
         raise _Denial("invalid", 400, "BadRequest", refusing.annotation_fault(party, "; ".join(faults)))
     return tuple(wanted)
