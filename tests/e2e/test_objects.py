@@ -1,0 +1,302 @@
+"""The release manifest: what it makes, whom it concerns, and what it may do."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from base64 import b64decode
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+import msgspec
+import pytest
+from tests.e2e.cluster_client import RANGE, ClusterClient, pod
+from tests.e2e.conftest import SHIPPED_RANGE
+from tests.e2e.installed import eventually
+
+from devcluster.settings import RELEASE_MANIFEST
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Block, FreshInstall, UseRange
+    from tests.e2e.installed import Installed
+
+OURS: Final = "kubemacpool-system"
+MUTATOR: Final = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/kubemacpool-mutator"
+DEPLOYMENT: Final = f"/apis/apps/v1/namespaces/{OURS}/deployments/kubemacpool-mac-controller-manager"
+LABELS: Final = {"app": "kubemacpool", "control-plane": "mac-controller-manager"}
+
+Object = dict[str, object]
+
+
+class ClientConfig(msgspec.Struct, rename={"ca_bundle": "caBundle"}):
+    """How the API server reaches a webhook."""
+
+    service: Object
+    ca_bundle: str = ""
+
+
+class Webhook(msgspec.Struct, rename="camel"):
+    """The fields of a webhook that users rely on."""
+
+    name: str
+    client_config: ClientConfig
+    failure_policy: str
+    side_effects: str
+    rules: list[Object]
+
+
+class Configuration(msgspec.Struct):
+    """A MutatingWebhookConfiguration."""
+
+    webhooks: list[Webhook]
+
+
+class Meta(msgspec.Struct):
+    """The labels of an object."""
+
+    labels: dict[str, str] = {}
+
+
+class Named(msgspec.Struct):
+    """What users rely on in other objects."""
+
+    metadata: Meta
+    data: dict[str, str] = {}
+    spec: Object = {}
+
+
+def test_the_manifest_is_applied_without_errors_or_warnings(fresh_install: FreshInstall) -> None:
+    assert fresh_install.first.stderr == ""  # warnings of pod security would be here
+    lines = fresh_install.first.stdout.splitlines()
+    assert len(lines) == 11
+    assert all(line.endswith(" created") for line in lines)
+
+
+def test_applied_again_the_manifest_changes_nothing(fresh_install: FreshInstall) -> None:
+    lines = fresh_install.second.stdout.splitlines()
+    assert fresh_install.second.stderr == ""
+    assert len(lines) == 11
+    assert all(line.endswith(" unchanged") for line in lines)
+
+
+async def test_applied_over_a_running_installation_the_manifest_changes_nothing(
+    cluster: ClusterClient, installed: Installed
+) -> None:
+    before = await cluster.get(MUTATOR, Configuration)
+    assert all(webhook.client_config.ca_bundle for webhook in before.webhooks)
+    kubectl = installed.control_plane.kubectl
+    done = await asyncio.to_thread(kubectl, "apply", "-f", str(RELEASE_MANIFEST))
+    assert all(line.endswith(" unchanged") for line in done.stdout.splitlines())
+    assert await cluster.get(MUTATOR, Configuration) == before
+
+
+def test_the_deployments_own_pod_meets_the_namespaces_restricted_standard_and_is_available(
+    fresh_install: FreshInstall, installed: Installed
+) -> None:
+    assert installed.replica.state == "ready"
+    kubectl = fresh_install.control_plane.kubectl
+    answer = kubectl("rollout", "status", "deployment/kubemacpool-mac-controller-manager", "-n", OURS, "--timeout=30s")
+    assert "successfully rolled out" in answer.stdout
+    pods = kubectl(
+        "get", "pods", "-n", OURS, "-l", "app=kubemacpool,control-plane=mac-controller-manager", "-o", "name"
+    )
+    assert len(pods.stdout.split()) == 1
+
+
+async def test_objects_have_the_names_and_labels_that_users_rely_on(cluster: ClusterClient) -> None:
+    async def read(path: str) -> Named:
+        return await cluster.get(path, Named)
+
+    namespace = await read(f"/api/v1/namespaces/{OURS}")
+    assert namespace.metadata.labels["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert (await read(RANGE)).data == dict(zip(("RANGE_START", "RANGE_END"), SHIPPED_RANGE, strict=True))
+    deployment = await read(DEPLOYMENT)
+    assert deployment.spec["selector"] == {"matchLabels": LABELS}
+    service = (await read(f"/api/v1/namespaces/{OURS}/services/kubemacpool-service")).spec
+    metrics = (await read(f"/api/v1/namespaces/{OURS}/services/kubemacpool-metrics-service")).spec
+    assert service["selector"] == metrics["selector"] == LABELS
+    assert service["ports"] == [{"name": "webhook", "port": 443, "protocol": "TCP", "targetPort": 8000}]
+    assert metrics["ports"] == [{"name": "metrics", "port": 8443, "protocol": "TCP", "targetPort": 8443}]
+    await read(f"/api/v1/namespaces/{OURS}/serviceaccounts/kubemacpool-sa")
+    await read("/apis/rbac.authorization.k8s.io/v1/clusterroles/kubemacpool-manager-role")
+
+
+async def test_the_webhook_is_the_one_that_users_rely_on(cluster: ClusterClient) -> None:
+    (webhook,) = (await cluster.get(MUTATOR, Configuration)).webhooks
+    assert webhook.name == "mutatepods.kubemacpool.io"
+    assert webhook.client_config.service == {
+        "name": "kubemacpool-service",
+        "namespace": OURS,
+        "path": "/mutate-pods",
+        "port": 443,
+    }
+    assert (webhook.failure_policy, webhook.side_effects) == ("Fail", "NoneOnDryRun")
+    (rule,) = webhook.rules
+    assert (rule["resources"], rule["operations"]) == (["pods"], ["CREATE"])
+
+
+@pytest.mark.parametrize(
+    ("service", "path", "expected"),
+    [
+        ("kubemacpool-service", "/healthz", "ok"),
+        ("kubemacpool-service", "/readyz", "ok"),
+        ("kubemacpool-metrics-service", "/metrics", "kubemacpool_range_valid 1.0"),
+    ],
+)
+async def test_services_reach_us_under_a_certificate_that_the_ca_bundle_vouches_for(
+    cluster: ClusterClient, installed: Installed, service: str, path: str, expected: str
+) -> None:
+    (webhook,) = (await cluster.get(MUTATOR, Configuration)).webhooks
+    trust = ssl.create_default_context(cadata=b64decode(webhook.client_config.ca_bundle).decode())
+    forward = installed.forward(service)
+    url = f"https://{forward.address}:{forward.port}{path}"
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(url, ssl=trust, server_hostname=f"{service}.{OURS}.svc") as answer,
+    ):
+        assert answer.status == 200
+        assert expected in await answer.text()
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"mutatepods.kubemacpool.io": "ignore"},
+        {"runlevel": "0"},
+        {"runlevel": "1"},
+        {"openshift.io/run-level": "0"},
+        {"openshift.io/run-level": "1"},
+    ],
+    ids=str,
+)
+async def test_namespaces_that_opt_out_are_not_touched(
+    cluster: ClusterClient, namespace: str, labels: dict[str, str]
+) -> None:
+    await cluster.patch(f"/api/v1/namespaces/{namespace}", {"metadata": {"labels": labels}})
+
+    async def untouched() -> bool:
+        reply = await cluster.create(namespace, pod("a"), dry_run=True)
+        return reply.networks == '[{"name":"net"}]'
+
+    await eventually(untouched, f"pods of a namespace with {labels} are left alone")
+
+
+@pytest.mark.parametrize("name", ["kube-system", OURS])
+async def test_kube_system_and_our_own_namespace_are_never_touched(cluster: ClusterClient, name: str) -> None:
+    reply = await cluster.create(name, pod("a", metadata={"labels": {"app": "a-test"}}), dry_run=True)
+    assert reply.networks == '[{"name":"net"}]'
+
+
+@pytest.mark.parametrize("labels", [{"runlevel": "2"}, {"mutatepods.kubemacpool.io": "allocate"}], ids=str)
+async def test_other_labels_do_not_opt_out(cluster: ClusterClient, namespace: str, labels: dict[str, str]) -> None:
+    other = f"{namespace}-labelled"
+    await cluster.namespace(other, labels)
+    assert (await cluster.made(other, pod("a"))).mac
+
+
+async def test_an_address_in_a_namespace_that_opted_out_is_in_use_all_the_same(
+    cluster: ClusterClient, namespace: str, block: Block
+) -> None:
+    ignored = f"{namespace}-ignored"
+    await cluster.namespace(ignored, {"mutatepods.kubemacpool.io": "ignore"})
+    networks = f'[{{"name":"one","mac":"{block[0]}"}}]'
+    await cluster.made(ignored, pod("foreign", networks))
+
+    async def refused() -> bool:
+        reply = await cluster.create(namespace, pod("a", networks), dry_run=True)
+        return not reply.created and f"in use by Pod {ignored}/foreign" in reply.message
+
+    await eventually(refused, "the foreign pod is known as the holder")
+
+
+async def test_a_namespace_selector_that_requires_allocate_is_opt_in(
+    cluster: ClusterClient, installed: Installed, namespace: str
+) -> None:
+    opted_in = f"{namespace}-in"
+    await cluster.namespace(opted_in, {"mutatepods.kubemacpool.io": "allocate"})
+    manifest = RELEASE_MANIFEST.read_text(encoding="utf-8")
+    opt_out = 'key: mutatepods.kubemacpool.io\n          operator: NotIn\n          values: ["ignore"]'
+    assert manifest.count(opt_out) == 1
+    opt_in = manifest.replace(opt_out, opt_out.replace("NotIn", "In").replace("ignore", "allocate"))
+    kubectl = installed.control_plane.kubectl
+    await asyncio.to_thread(lambda: kubectl("apply", "-f", "-", stdin=opt_in))
+    try:
+
+        async def left_alone() -> bool:
+            reply = await cluster.create(namespace, pod("a"), dry_run=True)
+            return reply.networks == '[{"name":"net"}]'
+
+        await eventually(left_alone, "a namespace without the label is left alone")
+        assert (await cluster.made(opted_in, pod("a"))).mac
+    finally:
+        await asyncio.to_thread(lambda: kubectl("apply", "-f", "-", stdin=manifest))
+
+    async def served() -> bool:
+        return (await cluster.create(namespace, pod("a"), dry_run=True)).networks != '[{"name":"net"}]'
+
+    await eventually(served, "opt-out is back")
+
+
+MAY = [
+    ("list", "pods", "", ""),
+    ("watch", "pods", "", ""),
+    ("get", "mutatingwebhookconfigurations.admissionregistration.k8s.io", "kubemacpool-mutator", ""),
+    ("patch", "mutatingwebhookconfigurations.admissionregistration.k8s.io", "kubemacpool-mutator", ""),
+    ("watch", "configmaps", "kubemacpool-mac-range-config", OURS),
+    ("get", "secrets", "kubemacpool-ca", OURS),
+    ("update", "secrets", "kubemacpool-service", OURS),
+    ("create", "secrets", "", OURS),
+    ("create", "events", "", OURS),
+    ("patch", "events", "", OURS),
+]
+MAY_NOT = [
+    *((verb, "pods", "", "default") for verb in ("get", "create", "update", "patch", "delete", "deletecollection")),
+    *((verb, "secrets", "", OURS) for verb in ("list", "watch", "get", "update", "delete")),
+    *((verb, "secrets", "kubemacpool-ca", "default") for verb in ("get", "create")),
+    *((verb, "configmaps", "kubemacpool-mac-range-config", OURS) for verb in ("update", "patch", "delete")),
+    ("list", "configmaps", "", OURS),
+    ("create", "events", "", "default"),
+    ("get", "nodes", "", ""),
+    ("list", "namespaces", "", ""),
+    ("patch", "mutatingwebhookconfigurations.admissionregistration.k8s.io", "another", ""),
+    ("update", "mutatingwebhookconfigurations.admissionregistration.k8s.io", "kubemacpool-mutator", ""),
+    ("create", "mutatingwebhookconfigurations.admissionregistration.k8s.io", "", ""),
+    ("delete", "mutatingwebhookconfigurations.admissionregistration.k8s.io", "kubemacpool-mutator", ""),
+    ("escalate", "clusterroles.rbac.authorization.k8s.io", "", ""),
+]
+
+
+class _Verdict(msgspec.Struct):
+    allowed: bool
+
+
+class _Review(msgspec.Struct):
+    status: _Verdict
+
+
+async def can(cluster: ClusterClient, verb: str, resource: str, name: str, namespace: str) -> bool:
+    """What `kubectl auth can-i --as` our ServiceAccount says."""
+    plural, _, group = resource.partition(".")
+    asked = {"verb": verb, "resource": plural, "group": group, "name": name, "namespace": namespace}
+    review = {"spec": {"user": f"system:serviceaccount:{OURS}:kubemacpool-sa", "resourceAttributes": asked}}
+    reply = await cluster.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
+    return msgspec.json.decode(reply.body, type=_Review).status.allowed
+
+
+async def test_the_service_account_may_do_what_is_needed_and_no_more(cluster: ClusterClient) -> None:
+    assert [asked for asked in MAY if not await can(cluster, *asked)] == []
+    assert [asked for asked in MAY_NOT if await can(cluster, *asked)] == []
+
+
+async def test_everything_that_we_do_is_allowed_to_the_service_account(
+    cluster: ClusterClient, installed: Installed, namespace: str, block: Block, use_range: UseRange
+) -> None:
+    await cluster.made(namespace, pod("a"))
+    since = installed.log_size()
+    await cluster.set_range(block[1], block[0])  # an Event will be written
+    await installed.logged(since, event="range not taken up")
+    await use_range(block[0], block[1])
+    await asyncio.sleep(0.2)
+    assert [line for line in installed.log() if "orbidden" in str(line)] == []
+    assert installed.log(level="error") == []
+    assert installed.log(event="an Event could not be written") == []
