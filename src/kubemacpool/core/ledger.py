@@ -84,18 +84,20 @@ class Ledger:
         if not holder.addresses:
             self.vanish(holder.key, now)
             return
-        if len(set(holder.addresses)) < len(holder.addresses):  # written past us: we refuse an address given twice
+        carries = frozenset(holder.addresses)
+        if len(carries) < len(holder.addresses):  # written past us: we refuse an address given twice
             holder = holder._replace(addresses=tuple(dict.fromkeys(holder.addresses)))
         before = self._holders.get(holder.key)
         self._holders[holder.key] = holder
         carried = before.addresses if before is not None else ()
+        known = frozenset(carried)
         for address in holder.addresses:
-            if address not in carried:
+            if address not in known:
                 self._carriers[address] = (*self._carriers.get(address, ()), holder.key)
                 self._mark(address)
             self._settle(address, holder)
         for address in carried:
-            if address not in holder.addresses:
+            if address not in carries:
                 self._release(address, holder, now)
 
     def vanish(self, key: ObjectKey, now: float) -> None:
@@ -220,8 +222,8 @@ class Ledger:
 
     def _uid_carrying(self, address: int, party: Party) -> str:
         """The uid of the party's own object, if it carries the address now."""
-        holder = self._holders.get(ObjectKey(party.kind, party.namespace, party.name)) if party.name else None
-        return holder.uid if holder is not None and address in holder.addresses else ""
+        key = ObjectKey(party.kind, party.namespace, party.name)
+        return self._holders[key].uid if key in self._carriers.get(address, ()) else ""
 
     def _mark(self, address: int) -> None:
         """Bring what is looked up by search in line with what is known of one address."""
