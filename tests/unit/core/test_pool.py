@@ -1,0 +1,237 @@
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.strategies import ADDRESSES, ranges, small_ranges
+
+from kubemacpool.core.addresses import LARGEST_ADDRESS, is_multicast, parse_address
+from kubemacpool.core.pool import NEVER_GRANTED, AddressRange, EmptyPoolError, Pool
+
+
+def span(text: str) -> AddressRange:
+    """A range, written as an address or as two with a dash."""
+    first, _, last = text.partition("-")
+    return AddressRange(parse_address(first), parse_address(last or first))
+
+
+def pool(*texts: str, excluded: tuple[str, ...] = ()) -> Pool:
+    return Pool(map(span, texts), map(span, excluded))
+
+
+def addresses(of: Pool) -> list[int]:
+    return [of.address_at(position) for position in range(of.size)]
+
+
+CASES = {
+    "one address": (("02:00:00:00:00:05",), (), ["02:00:00:00:00:05"]),
+    "both ends belong to a range": (
+        ("02:00:00:00:00:05-02:00:00:00:00:07",),
+        (),
+        ["02:00:00:00:00:05", "02:00:00:00:00:06", "02:00:00:00:00:07"],
+    ),
+    "multicast octets are skipped": (
+        ("02:ff:ff:ff:ff:fe-04:00:00:00:00:01",),
+        (),
+        ["02:ff:ff:ff:ff:fe", "02:ff:ff:ff:ff:ff", "04:00:00:00:00:00", "04:00:00:00:00:01"],
+    ),
+    "a range may begin in a multicast octet": (
+        ("03:ff:ff:ff:ff:ff-04:00:00:00:00:01",),
+        (),
+        ["04:00:00:00:00:00", "04:00:00:00:00:01"],
+    ),
+    "and end in one": (("04:ff:ff:ff:ff:ff-05:00:00:00:00:01",), (), ["04:ff:ff:ff:ff:ff"]),
+    "ranges may overlap": (
+        ("02:00:00:00:00:05-02:00:00:00:00:07", "02:00:00:00:00:06-02:00:00:00:00:08"),
+        (),
+        ["02:00:00:00:00:05", "02:00:00:00:00:06", "02:00:00:00:00:07", "02:00:00:00:00:08"],
+    ),
+    "one range may lie in another": (
+        ("02:00:00:00:00:05-02:00:00:00:00:08", "02:00:00:00:00:06"),
+        (),
+        ["02:00:00:00:00:05", "02:00:00:00:00:06", "02:00:00:00:00:07", "02:00:00:00:00:08"],
+    ),
+    "ranges may come in any order": (
+        ("04:00:00:00:00:01", "02:00:00:00:00:01"),
+        (),
+        ["02:00:00:00:00:01", "04:00:00:00:00:01"],
+    ),
+    "ranges may touch": (
+        ("02:00:00:00:00:01", "02:00:00:00:00:02"),
+        (),
+        ["02:00:00:00:00:01", "02:00:00:00:00:02"],
+    ),
+    "an exclusion at the first address": (
+        ("02:00:00:00:00:05-02:00:00:00:00:07",),
+        ("02:00:00:00:00:05",),
+        ["02:00:00:00:00:06", "02:00:00:00:00:07"],
+    ),
+    "an exclusion at the last address": (
+        ("02:00:00:00:00:05-02:00:00:00:00:07",),
+        ("02:00:00:00:00:07",),
+        ["02:00:00:00:00:05", "02:00:00:00:00:06"],
+    ),
+    "an exclusion between": (
+        ("02:00:00:00:00:05-02:00:00:00:00:07",),
+        ("02:00:00:00:00:06",),
+        ["02:00:00:00:00:05", "02:00:00:00:00:07"],
+    ),
+    "exclusions reach over both ends": (
+        ("02:00:00:00:00:05-02:00:00:00:00:08",),
+        ("02:00:00:00:00:01-02:00:00:00:00:05", "02:00:00:00:00:08-02:00:00:00:00:09"),
+        ["02:00:00:00:00:06", "02:00:00:00:00:07"],
+    ),
+    "one exclusion reaches over several ranges": (
+        ("02:00:00:00:00:05-02:00:00:00:00:06", "02:00:00:00:00:08-02:00:00:00:00:09"),
+        ("02:00:00:00:00:06-02:00:00:00:00:08",),
+        ["02:00:00:00:00:05", "02:00:00:00:00:09"],
+    ),
+    "an exclusion beside a range": (
+        ("02:00:00:00:00:05",),
+        ("02:00:00:00:00:04", "02:00:00:00:00:06"),
+        ["02:00:00:00:00:05"],
+    ),
+    "an exclusion of the other ranges": (
+        ("02:00:00:00:00:05",),
+        ("0a:00:00:00:00:00-0a:00:00:00:00:ff",),
+        ["02:00:00:00:00:05"],
+    ),
+    "zero is never handed out": (("00:00:00:00:00:00-00:00:00:00:00:01",), (), ["00:00:00:00:00:01"]),
+    "KubeVirt's masquerade address is never handed out": (
+        ("02:00:00:00:00:00-02:00:00:00:00:01",),
+        (),
+        ["02:00:00:00:00:01"],
+    ),
+    "a range that ends before it begins holds nothing": (
+        ("02:00:00:00:00:09-02:00:00:00:00:01", "02:00:00:00:00:05"),
+        (),
+        ["02:00:00:00:00:05"],
+    ),
+    "an exclusion that ends before it begins excludes nothing": (
+        ("02:00:00:00:00:05-02:00:00:00:00:06",),
+        ("02:00:00:00:00:06-02:00:00:00:00:05",),
+        ["02:00:00:00:00:05", "02:00:00:00:00:06"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("texts", "excluded", "expected"), CASES.values(), ids=CASES)
+def test_a_pool_is_the_unicast_addresses_of_its_ranges_less_the_exclusions(
+    texts: tuple[str, ...], excluded: tuple[str, ...], expected: list[str]
+) -> None:
+    built = pool(*texts, excluded=excluded)
+    assert built.size == len(expected)
+    assert addresses(built) == list(map(parse_address, expected))
+    assert [built.position_of(address) for address in addresses(built)] == list(range(built.size))
+
+
+@pytest.mark.parametrize(
+    ("texts", "excluded"),
+    [
+        ((), ()),
+        (("00:00:00:00:00:00",), ()),
+        (("02:00:00:00:00:00",), ()),
+        (("01:00:00:00:00:00-01:ff:ff:ff:ff:ff",), ()),
+        (("02:00:00:00:00:05",), ("02:00:00:00:00:05",)),
+        (("02:00:00:00:00:05-02:00:00:00:00:06",), ("02:00:00:00:00:00-02:00:00:00:00:09",)),
+        (("02:00:00:00:00:06-02:00:00:00:00:05",), ()),
+        (("02:00:00:00:00:09-02:00:00:00:00:05",), ()),
+    ],
+)
+def test_a_pool_without_an_address_is_refused(texts: tuple[str, ...], excluded: tuple[str, ...]) -> None:
+    with pytest.raises(EmptyPoolError, match=r"^no unicast address in it may be handed out$"):
+        pool(*texts, excluded=excluded)
+
+
+def test_the_whole_space_is_half_of_it_less_the_two_that_are_never_granted() -> None:
+    whole = Pool([AddressRange(0, LARGEST_ADDRESS)])
+    assert whole.size == 2**47 - 2
+    assert whole.address_at(0) == 1
+    assert whole.address_at(2**40 - 2) == 2**40 - 1  # the last one of octet 00
+    assert whole.address_at(2**40 - 1) == 0x02_00_00_00_00_01
+    assert whole.address_at(whole.size - 1) == 0xFE_FF_FF_FF_FF_FF
+    assert whole.position_of(0xFE_FF_FF_FF_FF_FF) == whole.size - 1
+    assert whole.position_of(LARGEST_ADDRESS) is None
+
+
+def test_a_large_pool_costs_about_as_much_as_a_small_one() -> None:
+    """One looks through 128 runs of neighbours where the other looks through one."""
+
+    def cost(built: Pool) -> float:
+        began = time.process_time()
+        for position in range(0, built.size, max(1, built.size // 10_000)):
+            built.position_of(built.address_at(position))
+        return time.process_time() - began
+
+    small = pool("02:00:00:00:00:01-02:00:00:00:27:10")
+    whole = Pool([AddressRange(0, LARGEST_ADDRESS)])
+    assert min(cost(whole) for _ in range(3)) < 10 * min(cost(small) for _ in range(3))
+
+
+@pytest.mark.parametrize(
+    "text", ["02:00:00:00:00:04", "02:00:00:00:00:07", "03:00:00:00:00:05", "00:00:00:00:00:00", "0a:00:00:00:00:01"]
+)
+def test_an_address_outside_has_no_position(text: str) -> None:
+    built = pool("02:00:00:00:00:05-02:00:00:00:00:06", "02:00:00:00:00:08")
+    assert built.position_of(parse_address(text)) is None
+    assert parse_address(text) not in built
+
+
+def test_an_address_inside_is_in_the_pool() -> None:
+    assert parse_address("02:00:00:00:00:05") in pool("02:00:00:00:00:05")
+
+
+@pytest.mark.parametrize(
+    ("text", "position"),
+    [
+        ("00:00:00:00:00:01", 0),  # before the pool
+        ("02:00:00:00:00:05", 1),
+        ("02:00:00:00:00:06", 2),  # the last one of a run: on to the next
+        ("02:00:00:00:00:07", 2),  # between runs
+        ("02:00:00:00:00:08", 3),
+        ("02:00:00:00:00:09", 0),  # the last one of all: round to the first
+        ("04:00:00:00:00:00", 0),  # behind the pool
+    ],
+)
+def test_the_cycle_goes_on_with_the_next_greater_address(text: str, position: int) -> None:
+    built = pool("02:00:00:00:00:05-02:00:00:00:00:06", "02:00:00:00:00:08-02:00:00:00:00:09")
+    assert built.position_after(parse_address(text)) == position
+
+
+def test_a_pool_is_shown_as_the_ranges_that_it_was_given() -> None:
+    built = pool("04:00:00:00:00:00-04:00:00:00:00:ff", "02:00:00:00:00:00-02:00:00:00:00:0f")
+    assert str(built) == "04:00:00:00:00:00-04:00:00:00:00:ff, 02:00:00:00:00:00-02:00:00:00:00:0f"
+
+
+@given(st.lists(small_ranges(), max_size=4), st.lists(small_ranges(), max_size=3))
+def test_a_pool_is_what_a_set_of_addresses_says(wanted: list[AddressRange], excluded: list[AddressRange]) -> None:
+    expected = {
+        address
+        for each in wanted
+        for address in range(each.first, each.last + 1)
+        if not is_multicast(address)
+        and not any(hole.first <= address <= hole.last for hole in (*NEVER_GRANTED, *excluded))
+    }
+    try:
+        built = Pool(wanted, excluded)
+    except EmptyPoolError:
+        assert not expected
+        return
+    assert addresses(built) == sorted(expected)
+
+
+@given(st.lists(ranges(), min_size=1, max_size=4), st.lists(ranges(), max_size=3), ADDRESSES)
+def test_positions_and_addresses_are_each_others_inverse_in_pools_of_any_size(
+    wanted: list[AddressRange], excluded: list[AddressRange], address: int
+) -> None:
+    try:
+        built = Pool(wanted, excluded)
+    except EmptyPoolError:
+        return
+    position = built.position_of(address)
+    assert position is None or built.address_at(position) == address
+    after = built.position_after(address)
+    if after:
+        assert built.address_at(after - 1) <= address < built.address_at(after)
+    else:
+        assert address < built.address_at(0) or address >= built.address_at(built.size - 1)
