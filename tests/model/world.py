@@ -2,7 +2,7 @@
 
 Time is modelled as far as the rules need it. Grants are numbered, and the number tells the moment. The bound of a grant
 can have passed exactly when no admission granted up to then is in flight any more; a cool-down can pass at any time. A
-view is told of one object at a time, in the object's own order, as late as it likes; a relist passes over what it missed.
+view is told of one object at a time, in the order of its changes, as late as it likes; a relist passes over some.
 """
 
 from collections.abc import Iterator
