@@ -44,14 +44,16 @@ class RangeFollower:
         self._measures = measures
         self._events = events
         self._pool: Pool | None = None
-        self._judged = False
-        self._first: asyncio.Future[Pool] = asyncio.get_running_loop().create_future()
+        self._reported = ("", "")
+        """What was wrong last, with which object; empty while nothing is."""
+        self._started = asyncio.Event()
         readiness.hinder(_OBSTACLE, f"{self._where} has not been read yet")
 
     async def first_pool(self) -> Pool:
         """The pool to start with; waits until the ConfigMap is there and good."""
-        first = await self._first
-        return self._pool or first
+        while self._pool is None:
+            await self._started.wait()
+        return self._pool
 
     def present(self, identity: ObjectIdentity, item: Mapping[str, str]) -> None:
         """The ConfigMap exists: take up its range, or report what is wrong with it."""
@@ -61,13 +63,16 @@ class RangeFollower:
             self._reject(str(error), identity.uid)
             return
         self._measures.range_judged(valid=True)
+        mended, self._reported = any(self._reported), ("", "")
         if self._pool is not None and pool.ranges == self._pool.ranges:
+            if mended:
+                _log.info("range in force is good again", range=str(pool))
             return
         _log.info("range taken up", range=str(pool), addresses=pool.size)
         starting, self._pool = self._pool is None, pool
         if starting:
             self._readiness.clear(_OBSTACLE)
-            self._first.set_result(pool)
+            self._started.set()
         else:
             self._replace_pool(pool)
 
@@ -77,7 +82,7 @@ class RangeFollower:
 
     def reached(self, resource_version: int) -> None:  # noqa: ARG002 (the listener's signature)
         """The first look is done: if there was nothing, say what is waited for."""
-        if self._pool is None and not self._judged:
+        if self._pool is None and not any(self._reported):
             self._reject(f"it does not exist; create it with {RANGE_START} and {RANGE_END}", "")
 
     def unreadable(self, identity: ObjectIdentity, reason: str) -> None:
@@ -85,7 +90,9 @@ class RangeFollower:
         self._reject(reason, identity.uid)
 
     def _reject(self, fault: str, uid: str) -> None:
-        self._judged = True
+        if self._reported == (fault, uid):  # told again, as with every relist
+            return
+        self._reported = (fault, uid)
         if self._pool is None:
             sentence = f"{self._where}: {fault}"
             self._readiness.hinder(_OBSTACLE, sentence)

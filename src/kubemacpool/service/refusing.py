@@ -6,13 +6,14 @@ from kubemacpool.core.addresses import format_address
 from kubemacpool.core.decisions import Exhausted, Fault, Refusal
 from kubemacpool.core.parties import Party
 from kubemacpool.wire.networks import NETWORKS_ANNOTATION, Selection, describe_short_form
+from kubemacpool.wire.quoting import quoted
 
 RANGE_REMEDY = "ConfigMap kubemacpool-mac-range-config (RANGE_START, RANGE_END)"
 
 
 def entry(index: int, selections: Sequence[Selection]) -> str:
     """One entry of the annotation, as people count and name it."""
-    return f'entry {index} ("{selections[index].name}")'
+    return f"entry {index} ({quoted(selections[index].name)})"
 
 
 def annotation_fault(party: Party, fault: str) -> str:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from kubemacpool.wire.networks import NETWORKS_ANNOTATION
+from kubemacpool.wire.quoting import quoted
 
 API_VERSION: Final = "admission.k8s.io/v1"
 
@@ -96,15 +97,18 @@ def decode_pod_review(body: bytes) -> PodReview:
         raise ReviewError(f"the body is not an AdmissionReview: {error}") from error
     if review.kind != "AdmissionReview" or review.api_version != API_VERSION:
         raise ReviewError(
-            f"the body is {review.kind} of {review.api_version}; expected AdmissionReview of {API_VERSION}"
+            f"the body is {quoted(review.kind)} of {quoted(review.api_version)}; "
+            f"expected AdmissionReview of {API_VERSION}"
         )
     request = review.request
-    if request.kind.kind != "Pod" or request.kind.group or request.operation != "CREATE" or request.object is None:
+    if request.kind.kind != "Pod" or request.kind.group or request.operation != "CREATE":
         kind = f"{request.kind.kind}.{request.kind.group}".rstrip(".")
         raise ReviewError(
-            f"asked about {request.operation} of {kind}, but only CREATE of Pod is answered here; "
+            f"asked about {quoted(request.operation)} of {quoted(kind)}, but only CREATE of Pod is answered here; "
             "correct the rules of MutatingWebhookConfiguration kubemacpool-mutator"
         )
+    if request.object is None:
+        raise ReviewError("asked about a Pod, but `request.object` is missing")
     metadata = request.object.metadata
     return PodReview(
         request.uid,

@@ -5,12 +5,15 @@ selection annotation"). The value is a list of names separated by commas (short 
 
 Implementations of the standard read the JSON form with Go's encoding/json, which does not tell upper from lower case in
 keys and lets the last of several equal ones win. So do we: an address under "MAC" is one that the interface will have.
+A null changes nothing there, wherever it stands.
 """
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import msgspec
+
+from kubemacpool.wire.quoting import quoted
 
 NETWORKS_ANNOTATION: Final = "k8s.v1.cni.cncf.io/networks"
 
@@ -38,20 +41,25 @@ class Selection(NamedTuple):
 class NetworkSelections:
     """The JSON form, read; entries keep their unknown keys, the order of keys and the spelling of numbers."""
 
-    __slots__ = ("_entries", "selections")
+    __slots__ = ("_entries", "_repeated", "selections")
 
     def __init__(self, entries: list[_Entry]) -> None:
         self._entries = entries
-        self.selections = tuple(_selection(index, entry) for index, entry in enumerate(entries))
+        read = [_selection(index, entry) for index, entry in enumerate(entries)]
+        self.selections = tuple(selection for selection, _ in read)
+        self._repeated = any(repeated for _, repeated in read)
 
     def filled(self, namespace: str, macs: Sequence[str]) -> str | None:
-        """The annotation with every missing `namespace` and `mac` filled in; None when nothing was missing.
+        """The annotation with every missing `namespace` and `mac` filled in; None when it is good as it is.
+
+        An annotation in which a field is there in several seen is written anew in any case: when one of these is
+        there several times, only the last of them was read here, so another reader could see another winner.
 
         Args:
             namespace: the pod's own.
             macs: one text an entry; used where the entry has no `mac`.
         """
-        changed = False
+        changed = self._repeated
         for entry, selection, mac in zip(self._entries, self.selections, macs, strict=True):
             for key, have, value in (("namespace", selection.namespace, namespace), ("mac", selection.mac, mac)):
                 if not have:
@@ -85,22 +93,30 @@ def describe_short_form(value: str) -> str:
     return _encoder.encode(entries).decode()
 
 
-def _selection(index: int, entry: _Entry) -> Selection:
+def _selection(index: int, entry: _Entry) -> tuple[Selection, bool]:
+    """What one entry says, and whether it has one of these fields in more than one spelling."""
     fields = {"name": "", "namespace": "", "mac": ""}
+    seen: set[str] = set()
+    repeated = False
     for key, raw in entry.items():
-        field = key.lower()
+        field = key.casefold()
         if field in fields:
+            repeated = repeated or field in seen
+            seen.add(field)
             try:
-                fields[field] = _text.decode(raw) or ""
+                text = _text.decode(raw)
             except msgspec.ValidationError:
-                raise NetworksError(f'entry {index}: "{key}" is {bytes(raw).decode()}, which is not a text') from None
-    return Selection(fields["name"], fields["namespace"], fields["mac"])
+                value = quoted(bytes(raw).decode())
+                raise NetworksError(f"entry {index}: {quoted(key)} is {value[1:-1]}, which is not a text") from None
+            if text is not None:
+                fields[field] = text
+    return Selection(fields["name"], fields["namespace"], fields["mac"]), repeated
 
 
 def _spelling(entry: _Entry, field: str) -> str:
     """The key under which an entry has a field already (the last one wins), or the field's own name."""
     spelling = field
     for key in entry:
-        if key.lower() == field:
+        if key.casefold() == field:
             spelling = key
     return spelling

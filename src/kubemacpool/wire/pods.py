@@ -8,6 +8,7 @@ from kubemacpool.core.addresses import AddressError, parse_address
 from kubemacpool.wire.admission import AnnotationsOfInterest
 from kubemacpool.wire.networks import NetworksError, parse_networks
 from kubemacpool.wire.objects import Decoded, ObjectIdentity, UnreadableObjectError
+from kubemacpool.wire.quoting import quoted
 
 
 class CarriedAddresses(NamedTuple):
@@ -63,7 +64,7 @@ def _carried(networks: str) -> CarriedAddresses | None:
             try:
                 addresses[parse_address(selection.mac)] = None
             except AddressError as error:
-                faults.append(f'entry {index} ("{selection.name}"): mac "{selection.mac}" is {error}')
+                faults.append(f"entry {index} ({quoted(selection.name)}): mac {quoted(selection.mac)} is {error}")
     if not addresses and not faults:
         return None
     return CarriedAddresses(tuple(addresses), "; ".join(faults))

@@ -8,6 +8,7 @@ import msgspec
 from kubemacpool.core.addresses import AddressError, format_address, parse_address
 from kubemacpool.core.pool import AddressRange, EmptyPoolError, Pool
 from kubemacpool.wire.objects import Decoded, ObjectIdentity
+from kubemacpool.wire.quoting import quoted
 
 RANGE_CONFIG_MAP: Final = "kubemacpool-mac-range-config"
 RANGE_START: Final = "RANGE_START"
@@ -74,4 +75,4 @@ def _address(data: Mapping[str, str], key: str) -> int:
     try:
         return parse_address(text)
     except AddressError as error:
-        raise RangeError(f'{key} "{text}" is {error}') from error
+        raise RangeError(f"{key} {quoted(text)} is {error}") from error
