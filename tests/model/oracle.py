@@ -1,0 +1,91 @@
+"""The ledger once more, as simply as can be: sets and dicts, everything recounted at every question.
+
+It says what the core must say, and shares nothing with it but the words of `kubemacpool.core.parties`.
+"""
+
+from dataclasses import dataclass, field
+
+from kubemacpool.core.parties import Holder, ObjectKey, Party
+
+
+@dataclass
+class Way:
+    """What is on its way with an address: admissions of one party."""
+
+    party: Party
+    last_granted: float
+    admissions: int
+    known_uid: str | None
+
+
+@dataclass
+class Oracle:
+    """What is held, on its way and cooling down; `last` is the address that the search gave last."""
+
+    addresses: list[int]
+    bound: float
+    cool_down: float
+    seen: dict[ObjectKey, Holder] = field(default_factory=dict)
+    ways: dict[int, Way] = field(default_factory=dict)
+    released: list[tuple[float, int]] = field(default_factory=list)
+    last: int = -1
+
+    def held(self) -> set[int]:
+        """Addresses that some object was seen with."""
+        return {address for each in self.seen.values() for address in each.addresses}
+
+    def cooling(self, now: float) -> list[int]:
+        """Addresses of which the last holder has gone not long ago, in the order of their release."""
+        return [address for since, address in self.released if since + self.cool_down > now]
+
+    def free(self, now: float) -> set[int]:
+        """Addresses of the pool of which nothing at all is known."""
+        return set(self.addresses) - self.held() - set(self.ways) - set(self.cooling(now))
+
+    def see(self, key: ObjectKey, holder: Holder | None, now: float) -> None:
+        """An object is seen with what it carries now, or is gone."""
+        before = self.held()
+        self.seen.pop(key, None)
+        if holder is not None:
+            self.seen[key] = holder
+            for address in holder.addresses:
+                way = self.ways.get(address)
+                if way and way.admissions == 1 and way.known_uid != holder.uid and _is_for(way.party, key):
+                    del self.ways[address]
+        gone = before - self.held()
+        self.released = [(since, address) for since, address in self.released if address not in gone]
+        self.released += [(now, address) for address in sorted(gone)]
+
+    def prove(self, moment: float) -> None:
+        """Nothing granted a bound before this can still come."""
+        self.ways = {a: way for a, way in self.ways.items() if way.last_granted + self.bound > moment}
+
+    def others_with(self, address: int, party: Party) -> set[Party]:
+        """Parties other than this one that have the address."""
+        owners = {each.party for each in self.seen.values() if address in each.addresses}
+        if address in self.ways:
+            owners.add(self.ways[address].party)
+        return owners - {party}
+
+    def is_allowed(self, party: Party, wanted: tuple[int | None, ...]) -> bool:
+        """Whether what the user gave may be granted."""
+        given = [address for address in wanted if address is not None]
+        return len(set(given)) == len(given) and not any(self.others_with(address, party) for address in given)
+
+    def choice(self, wanted: tuple[int | None, ...], now: float) -> tuple[list[int], list[int]]:
+        """Automatic addresses in the order in which they must be given: those that are free, then those given early."""
+        free = sorted(self.free(now) - set(wanted))
+        around = [each for each in free if each > self.last] + [each for each in free if each <= self.last]
+        taken = self.held() | set(self.ways) | set(wanted)
+        return around, [each for each in self.cooling(now) if each in self.addresses and each not in taken]
+
+    def grant(self, address: int, party: Party, now: float) -> None:
+        """One admission more is on its way with the address."""
+        own = next((each for each in self.seen.values() if each.key == (party.kind, party.namespace, party.name)), None)
+        known = own.uid if own is not None and address in own.addresses else None
+        before = self.ways.get(address)
+        self.ways[address] = Way(party, now, before.admissions + 1 if before else 1, known)
+
+
+def _is_for(party: Party, key: ObjectKey) -> bool:
+    return key.name == party.name if party.name else key.name.startswith(party.generate_name)
