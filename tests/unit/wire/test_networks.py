@@ -1,0 +1,242 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.wire.strategies import ANNOTATIONS, OUR_KEYS, VALUES
+
+from kubemacpool.wire.networks import NetworkSelections, NetworksError, Selection, describe_short_form, parse_networks
+
+MAC = "02:00:00:00:00:07"
+
+
+def _parsed(value: str) -> NetworkSelections:
+    selections = parse_networks(value)
+    assert selections is not None
+    return selections
+
+
+def _filled(value: str) -> str | None:
+    selections = _parsed(value)
+    return selections.filled("ns", [f"02:00:00:00:00:{index:02}" for index in range(1, len(selections.selections) + 1)])
+
+
+FILLED = {
+    "the promise of the README": (
+        '[{"name":"ovs-conf"}]',
+        '[{"name":"ovs-conf","namespace":"ns","mac":"02:00:00:00:00:01"}]',
+    ),
+    "each entry for itself": (
+        '[{"name":"a","mac":"x"},{"name":"b","namespace":"other"}]',
+        '[{"name":"a","mac":"x","namespace":"ns"},{"name":"b","namespace":"other","mac":"02:00:00:00:00:02"}]',
+    ),
+    "unknown keys, in their order": (
+        '[{"ipam-claim-reference":"c","name":"a","zz":1,"interface":"i","aa":2}]',
+        ('[{"ipam-claim-reference":"c","name":"a","zz":1,"interface":"i","aa":2,'
+        '"namespace":"ns","mac":"02:00:00:00:00:01"}]'),
+    ),
+    "the spelling of numbers": (
+        '[{"a":1e3,"b":1.0,"c":10000000000000000000001,"d":-0.10E-2}]',
+        '[{"a":1e3,"b":1.0,"c":10000000000000000000001,"d":-0.10E-2,"namespace":"ns","mac":"02:00:00:00:00:01"}]',
+    ),
+    "blanks and escapes inside a value": (
+        '[{"a":{ "b" : [1, 2 ] },"c":"\\u00e9\\/"}]',
+        '[{"a":{ "b" : [1, 2 ] },"c":"\\u00e9\\/","namespace":"ns","mac":"02:00:00:00:00:01"}]',
+    ),
+    "null and empty are missing, and filled where they stand": (
+        '[{"mac":null,"name":"a","namespace":""},{"namespace":null,"mac":"","name":"b"}]',
+        ('[{"mac":"02:00:00:00:00:01","name":"a","namespace":"ns"},'
+        '{"namespace":"ns","mac":"02:00:00:00:00:02","name":"b"}]'),
+    ),
+    "an empty field in another case is filled where it stands": (
+        '[{"MAC":"","NameSpace":null}]',
+        '[{"MAC":"02:00:00:00:00:01","NameSpace":"ns"}]',
+    ),
+    "of several empty spellings the last, which wins": (
+        '[{"namespace":"x","mac":"","Mac":null}]',
+        '[{"namespace":"x","mac":"","Mac":"02:00:00:00:00:01"}]',
+    ),
+    "an empty object": ("[{}]", '[{"namespace":"ns","mac":"02:00:00:00:00:01"}]'),
+    "blanks around it": (" \n[ { } ]\t", '[{"namespace":"ns","mac":"02:00:00:00:00:01"}]'),
+    "a NUL and what is not ASCII, in values": (
+        '[{"name":"\\u0000é😀"}]',
+        '[{"name":"\\u0000é😀","namespace":"ns","mac":"02:00:00:00:00:01"}]',
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "expected"), FILLED.values(), ids=FILLED)
+def test_what_is_missing_is_filled_in_and_nothing_else_changes(value: str, expected: str) -> None:
+    assert _filled(value) == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '[{"name":"a","namespace":"b","mac":"02-00-00-00-00-AA"}]',
+        '[{"Name":"a","NAMESPACE":"b","MAC":"0200.0000.00aa", "x": 1e3}]',
+        "[]",
+        " [ ] ",
+    ],
+)
+def test_an_annotation_that_lacks_nothing_is_left_alone(value: str) -> None:
+    assert _filled(value) is None
+
+
+FIELDS = {
+    "as the standard spells them": ('[{"name":"a","namespace":"b","mac":"c"}]', Selection("a", "b", "c")),
+    "missing": ("[{}]", Selection("", "", "")),
+    "null": ('[{"name":null,"namespace":null,"mac":null}]', Selection("", "", "")),
+    "in another case": ('[{"NAME":"a","NameSpace":"b","Mac":"c"}]', Selection("a", "b", "c")),
+    "in letters that Go folds": ('[{"name\\u017fpace":"b"}]', Selection("", "b", "")),
+    "the last of two spellings": ('[{"mac":"a","MAC":"b"}]', Selection("", "", "b")),
+    "the last of two equal ones": ('[{"mac":"a","mac":"b"}]', Selection("", "", "b")),
+    "null after a value": ('[{"mac":"a","MAC":null}]', Selection("", "", "a")),
+    "empty after a value": ('[{"mac":"a","MAC":""}]', Selection("", "", "")),
+    "escaped": ('[{"m\\u0061c":"\\u0061"}]', Selection("", "", "a")),
+}
+
+
+@pytest.mark.parametrize(("value", "expected"), FIELDS.values(), ids=FIELDS)
+def test_fields_are_read_as_go_reads_them(value: str, expected: Selection) -> None:
+    assert _parsed(value).selections == (expected,)
+
+
+def _as_go_reads(entry: list[tuple[str, object]]) -> dict[str, object]:
+    """The rule of encoding/json: keys in any case, in order, and null changes nothing."""
+    fields: dict[str, object] = {}
+    for key, value in entry:
+        if key.casefold() in OUR_KEYS and value is not None:
+            fields[key.casefold()] = value
+    return fields
+
+
+SPELLINGS = st.sampled_from(["mac", "MAC", "Mac", "namespace", "NAMESPACE", "x"])
+
+
+@given(st.lists(st.tuples(SPELLINGS, st.sampled_from(["A", "B", "", None])), max_size=6))
+def test_whoever_reads_the_answer_as_go_does_reads_the_address_that_was_judged(items: list[tuple[str, object]]) -> None:
+    value = "[{" + ",".join(f"{json.dumps(key)}:{json.dumps(item)}" for key, item in items) + "}]"
+    selections = _parsed(value)
+    answer = selections.filled("ns", [MAC]) or value
+    read = _as_go_reads(json.loads(answer, object_pairs_hook=list)[0])
+    assert read["mac"] == (selections.selections[0].mac or MAC)
+    assert read["namespace"] == (selections.selections[0].namespace or "ns")
+
+
+def _exact(value: str) -> list[list[tuple[str, object]]]:
+    """Everything that a reader could tell: order, repetitions, spelling of numbers."""
+    hook = "number {}".format
+    read = json.loads(value, parse_float=hook, parse_int=hook, object_pairs_hook=list)
+    assert isinstance(read, list)
+    return read
+
+
+@given(ANNOTATIONS)
+def test_filling_changes_nothing_but_namespace_and_mac(value: str) -> None:
+    selections = _parsed(value)
+    answer = selections.filled("ns", [MAC] * len(selections.selections))
+    before, after = _exact(value), _exact(answer or value)
+    assert len(before) == len(after)
+    for given_entry, entry in zip(before, after, strict=True):
+        values: dict[str, object] = {}
+        expected: list[tuple[str, object]] = []
+        for key, item in given_entry:
+            filling = {"namespace": "ns", "mac": MAC}.get(key.casefold())
+            values[key.casefold()] = item or filling
+            expected.append((key, item or filling if filling else item))
+        expected += [(key, filling) for key, filling in (("namespace", "ns"), ("mac", MAC)) if key not in values]
+        assert entry == expected
+    assert (answer is None) == (before == after)
+
+
+NOT_A_LIST = {
+    "an object": "{}",
+    "an object in place of a list": '{"name":"a"}',
+    "a text": '"a"',
+    "broken": '[{"name":"a"]',
+    "not ended": '[{"name":"a"}',
+    "ended twice": '[{"name":"a"}]]',
+    "a trailing comma": '[{"name":"a"},]',
+    "single quotes": "[{'name':'a'}]",
+    "YAML": "[{name: a}]",
+    "texts as entries": '["a","b"]',
+    "null as an entry": "[null]",
+    "a list as an entry": '[[{"name":"a"}]]',
+    "a number with a leading zero": '[{"x":01}]',
+    "not a number": '[{"x":NaN}]',
+    "half a surrogate pair": '[{"x":"\\ud800"}]',
+    "half a surrogate pair, unescaped": '[{"x":"\ud800"}]',
+    "half a surrogate pair in a key": '[{"\\ud800":1}]',
+    "a byte order mark": '\ufeff[{"name":"a"}]',
+    "a NUL, unescaped": '[{"x":"\0"}]',
+    "a list nested too deeply": "[" * 100_000,
+    "a value nested too deeply": '[{"x":' + "[" * 100_000 + "]" * 100_000 + "}]",
+    "an object nested too deeply": '[{"x":' + '{"a":' * 100_000 + "1" + "}" * 100_000 + "}]",
+}
+
+
+@pytest.mark.parametrize("value", NOT_A_LIST.values(), ids=NOT_A_LIST)
+def test_what_is_meant_to_be_json_and_is_not_a_list_of_objects_is_named_with_the_remedy(value: str) -> None:
+    with pytest.raises(
+        NetworksError, match=r'not a JSON list of objects \(.*\); write it like \[{"name":"my-network"}\]'
+    ):
+        parse_networks(value)
+
+
+@pytest.mark.parametrize(
+    ("field", "raw"), [("mac", "5"), ("MAC", "true"), ("namespace", "[1, 2]"), ("name", '{"a":1}'), ("mac", "1e400")]
+)
+def test_a_field_that_is_not_a_text_is_named_with_its_entry(field: str, raw: str) -> None:
+    with pytest.raises(NetworksError) as caught:
+        parse_networks(f'[{{"name":"a"}},{{"{field}":{raw}}}]')
+    assert str(caught.value) == f'entry 1: "{field}" is {raw}, which is not a text'
+
+
+def test_a_message_quotes_only_the_beginning_of_a_huge_value() -> None:
+    with pytest.raises(NetworksError) as caught:
+        parse_networks('[{"mac":[' + "1," * 100_000 + "1]}]")
+    assert len(str(caught.value)) < 150
+
+
+def test_an_annotation_of_the_greatest_size_is_read() -> None:
+    """The API server keeps 256 KiB of annotations in an object."""
+    count = 256 * 1024 // len('{"name":"a"},')
+    value = "[" + ",".join(['{"name":"a"}'] * count) + "]"
+    selections = _parsed(value)
+    assert len(selections.selections) == count
+    assert (selections.filled("ns", [MAC] * count) or "").count(MAC) == count
+
+
+@given(VALUES)
+def test_no_json_raises_anything_but_the_errors_told(value: str) -> None:
+    try:
+        parse_networks(value)
+    except NetworksError:
+        return
+
+
+@given(st.text(max_size=40))
+def test_no_text_raises_anything_but_the_errors_told(value: str) -> None:
+    try:
+        parse_networks(value)
+    except NetworksError:
+        return
+
+
+SHORT_FORMS = {
+    "net1": '[{"name":"net1"}]',
+    "ns/net2@if0": '[{"name":"net2","namespace":"ns","interface":"if0"}]',
+    "net1,ns/net2@if0": '[{"name":"net1"},{"name":"net2","namespace":"ns","interface":"if0"}]',
+    " net1 ,\tnet2\n,, ": '[{"name":"net1"},{"name":"net2"}]',
+    "net1@if0": '[{"name":"net1","interface":"if0"}]',
+    "null": '[{"name":"null"}]',
+    "": "[]",
+    ",": "[]",
+}
+
+
+@pytest.mark.parametrize(("value", "described"), SHORT_FORMS.items())
+def test_the_short_form_is_left_alone_and_has_a_json_form_to_show(value: str, described: str) -> None:
+    assert parse_networks(value) is None
+    assert describe_short_form(value) == described

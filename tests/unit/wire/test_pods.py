@@ -1,0 +1,89 @@
+import json
+
+import msgspec
+import pytest
+
+from kubemacpool.wire.networks import NETWORKS_ANNOTATION
+from kubemacpool.wire.objects import Decoded, ObjectIdentity, UnreadableObjectError
+from kubemacpool.wire.pods import CarriedAddresses, decode_pod
+
+IDENTITY = ObjectIdentity("ns1", "samplepod", "u1")
+
+
+def _pod(networks: str | None, **metadata: object) -> bytes:
+    annotations = {"other": "x"} if networks is None else {"other": "x", NETWORKS_ANNOTATION: networks}
+    document = {
+        "apiVersion": "meta.k8s.io/v1",
+        "kind": "PartialObjectMetadata",
+        "metadata": {
+            "name": "samplepod",
+            "namespace": "ns1",
+            "uid": "u1",
+            "resourceVersion": "77",
+            "labels": {"a": "b"},
+            "annotations": annotations,
+            **metadata,
+        },
+    }
+    return json.dumps(document).encode()
+
+
+CARRIED = {
+    "one": ('[{"name":"a","mac":"02:00:00:00:00:01"}]', (0x020000000001,), ""),
+    "several, in any spelling": (
+        '[{"mac":"02-00-00-00-00-AB"},{"name":"b"},{"MAC":"0200.0000.00cd"},{"mac":"020000000001"}]',
+        (0x0200000000AB, 0x0200000000CD, 0x020000000001),
+        "",
+    ),
+    "the same twice": ('[{"mac":"02:00:00:00:00:01"},{"mac":"02-00-00-00-00-01"}]', (0x020000000001,), ""),
+    "one that cannot be read beside one that can": (
+        '[{"name":"a","mac":"zz"},{"mac":"02:00:00:00:00:01"}]',
+        (0x020000000001,),
+        'entry 0 ("a"): mac "zz" is not a MAC address of 6 bytes; write it like 02:00:00:00:00:01',
+    ),
+    "two that cannot be read": (
+        '[{"name":"a","mac":"1"},{"mac":"2"}]',
+        (),
+        (
+            'entry 0 ("a"): mac "1" is not a MAC address of 6 bytes; write it like 02:00:00:00:00:01; '
+            'entry 1 (""): mac "2" is not a MAC address of 6 bytes; write it like 02:00:00:00:00:01'
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("networks", "addresses", "fault"), CARRIED.values(), ids=CARRIED)
+def test_a_pod_tells_the_addresses_that_it_carries(networks: str, addresses: tuple[int, ...], fault: str) -> None:
+    assert decode_pod(_pod(networks)) == Decoded(IDENTITY, 77, CarriedAddresses(addresses, fault))
+
+
+@pytest.mark.parametrize(
+    "networks", [None, "", "net1,ns/net2@if0", "[]", '[{"name":"a"}]', '[{"mac":""},{"mac":null}]']
+)
+def test_a_pod_without_addresses_is_of_no_interest(networks: str | None) -> None:
+    assert decode_pod(_pod(networks)) == Decoded(IDENTITY, 77, None)
+
+
+@pytest.mark.parametrize("annotations", [None, {}])
+def test_a_pod_without_annotations_is_of_no_interest(annotations: object) -> None:
+    assert decode_pod(_pod(None, annotations=annotations)).item is None
+
+
+def test_bytes_within_a_longer_message_are_read_as_well() -> None:
+    assert decode_pod(msgspec.Raw(_pod(None))).identity == IDENTITY
+
+
+@pytest.mark.parametrize("networks", ["{}", '[{"mac":5}]', "[" * 100_000])
+def test_a_pod_whose_annotation_cannot_be_read_is_named_with_its_version(networks: str) -> None:
+    with pytest.raises(UnreadableObjectError) as caught:
+        decode_pod(_pod(networks))
+    error = caught.value
+    assert (error.identity, error.resource_version) == (IDENTITY, 77)
+    assert str(error) == f"ns1/samplepod: {error.reason}"
+    assert len(error.reason) < 300
+
+
+@pytest.mark.parametrize("raw", [b"{}", b'{"metadata":{}}', b"[]", b'{"metadata":{"name":5}}'])
+def test_what_has_no_metadata_is_no_object(raw: bytes) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        decode_pod(raw)
