@@ -146,6 +146,25 @@ def test_the_cool_down_starts_afresh_with_every_release() -> None:
     assert 0 in free(subject)
 
 
+def test_an_address_released_again_cools_behind_those_released_before() -> None:
+    subject = ledger()
+    for name, number, now in (("web", 1, 10.0), ("db", 2, 12.0), ("web", 1, 20.0)):
+        subject.observe(holder(name, number), now)
+        subject.vanish(key(name), now)
+    assert [address for address, _ in subject.coolest()] == [at(2), at(1)]
+    subject.end_cooling(12.0 + COOL_DOWN)
+    assert free(subject) == {1, 2, 3}
+
+
+def test_a_cool_down_of_less_than_a_second_is_one() -> None:
+    subject = ledger(cool_down=0.5)
+    subject.observe(holder("web", 1), 1.0)
+    subject.vanish(key("web"), 2.0)
+    assert 0 not in free(subject)
+    subject.end_cooling(2.5)
+    assert 0 in free(subject)
+
+
 def test_the_longest_cooled_comes_first_and_only_what_waits_for_nothing_else() -> None:
     subject = ledger(8)
     for number in (5, 3, 1, 2, 4):
