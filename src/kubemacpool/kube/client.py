@@ -205,14 +205,11 @@ class _Pieces:
 
 
 async def _read_bounded(response: aiohttp.ClientResponse, what: str) -> bytes:
-    if (response.content_length or 0) > LARGEST_BODY_BYTES:
-        response.close()
-        raise AnswerTooLargeError(f"{what}: the answer is larger than {LARGEST_BODY_BYTES} bytes")
+    """The body. Where the rest of it is not read, releasing the response drops the connection."""
     body = bytearray()
     async for piece in response.content.iter_any():
         body += piece
         if len(body) > LARGEST_BODY_BYTES:
-            response.close()
             raise AnswerTooLargeError(f"{what}: the answer is larger than {LARGEST_BODY_BYTES} bytes")
     return bytes(body)
 
@@ -223,7 +220,6 @@ async def _failure(what: str, response: aiohttp.ClientResponse) -> OutsideError:
     async for piece in response.content.iter_any():
         body += piece
         if len(body) > LARGEST_FAILURE_BYTES:
-            response.close()
             break
     return failure_of(
         what,

@@ -222,6 +222,41 @@ async def test_an_unreadable_object_is_told_of_again_when_a_list_was_without_it(
     assert told == ["unreadable ns/bad one", "reached 7", "reached 9", "unreadable ns/bad one", "reached 10"]
 
 
+async def test_an_unreadable_object_is_told_of_again_after_it_could_be_read() -> None:
+    bad = thing("bad", 1, broken="one")
+    play = Play([Answer(page(7, bad)), Pieces([event("MODIFIED", thing("bad", 8)), event("MODIFIED", bad)])])
+    told = [line for line in await play.to_the_end() if not line.startswith("reached")]
+    assert told == ["unreadable ns/bad one", "present ns/bad uid-bad", "unreadable ns/bad one"]
+
+
+async def test_complaints_are_remembered_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kubemacpool.kube.view.REMEMBERED_COMPLAINTS", 2)
+    first, second, third = (event("MODIFIED", thing(name, 8, broken="x")) for name in "abc")
+    play = Play([Answer(page(7)), Pieces([first, second, third, third, second, first])])
+    told = [line for line in await play.to_the_end() if line.startswith("unreadable")]
+    assert told == ["unreadable ns/a x", "unreadable ns/b x", "unreadable ns/c x", "unreadable ns/a x"]
+
+
+async def test_an_object_whose_uid_cannot_be_read_is_not_taken_for_another_one() -> None:
+    nameless = b'{"type":"MODIFIED","object":{"absurd":1,"metadata":{"namespace":"ns","name":"a","uid":7}}}\n'
+    play = Play([Answer(page(7, thing("a", 1))), Pieces([nameless])])
+    assert (await play.to_the_end())[2:] == ["unreadable ns/a ZeroDivisionError: nobody foresaw this"]
+
+
+async def test_an_event_without_a_resource_version_leaves_the_view_where_it_is() -> None:
+    odd = b'{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"x"}}}\n'
+    play = Play([Answer(page(7)), Pieces([odd])])
+    assert await play.to_the_end() == ["reached 7"]
+    assert play.transport.requests[-1].params["resourceVersion"] == "7"
+
+
+async def test_the_watch_begins_where_the_first_page_was_read() -> None:
+    """Pages show one state; should they ever not, beginning with the oldest tells some things twice and misses none."""
+    play = Play([Answer(page(7, following="next")), Answer(page(9))])
+    await play.to_the_end()
+    assert play.transport.requests[-1].params["resourceVersion"] == "7"
+
+
 async def test_what_was_told_of_an_object_stands_while_it_cannot_be_read() -> None:
     """It may well carry its address still: only its deletion says that it does not."""
     bad = thing("a", 8, broken="garbled")
@@ -319,6 +354,28 @@ async def test_one_silent_watch_is_resumed_and_a_second_one_is_answered_by_a_lis
     play = Play([Answer(page(70, thing("a", 1))), silent, silent, Answer(page(30))])
     assert await play.to_the_end() == ["present ns/a uid-a", "reached 70", "gone ns/a uid-a", "reached 30"]
     assert [("watch" in request.params) for request in play.transport.requests] == [False, True, True, False, True]
+
+
+async def test_after_such_a_list_the_next_silent_watch_is_the_first_one_again() -> None:
+    silent = Pieces([StreamSilentError("silence")])
+    play = Play([Answer(page(7)), silent, silent, Answer(page(9)), silent])
+    await play.to_the_end()
+    assert [("watch" in request.params) for request in play.transport.requests] == [
+        False,
+        True,
+        True,
+        False,
+        True,
+        True,
+    ]
+
+
+async def test_lost_history_is_not_taken_for_a_watch_that_brings_nothing() -> None:
+    expired = Pieces([failure(410, "Expired", "too old")])
+    play = Play([Answer(page(7)), Pieces([StreamSilentError("silence")]), expired, Answer(page(9))])
+    with capture_logs() as logs:
+        await play.to_the_end()
+    assert "watches bring nothing, listing afresh" not in [entry["event"] for entry in logs]
 
 
 async def test_connections_that_break_do_not_count_towards_a_list() -> None:
