@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cni.sandbox import Sandbox
+from tests.e2e.cni.sandbox import Sandbox
 
 from devcluster import assets
 

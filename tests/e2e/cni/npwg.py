@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from tests.cni.sandbox import Pod, Sandbox
+    from tests.e2e.cni.sandbox import Pod, Sandbox
 
 
 class Selection(msgspec.Struct, frozen=True):
