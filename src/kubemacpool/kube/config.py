@@ -14,6 +14,7 @@ import yaml
 
 from kubemacpool.kube.credentials import FixedToken, TokenFile, TokenSource
 from kubemacpool.kube.fields import ClusterConfigError, Section, named
+from kubemacpool.kube.pem import fault_of_certificates, fault_of_key
 from kubemacpool.ports.clock import Clock
 
 SERVICE_ACCOUNT_DIRECTORY = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -73,10 +74,13 @@ def load_in_cluster(
                 f"{directory / name} is not there; let the pod mount its service account token"
                 " (automountServiceAccountToken: true)"
             )
+    ca_pem = (directory / "ca.crt").read_bytes()
+    if fault := fault_of_certificates(ca_pem):
+        raise ClusterConfigError(f"{directory / 'ca.crt'} {fault}; mend this namespace's ConfigMap kube-root-ca.crt")
     namespace_file = directory / "namespace"
     return ClusterConfig(
         server=f"https://{f'[{host}]' if ':' in host else host}:{port}",
-        ca_pem=(directory / "ca.crt").read_bytes(),
+        ca_pem=ca_pem,
         verify=True,
         server_name=None,
         identity=None,
@@ -107,7 +111,7 @@ def load_kubeconfig(path: Path, clock: Clock, context: str | None = None) -> Clu
     )
     server = _server(cluster)
     verify = not cluster.flag("insecure-skip-tls-verify")
-    ca_pem = cluster.pem("certificate-authority")
+    ca_pem = cluster.certificates("certificate-authority")
     if ca_pem is not None and not verify:
         raise cluster.mistake(
             "insecure-skip-tls-verify",
@@ -181,7 +185,7 @@ def _refuse_plugins(user: Section) -> None:
 
 
 def _identity(user: Section) -> Identity | None:
-    certificate = user.pem("client-certificate")
+    certificate = user.certificates("client-certificate")
     key = user.pem("client-key")
     if certificate is None and key is None:
         return None
@@ -189,6 +193,8 @@ def _identity(user: Section) -> Identity | None:
         raise user.mistake("client-certificate", "is missing beside client-key; give both or neither")
     if key is None:
         raise user.mistake("client-key", "is missing beside client-certificate; give both or neither")
+    if fault := fault_of_key(key, certificate):
+        raise user.mistake(user.pem_field("client-key"), f"{fault}; write both anew")
     return Identity(certificate, key)
 
 

@@ -5,6 +5,8 @@ import binascii
 from collections.abc import Mapping
 from pathlib import Path
 
+from kubemacpool.kube.pem import fault_of_certificates
+
 
 class ClusterConfigError(Exception):
     """The configuration says something that cannot be followed. One sentence for a person."""
@@ -60,11 +62,12 @@ class Section:
         """
         encoded = self.text(f"{name}-data")
         if encoded:
-            name = f"{name}-data"
             try:
                 content = base64.b64decode("".join(encoded.split()), validate=True)
             except (binascii.Error, ValueError) as error:
-                raise self.mistake(name, f"is not base64 ({len(encoded)} characters); write it anew") from error
+                raise self.mistake(
+                    f"{name}-data", f"is not base64 ({len(encoded)} characters); write it anew"
+                ) from error
         elif self.text(name):
             path = self.path(name)
             try:
@@ -75,9 +78,18 @@ class Section:
                 ) from error
         else:
             return None
-        if b"-----BEGIN " not in content:
-            raise self.mistake(name, f"holds {len(content)} bytes that are not PEM; write it anew")
         return content
+
+    def certificates(self, name: str) -> bytes | None:
+        """As `pem`, for certificates, which have to be readable."""
+        content = self.pem(name)
+        if content is not None and (fault := fault_of_certificates(content)):
+            raise self.mistake(self.pem_field(name), f"{fault}; write it anew")
+        return content
+
+    def pem_field(self, name: str) -> str:
+        """Which of the two fields that `pem` reads is the one in force."""
+        return f"{name}-data" if self.text(f"{name}-data") else name
 
     def sections(self, name: str) -> list["Section"]:
         """A field that holds a list of mappings."""

@@ -1,17 +1,49 @@
 import base64
 import os
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+from cryptography.x509.oid import NameOID
 
 from kubemacpool.kube.config import ClusterConfig, load_in_cluster, load_kubeconfig
 from kubemacpool.kube.credentials import TokenFile
 from kubemacpool.kube.fields import ClusterConfigError
 
-PEM = b"-----BEGIN CERTIFICATE-----\n"
-KEY = b"-----BEGIN PRIVATE KEY-----\nsecret\n"
+
+def issued() -> tuple[bytes, bytes]:
+    """A certificate and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "me")])
+    now = datetime.now(UTC)
+    certificate = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1)).sign(
+        key, hashes.SHA256()
+    )
+    return (
+        certificate.public_bytes(Encoding.PEM),
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+    )
+
+
+PEM, KEY = issued()
+OTHER_KEY = issued()[1]
+GARBAGE = b"-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----\n"
+
+
+LOCKED_KEY = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+    Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
+)
 
 
 class StandingClock:
@@ -69,7 +101,7 @@ def test_no_secret_is_part_of_the_text_form(tmp_path: Path) -> None:
     user = {"token": "t0ken", "client-certificate-data": encoded(PEM), "client-key-data": encoded(KEY)}
     config = load(tmp_path, kubeconfig(user=user))
     assert "t0ken" not in repr(config)
-    assert "secret" not in repr(config) + repr(config.identity)
+    assert "PRIVATE" not in repr(config) + repr(config.identity)
 
 
 def test_another_context_than_the_current_one_can_be_named(tmp_path: Path) -> None:
@@ -115,8 +147,20 @@ MISTAKES: dict[str, tuple[object, str]] = {
         r"certificate-authority-data is not base64 \(1 characters\); write it anew",
     ),
     "no PEM": (
-        kubeconfig(user={"client-key-data": encoded(b"secret")}),
-        "client-key-data holds 6 bytes that are not PEM; write it anew",
+        kubeconfig({"certificate-authority-data": encoded(b"secret")}),
+        r"certificate-authority-data holds no certificate that can be read \(6 bytes\); write it anew",
+    ),
+    "a garbled key": (
+        kubeconfig(user={"client-certificate-data": encoded(PEM), "client-key-data": encoded(GARBAGE)}),
+        r"client-key-data holds no private key that can be read \(\d+ bytes\); write both anew",
+    ),
+    "a locked key": (
+        kubeconfig(user={"client-certificate-data": encoded(PEM), "client-key-data": encoded(LOCKED_KEY)}),
+        "client-key-data holds a private key that is protected by a password; write both anew",
+    ),
+    "the key of another": (
+        kubeconfig(user={"client-certificate-data": encoded(PEM), "client-key-data": encoded(OTHER_KEY)}),
+        "client-key-data is not the key of the client-certificate beside it; write both anew",
     ),
     "no file": (
         kubeconfig({"certificate-authority": "none.pem"}),
@@ -170,6 +214,16 @@ def test_a_pod_is_told_by_its_environment_and_its_service_account(tmp_path: Path
     config = load_in_cluster(StandingClock(), environ, tmp_path)
     assert (config.server, config.ca_pem, config.verify) == (server, PEM, True)
     assert (config.token.token(), config.namespace) == ("t", "kubemacpool-system")
+
+
+def test_a_pod_whose_authority_cannot_be_read_names_where_it_comes_from(tmp_path: Path) -> None:
+    for name in ("token", "ca.crt"):
+        (tmp_path / name).write_text("garbage")
+    environ = {"KUBERNETES_SERVICE_HOST": "h", "KUBERNETES_SERVICE_PORT": "443"}
+    with pytest.raises(
+        ClusterConfigError, match=r"ca.crt holds no certificate .*; mend the ConfigMap kube-root-ca.crt"
+    ):
+        load_in_cluster(StandingClock(), environ, tmp_path)
 
 
 def test_outside_a_pod_the_message_asks_for_a_kubeconfig(tmp_path: Path) -> None:
