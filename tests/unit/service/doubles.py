@@ -1,0 +1,116 @@
+"""What stands in for the outside: a clock driven by hand, figures and warnings that are kept, a scripted read."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+
+from kubemacpool.core.decider import Decider
+from kubemacpool.core.ledger import Ledger
+from kubemacpool.core.pool import AddressRange, Pool
+from kubemacpool.ports.events import Regarding
+from kubemacpool.ports.measures import Outcome
+from kubemacpool.wire.networks import NETWORKS_ANNOTATION
+
+FIRST = 0x02_00_00_00_00_01
+BOUND = 120.0
+
+
+class ManualClock:
+    """Stands still until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.time = 1000.0
+
+    def now(self) -> float:
+        """Seconds."""
+        return self.time
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.time += seconds
+
+
+class KeptMeasures:
+    """Remembers every figure."""
+
+    def __init__(self) -> None:
+        self.admissions: list[tuple[Outcome, float]] = []
+        self.ranges: list[bool] = []
+        self.unreadables: list[str] = []
+
+    def admission(self, outcome: Outcome, seconds: float) -> None:
+        """One admission was answered."""
+        self.admissions.append((outcome, seconds))
+
+    def range_judged(self, *, valid: bool) -> None:
+        """The range was judged."""
+        self.ranges.append(valid)
+
+    def unreadable(self, kind: str) -> None:
+        """An object was passed over."""
+        self.unreadables.append(kind)
+
+
+class KeptEvents:
+    """Remembers every warning."""
+
+    def __init__(self) -> None:
+        self.warnings: list[tuple[Regarding, str, str]] = []
+
+    def warn(self, regarding: Regarding, reason: str, message: str) -> None:
+        """One warning."""
+        self.warnings.append((regarding, reason, message))
+
+
+class ScriptedRead:
+    """A consistent read whose answers, or errors, are given beforehand; it may be held until it is let go."""
+
+    def __init__(self, answers: Sequence[int | Exception] = ()) -> None:
+        self.answers = list(answers)
+        self.begun = asyncio.Event()
+        self.let_go = asyncio.Event()
+        self.let_go.set()
+
+    async def newest_resource_version(self) -> int:
+        """The next answer."""
+        self.begun.set()
+        await self.let_go.wait()
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def small_pool(size: int) -> Pool:
+    """A pool of so many addresses, from 02:00:00:00:00:01."""
+    return Pool([AddressRange(FIRST, FIRST + size - 1)])
+
+
+def new_ledger(size: int = 10, cool_down: float = BOUND) -> Ledger:
+    """An empty ledger over a small pool."""
+    return Ledger(small_pool(size), in_flight_bound=BOUND, cool_down=cool_down)
+
+
+def new_decider(size: int = 10, cool_down: float = BOUND) -> Decider:
+    """A decider over a small pool."""
+    return Decider(new_ledger(size, cool_down))
+
+
+def pod_review(networks: str | None, *, uid: str = "r1", **metadata: str) -> bytes:
+    """A review of a pod in namespace `default`, named `samplepod` unless the metadata say otherwise."""
+    named = metadata or {"name": "samplepod"}
+    annotations = {} if networks is None else {NETWORKS_ANNOTATION: networks}
+    return json.dumps(
+        {
+            "apiVersion": "admission.k8s.io/v1",
+            "kind": "AdmissionReview",
+            "request": {
+                "uid": uid,
+                "kind": {"group": "", "version": "v1", "kind": "Pod"},
+                "operation": "CREATE",
+                "namespace": "default",
+                "dryRun": False,
+                "object": {"metadata": {**named, "annotations": annotations}},
+            },
+        }
+    ).encode()

@@ -1,0 +1,155 @@
+from typing import TYPE_CHECKING
+
+from structlog.testing import capture_logs
+from tests.unit.service.doubles import BOUND, FIRST, KeptMeasures, ManualClock, new_ledger
+
+from kubemacpool.core.parties import Party
+from kubemacpool.service.following import PodFollower
+from kubemacpool.service.readiness import Readiness
+from kubemacpool.wire.objects import ObjectIdentity
+from kubemacpool.wire.pods import CarriedAddresses
+
+if TYPE_CHECKING:
+    from kubemacpool.core.ledger import Ledger
+
+POD = ObjectIdentity("ns1", "a", "u1")
+
+
+class Scene:
+    """A follower and what it changes."""
+
+    def __init__(self) -> None:
+        self.ledger: Ledger = new_ledger()
+        self.readiness = Readiness()
+        self.measures = KeptMeasures()
+        self.clock = ManualClock()
+        self.follower = PodFollower(self.ledger, self.readiness, self.measures, self.clock)
+
+    def holders(self, address: int) -> list[str]:
+        """Who carries an address."""
+        return [str(holder.party) for holder in self.ledger.holders_of(address)]
+
+
+def test_a_pod_that_carries_addresses_holds_them() -> None:
+    scene = Scene()
+    scene.follower.present(POD, CarriedAddresses((FIRST, FIRST + 1)))
+    assert scene.holders(FIRST) == scene.holders(FIRST + 1) == ["Pod ns1/a"]
+    assert scene.ledger.held_count == 2
+
+
+def test_a_pod_that_is_seen_settles_its_grant() -> None:
+    scene = Scene()
+    scene.ledger.grant(FIRST, Party("Pod", "ns1", "a"), scene.clock.now())
+    scene.follower.present(POD, CarriedAddresses((FIRST,)))
+    assert scene.ledger.pending(FIRST) is None
+
+
+def test_a_pod_that_carries_another_address_now_releases_the_one_before() -> None:
+    scene = Scene()
+    scene.follower.present(POD, CarriedAddresses((FIRST,)))
+    scene.follower.present(POD, CarriedAddresses((FIRST + 1,)))
+    assert scene.holders(FIRST) == []
+    assert scene.holders(FIRST + 1) == ["Pod ns1/a"]
+    assert scene.ledger.cooling_count == 1
+
+
+def test_a_pod_that_is_gone_releases_its_addresses_from_that_moment_on() -> None:
+    scene = Scene()
+    scene.follower.present(POD, CarriedAddresses((FIRST,)))
+    scene.clock.advance(50.0)
+    scene.follower.gone(POD)
+    assert scene.holders(FIRST) == []
+    scene.ledger.end_cooling(scene.clock.now() + BOUND - 1)
+    assert scene.ledger.cooling_count == 1
+    scene.ledger.end_cooling(scene.clock.now() + BOUND)
+    assert scene.ledger.cooling_count == 0
+
+
+def test_a_pod_that_was_never_told_may_be_gone() -> None:
+    scene = Scene()
+    scene.follower.gone(POD)
+    assert scene.ledger.cooling_count == 0
+
+
+def test_the_end_of_the_first_list_clears_the_obstacle_once() -> None:
+    scene = Scene()
+    assert list(scene.readiness.obstacles) == ["the list of the cluster's pods is not complete yet"]
+    scene.follower.present(POD, CarriedAddresses((FIRST,)))
+    assert list(scene.readiness.obstacles) != []
+    with capture_logs() as logs:
+        scene.follower.reached(7)
+        scene.readiness.hinder("Pod", "something else")
+        scene.follower.reached(8)
+    assert list(scene.readiness.obstacles) == ["something else"]
+    assert scene.follower.progress.resource_version == 8
+    assert logs == [
+        {"event": "following the cluster", "log_level": "info", "kind": "Pod", "resource_version": 7, "held": 1}
+    ]
+
+
+def test_an_address_that_cannot_be_read_is_told_once_and_the_others_are_held() -> None:
+    scene = Scene()
+    with capture_logs() as logs:
+        for _ in range(3):
+            scene.follower.present(POD, CarriedAddresses((FIRST,), "entry 0"))
+    assert scene.holders(FIRST) == ["Pod ns1/a"]
+    assert scene.measures.unreadables == ["Pod"]
+    assert logs == [
+        {
+            "event": "object passed over: its addresses cannot be read",
+            "log_level": "warning",
+            "kind": "Pod",
+            "namespace": "ns1",
+            "name": "a",
+            "reason": "entry 0",
+        }
+    ]
+
+
+def test_another_fault_of_the_same_pod_is_told_as_well() -> None:
+    scene = Scene()
+    for fault in ("entry 0", "entry 1", "entry 1"):
+        scene.follower.present(POD, CarriedAddresses((), fault))
+    assert scene.measures.unreadables == ["Pod", "Pod"]
+
+
+def test_a_fault_that_comes_back_is_told_again() -> None:
+    scene = Scene()
+    for fault in ("entry 0", "", "entry 0"):
+        scene.follower.present(POD, CarriedAddresses((FIRST,), fault))
+    assert scene.measures.unreadables == ["Pod", "Pod"]
+
+
+def test_the_same_fault_of_a_pod_created_again_is_told_again() -> None:
+    scene = Scene()
+    scene.follower.present(POD, CarriedAddresses((), "entry 0"))
+    scene.follower.gone(POD)
+    scene.follower.present(POD, CarriedAddresses((), "entry 0"))
+    scene.follower.present(POD._replace(uid="u2"), CarriedAddresses((), "entry 0"))
+    assert scene.measures.unreadables == ["Pod"] * 3
+
+
+def test_faults_of_pods_that_are_gone_are_forgotten() -> None:
+    scene = Scene()
+    for number in range(100):
+        identity = ObjectIdentity("ns1", f"pod-{number}", f"u{number}")
+        scene.follower.present(identity, CarriedAddresses((), "entry 0"))
+        scene.follower.gone(identity)
+    assert scene.follower._faults == {}
+
+
+def test_a_good_pod_leaves_the_faults_of_others_alone() -> None:
+    scene = Scene()
+    scene.follower.present(POD, CarriedAddresses((), "entry 0"))
+    scene.follower.present(ObjectIdentity("ns1", "b", "u2"), CarriedAddresses((FIRST,)))
+    scene.follower.present(POD, CarriedAddresses((), "entry 0"))
+    assert scene.measures.unreadables == ["Pod"]
+
+
+def test_a_pod_whose_annotation_cannot_be_read_keeps_what_it_was_seen_with() -> None:
+    """What it carries now is unknown; freeing what it carried could give that away twice."""
+    scene = Scene()
+    scene.follower.present(POD, CarriedAddresses((FIRST,)))
+    scene.follower.unreadable(POD, "not a JSON list of objects")
+    assert scene.holders(FIRST) == ["Pod ns1/a"]
+    assert scene.measures.unreadables == ["Pod"]

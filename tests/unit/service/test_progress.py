@@ -1,0 +1,57 @@
+import asyncio
+
+import pytest
+
+from kubemacpool.service.progress import ViewProgress
+
+
+async def _settle() -> None:
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def test_what_has_been_reached_is_not_waited_for() -> None:
+    progress = ViewProgress()
+    assert progress.resource_version == 0
+    progress.reached(5)
+    await progress.until(5)
+    await progress.until(3)
+    assert progress.resource_version == 5
+
+
+async def test_those_who_wait_go_on_as_soon_as_their_version_is_reached() -> None:
+    progress = ViewProgress()
+    waiting = {version: asyncio.create_task(progress.until(version)) for version in (9, 7, 8, 7_000)}
+    also = asyncio.create_task(progress.until(7))
+    await _settle()
+    progress.reached(7)
+    await _settle()
+    assert also.done()
+    assert [version for version, task in waiting.items() if task.done()] == [7]
+    progress.reached(100)
+    await _settle()
+    assert [version for version, task in waiting.items() if not task.done()] == [7_000]
+    waiting[7_000].cancel()
+
+
+async def test_who_gave_up_waiting_does_not_stop_the_others() -> None:
+    progress = ViewProgress()
+    first, second = asyncio.create_task(progress.until(7)), asyncio.create_task(progress.until(7))
+    await _settle()
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    progress.reached(7)
+    await second
+
+
+async def test_a_view_may_go_back_after_a_restore_from_backup() -> None:
+    progress = ViewProgress()
+    progress.reached(100)
+    progress.reached(50)
+    assert progress.resource_version == 50
+    waiting = asyncio.create_task(progress.until(60))
+    await _settle()
+    assert not waiting.done(), "100 was reached in another past"
+    progress.reached(60)
+    await waiting

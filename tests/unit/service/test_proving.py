@@ -1,0 +1,167 @@
+import asyncio
+from collections.abc import Awaitable
+
+import pytest
+from structlog.testing import capture_logs
+from tests.unit.service.doubles import BOUND, FIRST, ManualClock, ScriptedRead, new_ledger
+
+from kubemacpool.core.parties import Holder, ObjectKey, Party
+from kubemacpool.ports.errors import ClusterUnavailableError, OutsideError, RefusedError
+from kubemacpool.service import proving
+from kubemacpool.service.progress import ViewProgress
+from kubemacpool.service.proving import WatchProver
+
+PARTY = Party("Pod", "default", "a")
+
+
+class Scene:
+    """A ledger with one grant that was never seen, and a prover."""
+
+    def __init__(self, *answers: int | Exception) -> None:
+        self.clock = ManualClock()
+        self.ledger = new_ledger()
+        self.progress = ViewProgress()
+        self.read = ScriptedRead(answers)
+        self.prover = WatchProver(self.ledger, self.progress, self.read, self.clock)
+        self.ledger.grant(FIRST, PARTY, self.clock.now())
+
+
+async def _begun(awaitable: Awaitable[None]) -> asyncio.Future[None]:
+    task = asyncio.ensure_future(awaitable)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    return task
+
+
+async def test_nothing_is_asked_while_no_grant_is_overdue() -> None:
+    scene = Scene()
+    scene.clock.advance(BOUND - 0.001)
+    await scene.prover.prove_if_due()
+    assert not scene.read.begun.is_set()
+    assert scene.ledger.pending_count == 1
+
+
+async def test_nothing_is_asked_while_nothing_is_pending() -> None:
+    scene = Scene()
+    scene.clock.advance(BOUND)
+    scene.ledger.prove(scene.clock.now())
+    await scene.prover.prove_if_due()
+    assert not scene.read.begun.is_set()
+
+
+async def test_a_view_that_is_as_far_as_the_cluster_ends_what_is_overdue() -> None:
+    scene = Scene(7)
+    scene.progress.reached(7)
+    scene.clock.advance(BOUND)
+    await scene.prover.prove_if_due()
+    assert scene.ledger.pending_count == 0
+
+
+async def test_a_view_that_lags_ends_nothing_until_it_has_caught_up() -> None:
+    scene = Scene(7)
+    scene.progress.reached(6)
+    scene.clock.advance(BOUND)
+    proving_it = await _begun(scene.prover.prove_if_due())
+    assert scene.read.begun.is_set()
+    assert scene.ledger.pending_count == 1
+    scene.progress.reached(6)
+    await asyncio.sleep(0)
+    assert scene.ledger.pending_count == 1
+    scene.progress.reached(7)
+    await proving_it
+    assert scene.ledger.pending_count == 0
+
+
+async def test_a_view_before_its_first_list_proves_nothing() -> None:
+    scene = Scene(1)
+    scene.clock.advance(BOUND)
+    proving_it = await _begun(scene.prover.prove_if_due())
+    assert scene.ledger.pending_count == 1
+    proving_it.cancel()
+
+
+async def test_the_moment_that_is_proven_is_that_before_the_read() -> None:
+    """What becomes overdue while the API server answers was perhaps persisted after its answer."""
+    scene = Scene(7)
+    scene.progress.reached(7)
+    scene.clock.advance(10.0)
+    scene.ledger.grant(FIRST + 1, PARTY, scene.clock.now())
+    scene.clock.advance(BOUND - 10.0)
+    scene.read.let_go.clear()
+    proving_it = await _begun(scene.prover.prove_if_due())
+    scene.clock.advance(1_000.0)
+    scene.read.let_go.set()
+    await proving_it
+    assert scene.ledger.pending(FIRST) is None
+    assert scene.ledger.pending(FIRST + 1) is not None
+
+
+async def test_a_grant_made_anew_meanwhile_is_kept() -> None:
+    scene = Scene(7)
+    scene.progress.reached(6)
+    scene.clock.advance(BOUND)
+    proving_it = await _begun(scene.prover.prove_if_due())
+    scene.ledger.grant(FIRST, PARTY, scene.clock.now())
+    scene.progress.reached(7)
+    await proving_it
+    assert scene.ledger.pending(FIRST) is not None
+
+
+async def test_a_clock_that_stands_still_ends_nothing_early_and_what_is_due_on_time() -> None:
+    scene = Scene(7, 7)
+    scene.progress.reached(7)
+    for _ in range(3):
+        await scene.prover.prove_if_due()
+    assert scene.ledger.pending_count == 1
+    scene.clock.advance(BOUND)
+    await scene.prover.prove_if_due()
+    await scene.prover.prove_if_due()
+    assert scene.ledger.pending_count == 0
+    assert scene.read.answers == [7], "asked once"
+
+
+@pytest.mark.parametrize("error", [ClusterUnavailableError("no connection"), RefusedError("forbidden")])
+async def test_an_api_server_that_does_not_say_how_far_it_is_changes_nothing(error: OutsideError) -> None:
+    scene = Scene(error, 7)
+    scene.progress.reached(7)
+    scene.clock.advance(BOUND)
+    with pytest.raises(type(error)):
+        await scene.prover.prove_if_due()
+    assert scene.ledger.pending_count == 1
+    await scene.prover.prove_if_due()
+    assert scene.ledger.pending_count == 0
+
+
+async def test_it_goes_on_after_errors_and_says_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proving, "PAUSE", 0.001)
+    scene = Scene(ClusterUnavailableError("no connection"), ClusterUnavailableError("no connection"), 7)
+    scene.progress.reached(7)
+    scene.clock.advance(BOUND)
+    with capture_logs() as logs:
+        running = asyncio.create_task(scene.prover.run())
+        async with asyncio.timeout(5.0):
+            while scene.ledger.pending_count:  # noqa: ASYNC110 (the prover has no event to tell a test)
+                await asyncio.sleep(0.001)
+        running.cancel()
+    assert [(line["log_level"], line.get("error")) for line in logs] == [
+        ("warning", "no connection"),
+        ("warning", "no connection"),
+        ("debug", None),
+    ]
+
+
+async def test_while_nobody_asks_for_an_address_the_figures_of_cooling_ones_go_down_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(proving, "PAUSE", 0.001)
+    scene = Scene()
+    scene.ledger.prove(scene.clock.now() + BOUND)
+    key = ObjectKey("Pod", "default", "a")
+    scene.ledger.observe(Holder(key, "u1", PARTY, (FIRST,)), scene.clock.now())
+    scene.ledger.vanish(key, scene.clock.now())
+    scene.clock.advance(BOUND)
+    assert scene.ledger.free_count == scene.ledger.pool.size - 1
+    running = asyncio.create_task(scene.prover.run())
+    await asyncio.sleep(0.01)
+    assert scene.ledger.free_count == scene.ledger.pool.size
+    running.cancel()
