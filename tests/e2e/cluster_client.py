@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from typing import TYPE_CHECKING, Final, NamedTuple, Self, TypeVar
 
@@ -9,7 +10,7 @@ import aiohttp
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Iterable, Mapping
 
     from devcluster.controlplane import ControlPlane
 
@@ -41,6 +42,12 @@ class FoundList(msgspec.Struct):
     """Any list."""
 
     items: list[Found]
+
+
+class ConfigMap(msgspec.Struct):
+    """A ConfigMap."""
+
+    data: dict[str, str]
 
 
 class _Status(msgspec.Struct):
@@ -221,3 +228,14 @@ class ClusterClient:
     async def set_range(self, start: str, end: str) -> None:
         """Edit the range in the ConfigMap."""
         await self.patch(RANGE, {"data": {"RANGE_START": start, "RANGE_END": end}})
+
+
+async def together(jobs: Iterable[Awaitable[T]], clients: int = 16) -> list[T]:
+    """Do all jobs, so many at a time; gives what they gave in their order."""
+    turn = asyncio.Semaphore(clients)
+
+    async def one(job: Awaitable[T]) -> T:
+        async with turn:
+            return await job
+
+    return await asyncio.gather(*map(one, jobs))

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
-from tests.e2e.cluster_client import ClusterClient
+from tests.e2e.cluster_client import RANGE, ClusterClient, ConfigMap
 from tests.e2e.installed import Installed, eventually
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.settings import RELEASE_MANIFEST
-from devcluster.sync import Installation
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -21,13 +20,6 @@ if TYPE_CHECKING:
 
     UseRange = Callable[[str, str], Awaitable[None]]
 
-# Two seconds are enough for an admission here, and short enough to wait for.
-ENVIRONMENT: Final = {
-    "KUBEMACPOOL_WAIT_TIME": "2",
-    "KUBEMACPOOL_COOL_DOWN": "2",
-    "KUBEMACPOOL_DRAIN_DELAY": "1",
-    "KUBEMACPOOL_LOG_LEVEL": "debug",
-}
 SHIPPED_RANGE: Final = ("02:00:00:00:00:00", "FD:FF:FF:FF:FF:FF")
 _numbers = itertools.count(1)
 
@@ -63,9 +55,9 @@ def fresh_install(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FreshIns
 @pytest.fixture(scope="session")
 def installed(fresh_install: FreshInstall) -> Installed:
     """The installation that all tests share: whoever changes it leaves it as it was."""
-    installation = Installation(fresh_install.control_plane)
-    installation.sync(environment=ENVIRONMENT)
-    return Installed(fresh_install.control_plane, installation)
+    installed = Installed(fresh_install.control_plane, RELEASE_MANIFEST)
+    installed.sync()
+    return installed
 
 
 @pytest.fixture
@@ -99,7 +91,8 @@ def block_outside() -> Block:
 
 @pytest.fixture
 async def use_range(cluster: ClusterClient, installed: Installed) -> AsyncIterator[UseRange]:
-    """Change the range and wait until it is in force; after the test the shipped one is."""
+    """Change the range and wait until it is in force; after the test the one before is."""
+    before = (await cluster.get(RANGE, ConfigMap)).data
 
     async def use(start: str, end: str) -> None:
         await cluster.set_range(start, end)
@@ -111,4 +104,4 @@ async def use_range(cluster: ClusterClient, installed: Installed) -> AsyncIterat
         await eventually(in_force, f"the range {start}-{end} is in force")
 
     yield use
-    await use(*SHIPPED_RANGE)
+    await use(before["RANGE_START"], before["RANGE_END"])

@@ -13,14 +13,21 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from devcluster.installation import ReplicaStatus, read_plan, write_plan
 from devcluster.processes import ProcessId
+from devcluster.sync import Installation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from devcluster.controlplane import ControlPlane
     from devcluster.deployment import Forward
-    from devcluster.sync import Installation
 
+# Two seconds are enough for an admission here, and short enough to wait for.
+ENVIRONMENT: Final = {
+    "KUBEMACPOOL_WAIT_TIME": "2",
+    "KUBEMACPOOL_COOL_DOWN": "2",
+    "KUBEMACPOOL_DRAIN_DELAY": "1",
+    "KUBEMACPOOL_LOG_LEVEL": "debug",
+}
 SETTLE_SECONDS: Final = 20.0
 POLL_SECONDS: Final = 0.03
 
@@ -42,9 +49,14 @@ async def eventually(
 class Installed:
     """One installation with one replica."""
 
-    def __init__(self, control_plane: ControlPlane, installation: Installation) -> None:
+    def __init__(self, control_plane: ControlPlane, manifest: Path) -> None:
         self.control_plane = control_plane
-        self.installation = installation
+        self.installation = Installation(control_plane)
+        self._manifest = manifest
+
+    def sync(self) -> None:
+        """Install it, or upgrade it, as `make cluster-sync` does."""
+        self.installation.sync(environment=ENVIRONMENT, manifest=self._manifest)
 
     @property
     def replica(self) -> ReplicaStatus:

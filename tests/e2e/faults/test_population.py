@@ -1,0 +1,129 @@
+"""Two thousand pods: distinct addresses, and a ledger that survives whatever happens to us and to the API server."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING, Final
+
+import pytest
+import pytest_asyncio
+from tests.e2e.cluster_client import ClusterClient, macs_of, pod, together
+from tests.e2e.installed import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.e2e.cluster_client import Reply
+    from tests.e2e.installed import Installed
+
+PODS: Final = 2000
+CROWD: Final = "crowd"
+TWO_NETWORKS: Final = '[{"name":"one"},{"name":"two"}]'
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def crowd(installed: Installed) -> dict[str, str]:
+    """Two thousand pods with two networks each, made by sixteen clients: name to annotation."""
+    async with ClusterClient(installed.control_plane) as cluster:
+        await cluster.namespace(CROWD)
+        replies = await together(
+            cluster.made(
+                CROWD, pod(f"pod-{number}", TWO_NETWORKS) if number % 2 else pod("", TWO_NETWORKS, generate_name="gen-")
+            )
+            for number in range(PODS)
+        )
+    return {reply.metadata.name: reply.networks for reply in replies}
+
+
+async def check_holders(cluster: ClusterClient, crowd: Mapping[str, str]) -> None:
+    """Every address of every pod is refused to another one, and its holder is named."""
+
+    async def ask(name: str, networks: str) -> tuple[str, Reply]:
+        return name, await cluster.create(CROWD, pod("another", networks), dry_run=True)
+
+    for name, reply in await together(ask(name, networks) for name, networks in crowd.items()):
+        assert reply.status == 403, (name, reply.body)
+        for mac in macs_of(crowd[name]):
+            assert f"mac {mac} is in use by Pod {CROWD}/{name};" in reply.message
+
+
+async def test_2000_pods_created_by_16_clients_have_4000_distinct_addresses_of_the_range(
+    crowd: dict[str, str], installed: Installed
+) -> None:
+    macs = [mac for networks in crowd.values() for mac in macs_of(networks)]
+    assert len(macs) == len(set(macs)) == 2 * PODS
+    assert all("02:b0:00:00:00:00" <= mac <= "02:b0:00:ff:ff:ff" for mac in macs)
+
+    async def settled() -> bool:
+        return (await installed.counts())["pending"] == 0
+
+    await eventually(settled, "all grants are settled")
+
+
+async def test_killed_and_started_again_the_replica_has_the_same_ledger(
+    crowd: dict[str, str], cluster: ClusterClient, installed: Installed
+) -> None:
+    before = await installed.counts()
+    assert before["held"] >= 2 * PODS
+    await installed.kill()
+    after = await installed.counts()
+    assert (after["held"], after["pending"]) == (before["held"], 0)
+    await check_holders(cluster, crowd)
+    reply = await cluster.made(CROWD, pod("after-the-kill"))
+    assert reply.mac not in "".join(crowd.values())
+
+
+@pytest.mark.usefixtures("crowd")
+async def test_an_api_server_that_was_restarted_is_followed_again(cluster: ClusterClient, installed: Installed) -> None:
+    process = installed.process
+    held = (await installed.counts())["held"]
+    await asyncio.to_thread(installed.control_plane.stop_apiserver)
+    await asyncio.to_thread(installed.control_plane.start_apiserver)
+    assert (await installed.counts())["held"] == held
+    reply = await cluster.made(CROWD, pod("after-the-restart"))
+
+    async def seen() -> bool:
+        return (await installed.counts())["held"] == held + 1
+
+    await eventually(seen, "the new pod is seen as a holder")
+    await cluster.delete(CROWD, "after-the-restart")
+
+    async def free() -> bool:
+        networks = f'[{{"name":"one","mac":"{reply.mac}"}}]'
+        return (await cluster.create(CROWD, pod("another", networks), dry_run=True)).created
+
+    await eventually(free, "its address is free again")
+    assert installed.process == process
+
+
+async def test_what_happened_while_the_watch_was_lost_beyond_recall_is_made_up_for(
+    crowd: dict[str, str], cluster: ClusterClient, installed: Installed
+) -> None:
+    # The replica hears nothing of all this, and its resourceVersion is compacted away meanwhile.
+    foreign = "foreign"
+    await cluster.namespace(foreign, {"mutatepods.kubemacpool.io": "ignore"})
+    deleted, left = dict(list(crowd.items())[:50]), dict(list(crowd.items())[50:])
+    since = installed.log_size()
+    process = installed.process
+    process.send(signal.SIGSTOP)
+    try:
+        await asyncio.to_thread(installed.control_plane.stop_apiserver)
+        await asyncio.to_thread(installed.control_plane.start_apiserver)
+        await together(cluster.delete(CROWD, name) for name in deleted)
+        newcomers = {f"new-{number}": f'[{{"name":"one","mac":"02:b0:00:ee:00:{number:02x}"}}]' for number in range(50)}
+        await together(cluster.made(foreign, pod(name, networks)) for name, networks in newcomers.items())
+        await asyncio.to_thread(installed.control_plane.etcd_compact)
+        await asyncio.to_thread(installed.control_plane.stop_apiserver)
+        await asyncio.to_thread(installed.control_plane.start_apiserver)
+    finally:
+        process.send(signal.SIGCONT)
+    await installed.logged(since, event="history was lost, listing afresh")
+    await installed.logged(since, event="the list is complete", resource="/api/v1/pods")
+    await asyncio.to_thread(installed.wait_ready)
+    await check_holders(cluster, left)
+    for networks in deleted.values():
+        assert (await cluster.create(CROWD, pod("another", networks), dry_run=True)).created
+    for name, networks in newcomers.items():
+        reply = await cluster.create(CROWD, pod("another", networks), dry_run=True)
+        assert f"in use by Pod {foreign}/{name};" in reply.message

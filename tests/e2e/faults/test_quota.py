@@ -1,0 +1,51 @@
+"""Pods that something after us refuses: their addresses come back by themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tests.e2e.cluster_client import pod, together
+from tests.e2e.installed import eventually
+
+if TYPE_CHECKING:
+    from tests.e2e.cluster_client import ClusterClient
+    from tests.e2e.conftest import Block, UseRange
+    from tests.e2e.installed import Installed
+
+PODS: Final = 200
+TWO_NETWORKS: Final = '[{"name":"one"},{"name":"two"}]'
+
+
+async def test_200_pods_rejected_by_a_quota_leave_nothing_behind_once_the_bound_has_passed(
+    cluster: ClusterClient, installed: Installed, namespace: str, block: Block, use_range: UseRange
+) -> None:
+    await use_range(block[0], block[2 * PODS - 1])
+    quota = {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
+    await cluster.done("POST", f"/api/v1/namespaces/{namespace}/resourcequotas", quota)
+    other = f"{namespace}-other"
+    await cluster.namespace(other)
+
+    async def in_force() -> bool:
+        return "exceeded quota" in (await cluster.create(namespace, pod("probe", networks=None))).message
+
+    await eventually(in_force, "the quota is in force")
+    rejected = await together(
+        cluster.create(
+            namespace, pod(f"pod-{number}", TWO_NETWORKS) if number % 2 else pod("", TWO_NETWORKS, generate_name="gen-")
+        )
+        for number in range(PODS)
+    )
+    assert all("exceeded quota" in reply.message for reply in rejected)
+    # Each of them may still be on its way, as far as we know.
+    reply = await cluster.create(other, pod("too-early"))
+    assert "is full: all 400 addresses are in use" in reply.message
+    assert "400 more will be free again within minutes" in reply.message
+
+    async def nothing_pending() -> bool:
+        event = await cluster.made(other, pod("", networks=None, generate_name="event-"))
+        assert event.created  # the watch is proven by something that happens after the bound
+        return (await installed.counts())["pending"] == 0
+
+    await eventually(nothing_pending, "no grant is pending", every=0.3)
+    created = await together(cluster.made(other, pod(f"pod-{number}", TWO_NETWORKS)) for number in range(PODS))
+    assert {mac for reply in created for mac in reply.macs} == {block[index] for index in range(2 * PODS)}

@@ -1,0 +1,137 @@
+"""What a replica does while it cannot know enough, and what happens when there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from tests.e2e.cluster_client import CONFIG_MAPS, RANGE, ConfigMap, pod
+from tests.e2e.installed import eventually
+
+if TYPE_CHECKING:
+    from tests.e2e.cluster_client import ClusterClient
+    from tests.e2e.conftest import UseRange
+    from tests.e2e.faults.conftest import LateProxy
+    from tests.e2e.installed import Installed
+
+ROLE: Final = "/apis/rbac.authorization.k8s.io/v1/clusterroles/kubemacpool-manager-role"
+
+
+class Role(msgspec.Struct):
+    """A ClusterRole."""
+
+    rules: list[dict[str, list[str]]]
+
+
+def review(namespace: str, name: str) -> bytes:
+    """What the API server asks about a pod with one network."""
+    request = {
+        "uid": "e2e",
+        "kind": {"group": "", "version": "v1", "kind": "Pod"},
+        "operation": "CREATE",
+        "namespace": namespace,
+        "object": pod(name),
+    }
+    return msgspec.json.encode({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request})
+
+
+async def test_until_the_first_list_is_complete_nothing_is_decided_and_a_create_is_a_slow_success(
+    cluster: ClusterClient, installed: Installed, namespace: str, late_proxy: LateProxy
+) -> None:
+    rules = (await cluster.get(ROLE, Role)).rules
+    await cluster.patch(ROLE, {"rules": [rule for rule in rules if "pods" not in rule["resources"]]})
+    try:
+        await installed.begin_restart()
+        assert await installed.ready() == "503 the list of the cluster's pods is not complete yet\n"
+        status, text, headers = await installed.ask(
+            f"{installed.replica.webhook_url}/mutate-pods", review(namespace, "asked-directly")
+        )
+        assert (status, headers["Retry-After"]) == (503, "1")
+        assert "the list of the cluster's pods is not complete yet" in text
+        line = await installed.logged(event="the cluster cannot be followed, trying again", level="warning")
+        assert "pods is forbidden" in str(line["error"])
+        assert "kubemacpool-sa" in str(line["error"])
+        async with late_proxy():
+            began = time.monotonic()
+            create = asyncio.create_task(cluster.create(namespace, pod("a")))
+            await asyncio.sleep(1.5)
+            assert not create.done()
+            await cluster.patch(ROLE, {"rules": rules})
+            reply = await create
+            assert reply.created, reply.body
+            assert reply.mac
+            assert 1.5 < time.monotonic() - began < 10
+    finally:
+        await cluster.patch(ROLE, {"rules": rules})
+    await asyncio.to_thread(installed.wait_ready)
+    assert (await installed.ready()).startswith("200")
+
+
+async def test_started_without_a_range_the_replica_says_so_and_waits_for_it(
+    cluster: ClusterClient, installed: Installed, namespace: str, late_proxy: LateProxy
+) -> None:
+    data = (await cluster.get(RANGE, ConfigMap)).data
+    await cluster.done("DELETE", RANGE)
+    missing = (
+        "ConfigMap kubemacpool-system/kubemacpool-mac-range-config: it does not exist; "
+        "create it with RANGE_START and RANGE_END"
+    )
+    try:
+        await installed.begin_restart()
+
+        async def says_so() -> bool:
+            return await installed.ready() == f"503 {missing}\n"
+
+        await eventually(says_so, "/readyz says what is missing")
+        await installed.logged(event="range not taken up", level="warning", reason=missing)
+        assert (await installed.figures())["kubemacpool_range_valid"] == 0
+        status, text, headers = await installed.ask(
+            f"{installed.replica.webhook_url}/mutate-pods", review(namespace, "asked-directly")
+        )
+        assert (status, text, headers["Retry-After"]) == (503, f"kubemacpool cannot decide yet: {missing}\n", "1")
+        # The API server asks again until the time is up, and keeps the reason to itself.
+        async with late_proxy():
+            path = f"/api/v1/namespaces/{namespace}/pods"
+            refused = await cluster.request("POST", path, pod("a"), params={"timeout": "2s"})
+            assert 'failed calling webhook "mutatepods.kubemacpool.io"' in refused.message
+    finally:
+        name = RANGE.rpartition("/")[2]
+        await cluster.request("POST", CONFIG_MAPS, {"metadata": {"name": name}, "data": data})
+    await asyncio.to_thread(installed.wait_ready)
+    assert (await cluster.made(namespace, pod("b"))).mac
+
+
+async def test_started_with_a_bad_range_the_replica_names_it_and_waits_for_a_good_one(
+    cluster: ClusterClient, installed: Installed, namespace: str, use_range: UseRange
+) -> None:
+    data = (await cluster.get(RANGE, ConfigMap)).data
+    await cluster.set_range("nonsense", data["RANGE_END"])
+    await installed.begin_restart()
+
+    async def says_so() -> bool:
+        return 'RANGE_START "nonsense" is not a MAC address of 6 bytes' in await installed.ready()
+
+    await eventually(says_so, "/readyz says what is wrong")
+    await use_range(data["RANGE_START"], data["RANGE_END"])
+    await asyncio.to_thread(installed.wait_ready)
+    assert (await cluster.made(namespace, pod("a"))).mac
+
+
+async def test_with_our_server_dead_pods_without_the_annotation_are_created_and_others_are_refused_with_a_message(
+    cluster: ClusterClient, installed: Installed, namespace: str
+) -> None:
+    supervisor = installed.control_plane.layout.daemon("supervisor")
+    await asyncio.to_thread(supervisor.stop, 15)
+    try:
+        began = time.monotonic()
+        await cluster.made(namespace, pod("a", networks=None))
+        assert time.monotonic() - began < 1
+        refused = await cluster.create(namespace, pod("b"))
+        assert refused.status == 500
+        assert 'failed calling webhook "mutatepods.kubemacpool.io"' in refused.message
+    finally:
+        installed.installation.ensure_supervised()
+        await asyncio.to_thread(installed.wait_ready)
+    await cluster.made(namespace, pod("b"))
