@@ -220,9 +220,7 @@ def test_a_pod_whose_authority_cannot_be_read_names_where_it_comes_from(tmp_path
     for name in ("token", "ca.crt"):
         (tmp_path / name).write_text("garbage")
     environ = {"KUBERNETES_SERVICE_HOST": "h", "KUBERNETES_SERVICE_PORT": "443"}
-    with pytest.raises(
-        ClusterConfigError, match=r"ca.crt holds no certificate .*; mend the ConfigMap kube-root-ca.crt"
-    ):
+    with pytest.raises(ClusterConfigError, match=r"ca.crt holds no certificate .*; mend this namespace's Config"):
         load_in_cluster(StandingClock(), environ, tmp_path)
 
 
