@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from bench import cluster, webhook
 from bench.errors import BenchError
 from bench.machine import describe
 from bench.programs import built
@@ -17,6 +16,7 @@ from bench.results import Results
 from bench.tables import tables
 from rich.console import Console
 
+from bench import cluster, webhook
 from devcluster.errors import ClusterError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -77,8 +77,10 @@ def bench(  # noqa: PLR0913, PLR0917 (an option each)
 
 def main() -> None:
     """Run the command line."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(bench)
     try:
-        typer.run(bench)
+        app()
     except (BenchError, ClusterError) as error:
         print(f"bench: {error}", file=sys.stderr)
         sys.exit(1)

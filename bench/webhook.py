@@ -36,7 +36,9 @@ ALLOWED = '"allowed":true'
 
 
 @dataclass(frozen=True, slots=True)
-class _Server:
+class Server:
+    """A running server, and what it is asked."""
+
     child: Child
     target: Target
 
@@ -56,10 +58,9 @@ def measure(programs: Programs, directory: Path, extent: Extent, progress: Calla
     body = directory / "review.json"
     # As the API server sends it: without the line breaks that make the file readable.
     body.write_bytes(msgspec.json.encode(msgspec.json.decode(REVIEW.read_bytes())))
-    Authority(directory / "pki").server("server", [HOST])
     series = {(name, clients): Series(name, clients, []) for name in (FLOOR, OURS) for clients in CONNECTIONS}
-    with _floor(programs, directory) as floor, _ours(directory) as ours:
-        servers = {FLOOR: floor, OURS: ours}
+    with floor(programs, directory) as the_floor, ours(directory) as the_webhook:
+        servers = {FLOOR: the_floor, OURS: the_webhook}
         for number in range(extent.rounds):
             # Every other round backwards, so that none is always the first.
             for (name, clients), into in list(series.items())[:: 1 if number % 2 == 0 else -1]:
@@ -71,7 +72,7 @@ def measure(programs: Programs, directory: Path, extent: Extent, progress: Calla
     return Webhook(extent.seconds, body.stat().st_size, all_series, _ratios(all_series))
 
 
-def _measure(program: Path, server: _Server, body: Path, volume: Volume) -> Sample:
+def _measure(program: Path, server: Server, body: Path, volume: Volume) -> Sample:
     others = Others()
     cpu = server.child.cpu_seconds()
     load = send(program, server.target, body, volume, cores()[1])
@@ -79,37 +80,42 @@ def _measure(program: Path, server: _Server, body: Path, volume: Volume) -> Samp
 
 
 @contextmanager
-def _floor(programs: Programs, directory: Path) -> Iterator[_Server]:
-    port, (certificate, key) = _free_port(), _pair(directory)
+def floor(programs: Programs, directory: Path) -> Iterator[Server]:
+    """Run the webhook that only says yes."""
+    port, (certificate, key) = _free_port(), _pair(directory, "floor")
     command = [str(programs.floor), f"-address={HOST}:{port}", f"-cert={certificate}", f"-key={key}"]
     with running("the floor", command, directory / "floor.log", {"GOMAXPROCS": "1"}, core=cores()[0]) as child:
         _await_port(port, child)
-        yield _Server(child, _target(port, directory, ALLOWED))
+        yield Server(child, _target(port, directory / "floor", ALLOWED))
 
 
 @contextmanager
-def _ours(directory: Path) -> Iterator[_Server]:
+def ours(directory: Path) -> Iterator[Server]:
+    """Run the program's own webhook."""
     port = _free_port()
-    command = [sys.executable, "-m", "bench.served", str(port), *_pair(directory)]
+    command = [sys.executable, "-m", "bench.served", str(port), *_pair(directory, "ours")]
     environment = {"PYTHONPATH": str(REPOSITORY)}
     with running("the webhook", command, directory / "webhook.log", environment, core=cores()[0]) as child:
         _await_port(port, child)
-        yield _Server(child, _target(port, directory, PATCHED))
+        yield Server(child, _target(port, directory / "ours", PATCHED))
 
 
-def _pair(directory: Path) -> tuple[str, str]:
-    return str(directory / "pki" / "server.crt"), str(directory / "pki" / "server.key")
+def _pair(directory: Path, name: str) -> tuple[str, str]:
+    """Make a certificate and its key, beside that of their CA."""
+    pki = directory / name
+    Authority(pki).server("server", [HOST])
+    return str(pki / "server.crt"), str(pki / "server.key")
 
 
 def _ratios(series: list[Series]) -> list[Ratio]:
     return [ratio("ours / floor", find(series, OURS, clients), find(series, FLOOR, clients)) for clients in CONNECTIONS]
 
 
-def _target(port: int, directory: Path, text: str) -> Target:
+def _target(port: int, pki: Path, text: str) -> Target:
     return Target(
         address=f"{HOST}:{port}",
         path="/mutate-pods?timeout=10s",
-        ca=str(directory / "pki" / "ca.crt"),
+        ca=str(pki / "ca.crt"),
         server_name=HOST,
         text=text,
     )
