@@ -15,6 +15,11 @@ IN_FLIGHT_FLOOR: Final = 70
 was admitted may still be persisted for so long; a shorter wait time could free its addresses too early."""
 
 DEFAULT_WAIT_TIME: Final = 120
+
+LARGEST_PORT: Final = 65_535
+LONGEST_TIME: Final = 7 * 24 * 3600
+"""Seconds: a week. Nobody means more; a time in milliseconds would be more."""
+
 _DNS_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -56,6 +61,11 @@ class Settings:
         Raises:
             SettingsError: for the first setting that cannot be.
         """
+        _check_number("--webhook-port (KUBEMACPOOL_WEBHOOK_PORT)", self.webhook_port, 0, LARGEST_PORT)
+        _check_number("--metrics-port (KUBEMACPOOL_METRICS_PORT)", self.metrics_port, 0, LARGEST_PORT)
+        _check_number("--wait-time (KUBEMACPOOL_WAIT_TIME)", self.wait_time, 1, LONGEST_TIME)
+        _check_number("--cool-down (KUBEMACPOOL_COOL_DOWN)", self.cool_down, 0, LONGEST_TIME)
+        _check_number("--drain-delay (KUBEMACPOOL_DRAIN_DELAY)", self.drain_delay, 0, LONGEST_TIME)
         try:
             ipaddress.ip_address(self.bind_address)
         except ValueError:
@@ -73,8 +83,20 @@ class Settings:
                 f"--namespace (POD_NAMESPACE) is {self.namespace!r}, which cannot be the name of a namespace; "
                 f"as shipped it is {DEFAULT_NAMESPACE}"
             )
-        if self.kubeconfig is not None and not self.kubeconfig.is_file():
+        if self.kubeconfig is not None and not _is_file(self.kubeconfig):
             raise SettingsError(
                 f"--kubeconfig (KUBECONFIG) is {self.kubeconfig}, which is not a file; "
                 "give the path of a kubeconfig, or leave it out inside a cluster"
             )
+
+
+def _check_number(setting: str, value: int, least: int, greatest: int) -> None:
+    if not least <= value <= greatest:
+        raise SettingsError(f"{setting} is {value}; give a whole number from {least} to {greatest}")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # not ours to look at, or no path at all (a NUL in it)
+        return False

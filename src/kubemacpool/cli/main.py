@@ -1,5 +1,6 @@
 """The command `kubemacpool`."""
 
+import re
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +21,18 @@ _cli = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_PORT = {"min": 0, "max": 65535}
+_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,1000}", re.ASCII)
+
+
+def _number(given: str | int) -> int:
+    """Read a whole number, or take a default as it is; which ones may be is for `Settings` to say.
+
+    Raises:
+        typer.BadParameter: for anything else; typer adds flag and environment variable to the message.
+    """
+    if isinstance(given, str) and _WHOLE_NUMBER.fullmatch(given) is None:
+        raise typer.BadParameter(f"{given!r} is not a whole number; write it with digits, such as 120")
+    return int(given)
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 (the signature of an option's callback)
@@ -52,16 +64,21 @@ def _manager(  # noqa: PLR0913, PLR0917 (a setting each)
         str, typer.Option(envvar="KUBEMACPOOL_BIND_ADDRESS", help="IP address to listen on.")
     ] = Settings.bind_address,
     webhook_port: Annotated[
-        int, typer.Option(envvar="KUBEMACPOOL_WEBHOOK_PORT", help="Port of webhook and probes.", **_PORT)
+        int,
+        typer.Option(
+            envvar="KUBEMACPOOL_WEBHOOK_PORT", parser=_number, metavar="<port>", help="Port of webhook and probes."
+        ),
     ] = Settings.webhook_port,
     metrics_port: Annotated[
-        int, typer.Option(envvar="KUBEMACPOOL_METRICS_PORT", help="Port of the metrics.", **_PORT)
+        int,
+        typer.Option(envvar="KUBEMACPOOL_METRICS_PORT", parser=_number, metavar="<port>", help="Port of the metrics."),
     ] = Settings.metrics_port,
     wait_time: Annotated[
         int,
         typer.Option(
             envvar="KUBEMACPOOL_WAIT_TIME",
-            min=1,
+            parser=_number,
+            metavar="<seconds>",
             help="Seconds for which a granted address is kept whose object never appeared. It must outlast an "
             f"admission: with the time-outs of webhook and API server as shipped, {IN_FLIGHT_FLOOR}.",
         ),
@@ -70,7 +87,8 @@ def _manager(  # noqa: PLR0913, PLR0917 (a setting each)
         int | None,
         typer.Option(
             envvar="KUBEMACPOOL_COOL_DOWN",
-            min=0,
+            parser=_number,
+            metavar="<seconds>",
             help="Seconds for which a released address is kept back; 0 for not at all.",
             show_default="the wait time",
         ),
@@ -79,7 +97,8 @@ def _manager(  # noqa: PLR0913, PLR0917 (a setting each)
         int,
         typer.Option(
             envvar="KUBEMACPOOL_DRAIN_DELAY",
-            min=0,
+            parser=_number,
+            metavar="<seconds>",
             help="Seconds between SIGTERM and closing the port, for the Service to send its connections elsewhere.",
         ),
     ] = Settings.drain_delay,

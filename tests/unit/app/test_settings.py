@@ -1,0 +1,130 @@
+from pathlib import Path
+
+import pytest
+
+from kubemacpool.app.settings import LONGEST_TIME, Settings, SettingsError
+
+
+def test_what_is_not_set_is_as_shipped() -> None:
+    settings = Settings()
+    assert (settings.namespace, settings.kubeconfig) == ("kubemacpool-system", None)
+    assert (settings.bind_address, settings.webhook_port, settings.metrics_port) == ("0.0.0.0", 8000, 8443)  # noqa: S104
+    assert (settings.wait_time, settings.cool_down, settings.drain_delay) == (120, 120, 3)
+    assert (settings.log_level, settings.log_format) == ("info", "json")
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "127.0.0.1", "::", "fd00::1"])  # noqa: S104
+def test_an_address_of_either_family_can_be_listened_on(address: str) -> None:
+    assert Settings(bind_address=address).bind_address == address
+
+
+def test_two_free_ports_may_be_asked_for() -> None:
+    assert Settings(webhook_port=0, metrics_port=0).webhook_port == 0
+
+
+@pytest.mark.parametrize(("wait_time", "cool_down", "drain_delay"), [(1, 0, 0), (LONGEST_TIME,) * 3])
+def test_the_shortest_and_the_longest_times_may_be(wait_time: int, cool_down: int, drain_delay: int) -> None:
+    settings = Settings(wait_time=wait_time, cool_down=cool_down, drain_delay=drain_delay)
+    assert (settings.wait_time, settings.cool_down, settings.drain_delay) == (wait_time, cool_down, drain_delay)
+
+
+@pytest.mark.parametrize("port", [-1, 65_536])
+def test_a_port_that_does_not_exist_is_named(port: int) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings(webhook_port=port)
+    assert str(caught.value) == (
+        f"--webhook-port (KUBEMACPOOL_WEBHOOK_PORT) is {port}; give a whole number from 0 to 65535"
+    )
+    with pytest.raises(SettingsError) as caught:
+        Settings(metrics_port=port)
+    assert str(caught.value) == (
+        f"--metrics-port (KUBEMACPOOL_METRICS_PORT) is {port}; give a whole number from 0 to 65535"
+    )
+
+
+def test_one_port_for_both_is_named() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings(webhook_port=8443)
+    assert str(caught.value) == (
+        "--webhook-port (KUBEMACPOOL_WEBHOOK_PORT) and --metrics-port (KUBEMACPOOL_METRICS_PORT) are both 8443; "
+        "give each a port of its own"
+    )
+
+
+@pytest.mark.parametrize("seconds", [-1, 0, LONGEST_TIME + 1])
+def test_a_wait_time_that_cannot_be_is_named(seconds: int) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings(wait_time=seconds)
+    assert str(caught.value) == (
+        f"--wait-time (KUBEMACPOOL_WAIT_TIME) is {seconds}; give a whole number from 1 to 604800"
+    )
+
+
+@pytest.mark.parametrize("seconds", [-1, LONGEST_TIME + 1])
+def test_other_times_that_cannot_be_are_named(seconds: int) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings(cool_down=seconds)
+    assert str(caught.value) == (
+        f"--cool-down (KUBEMACPOOL_COOL_DOWN) is {seconds}; give a whole number from 0 to 604800"
+    )
+    with pytest.raises(SettingsError) as caught:
+        Settings(drain_delay=seconds)
+    assert str(caught.value) == (
+        f"--drain-delay (KUBEMACPOOL_DRAIN_DELAY) is {seconds}; give a whole number from 0 to 604800"
+    )
+
+
+@pytest.mark.parametrize("address", ["", "localhost", "127.0.0.1:8000", "300.1.1.1"])
+def test_what_is_not_an_ip_address_is_named(address: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings(bind_address=address)
+    assert str(caught.value) == (
+        f"--bind-address (KUBEMACPOOL_BIND_ADDRESS) is {address!r}, which is not an IP address; "
+        "use 0.0.0.0 for all interfaces"
+    )
+
+
+@pytest.mark.parametrize("namespace", ["", "A", "a_b", "a.b", "-a", "a-", "a" * 64, "a\n", "ä"])
+def test_what_cannot_be_a_namespace_is_named(namespace: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings(namespace=namespace)
+    assert str(caught.value) == (
+        f"--namespace (POD_NAMESPACE) is {namespace!r}, which cannot be the name of a namespace; "
+        "as shipped it is kubemacpool-system"
+    )
+
+
+@pytest.mark.parametrize("namespace", ["a", "0", "a-b", "a" * 63])
+def test_what_can_be_a_namespace_is_taken(namespace: str) -> None:
+    assert Settings(namespace=namespace).namespace == namespace
+
+
+@pytest.mark.parametrize("name", ["missing", ".", "nul\0"])
+def test_a_kubeconfig_that_is_not_a_file_is_named(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    with pytest.raises(SettingsError) as caught:
+        Settings(kubeconfig=path)
+    assert str(caught.value) == (
+        f"--kubeconfig (KUBECONFIG) is {path}, which is not a file; "
+        "give the path of a kubeconfig, or leave it out inside a cluster"
+    )
+
+
+def test_a_kubeconfig_where_we_may_not_look_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(_: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", forbidden)
+    with pytest.raises(SettingsError, match="which is not a file"):
+        Settings(kubeconfig=tmp_path / "kubeconfig")
+
+
+def test_a_kubeconfig_that_is_a_file_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "kubeconfig"
+    path.touch()
+    assert Settings(kubeconfig=path).kubeconfig == path
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(AttributeError):
+        Settings().namespace = "other"  # type: ignore[misc]  # that it cannot be assigned is the point

@@ -1,0 +1,203 @@
+"""The command line: each flag and its environment variable, and one message for each mistake."""
+
+import re
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+from kubemacpool.app.program import StartError
+from kubemacpool.app.settings import Settings
+from kubemacpool.cli import main as cli
+
+SETTINGS = {
+    "--kubeconfig": "KUBECONFIG",
+    "--namespace": "POD_NAMESPACE",
+    "--bind-address": "KUBEMACPOOL_BIND_ADDRESS",
+    "--webhook-port": "KUBEMACPOOL_WEBHOOK_PORT",
+    "--metrics-port": "KUBEMACPOOL_METRICS_PORT",
+    "--wait-time": "KUBEMACPOOL_WAIT_TIME",
+    "--cool-down": "KUBEMACPOOL_COOL_DOWN",
+    "--drain-delay": "KUBEMACPOOL_DRAIN_DELAY",
+    "--log-level": "KUBEMACPOOL_LOG_LEVEL",
+    "--log-format": "KUBEMACPOOL_LOG_FORMAT",
+}
+GOOD = {
+    "--namespace": ("ns1", {"namespace": "ns1"}),
+    "--bind-address": ("127.0.0.1", {"bind_address": "127.0.0.1"}),
+    "--webhook-port": ("9000", {"webhook_port": 9000}),
+    "--metrics-port": ("9001", {"metrics_port": 9001}),
+    "--wait-time": ("300", {"wait_time": 300, "cool_down": 300}),
+    "--cool-down": ("0", {"cool_down": 0}),
+    "--drain-delay": ("0", {"drain_delay": 0}),
+    "--log-level": ("debug", {"log_level": "debug"}),
+    "--log-format": ("console", {"log_format": "console"}),
+}
+BAD = {
+    "--kubeconfig": ("/does/not/exist", "/does/not/exist, which is not a file; give the path of a kubeconfig"),
+    "--namespace": ("Not_One", "'Not_One', which cannot be the name of a namespace; as shipped it is"),
+    "--bind-address": ("localhost", "'localhost', which is not an IP address; use 0.0.0.0 for all interfaces"),
+    "--webhook-port": ("99999", "99999; give a whole number from 0 to 65535"),
+    "--metrics-port": ("http", "'http' is not a whole number; write it with digits"),
+    "--wait-time": ("0", "0; give a whole number from 1 to"),
+    "--cool-down": ("-1", "-1; give a whole number from 0 to"),
+    "--drain-delay": ("1.5", "'1.5' is not a whole number; write it with digits"),
+    "--log-level": ("loud", "'loud' is not one of 'debug', 'info', 'warning', 'error'"),
+    "--log-format": ("xml", "'xml' is not one of 'json', 'console'"),
+}
+
+
+class Started:
+    """Stands in for the program: keeps the settings that it was started with."""
+
+    def __init__(self) -> None:
+        self.settings: list[Settings] = []
+        self.fault: Exception | None = None
+
+    def run_manager(self, settings: Settings) -> None:
+        """Keep the settings, or fail as told."""
+        self.settings.append(settings)
+        if self.fault is not None:
+            raise self.fault
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> Started:
+    """The command line with nothing behind it, in an environment without settings."""
+    started = Started()
+    monkeypatch.setattr(cli, "run_manager", started.run_manager)
+    for variable in SETTINGS.values():
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+    return started
+
+
+def _run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["kubemacpool", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def _in_one_line(text: str) -> str:
+    return re.sub(r"[\s│╭╮╰╯─]+", " ", text)
+
+
+def test_without_settings_everything_is_as_shipped(started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _run(monkeypatch, "manager") == 0
+    assert started.settings == [Settings()]
+
+
+@pytest.mark.parametrize("flag", GOOD)
+def test_a_flag_and_its_variable_set_the_same(started: Started, monkeypatch: pytest.MonkeyPatch, flag: str) -> None:
+    value, expected = GOOD[flag]
+    assert _run(monkeypatch, "manager", f"{flag}={value}") == 0
+    assert _run(monkeypatch, "manager", flag, value) == 0
+    monkeypatch.setenv(SETTINGS[flag], value)
+    assert _run(monkeypatch, "manager") == 0
+    assert started.settings == [Settings(**expected)] * 3  # type: ignore[arg-type]  # one setting at a time
+
+
+def test_a_kubeconfig_is_taken_from_either(started: Started, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "kubeconfig"
+    path.touch()
+    assert _run(monkeypatch, "manager", f"--kubeconfig={path}") == 0
+    monkeypatch.setenv("KUBECONFIG", str(path))
+    assert _run(monkeypatch, "manager") == 0
+    assert [settings.kubeconfig for settings in started.settings] == [path, path]
+
+
+def test_a_flag_wins_over_its_variable(started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBEMACPOOL_WAIT_TIME", "200")
+    assert _run(monkeypatch, "manager", "--wait-time=300") == 0
+    assert started.settings[0].wait_time == 300
+
+
+def test_an_empty_variable_is_as_good_as_none(started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in SETTINGS.values():
+        monkeypatch.setenv(variable, "")
+    assert _run(monkeypatch, "manager") == 0
+    assert started.settings == [Settings()]
+
+
+@pytest.mark.parametrize("flag", BAD)
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_a_mistake_is_one_message_that_names_flag_variable_value_and_remedy(
+    started: Started,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    flag: str,
+    *,
+    by_variable: bool,
+) -> None:
+    value, message = BAD[flag]
+    if by_variable:
+        monkeypatch.setenv(SETTINGS[flag], value)
+        code = _run(monkeypatch, "manager")
+    else:
+        code = _run(monkeypatch, "manager", f"{flag}={value}")
+    output = capsys.readouterr()
+    shown = _in_one_line(output.err)
+    assert code == 2
+    assert output.out == ""
+    assert started.settings == []
+    assert shown.count(flag) == 1
+    assert shown.count(SETTINGS[flag]) == 1
+    assert message in shown
+    assert "Traceback" not in shown
+
+
+@pytest.mark.parametrize("arguments", [("manager", "--no-such-flag"), ("manager", "extra"), ("menager",)])
+def test_what_is_not_understood_is_named(
+    started: Started, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    assert _run(monkeypatch, *arguments) == 2
+    assert arguments[-1] in capsys.readouterr().err
+    assert started.settings == []
+
+
+def test_a_program_that_cannot_start_says_why(
+    started: Started, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started.fault = StartError("cannot listen on 127.0.0.1:80: Permission denied")
+    assert _run(monkeypatch, "manager") == 2
+    assert capsys.readouterr().err == "kubemacpool: cannot listen on 127.0.0.1:80: Permission denied\n"
+
+
+@pytest.mark.usefixtures("started")
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_the_help_lists_every_flag_with_its_variable(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], flag: str
+) -> None:
+    assert _run(monkeypatch, "manager", flag) == 0
+    shown = _in_one_line(capsys.readouterr().out)
+    for setting, variable in SETTINGS.items():
+        assert f" {setting} " in shown
+        assert f"[env var: {variable}]" in shown
+
+
+@pytest.mark.usefixtures("started")
+def test_without_a_command_it_says_what_there_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(monkeypatch) == 2
+    output = capsys.readouterr()
+    assert "manager" in output.out + output.err
+
+
+@pytest.mark.usefixtures("started")
+def test_the_version_is_that_of_the_package(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(monkeypatch, "--version") == 0
+    assert re.fullmatch(r"kubemacpool \d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
+
+
+@pytest.mark.usefixtures("started")
+def test_the_package_runs_as_a_module(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["kubemacpool", "--version"])
+    with pytest.raises(SystemExit):
+        runpy.run_module("kubemacpool", run_name="__main__")
+    assert capsys.readouterr().out.startswith("kubemacpool ")
