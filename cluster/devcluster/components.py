@@ -59,6 +59,8 @@ def kube_apiserver(layout: Layout, record: Record) -> list[str]:
     if not record.controllers:
         # Without kube-controller-manager nobody makes the `default` ServiceAccounts, and no pod would be admitted.
         arguments.append("--disable-admission-plugins=ServiceAccount")
+    if record.egress:
+        arguments.append(f"--egress-selector-config-file={layout.egress}")
     return [*arguments, *record.apiserver_args]
 
 

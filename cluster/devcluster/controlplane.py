@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from devcluster import assets, components, kubeconfig, loopback, nodes, pki
+from devcluster import assets, components, kubeconfig, loopback, nodes
 from devcluster.api import ApiServer
+from devcluster.credentials import write_credentials
+from devcluster.egress import EGRESS, configuration
 from devcluster.errors import CommandError, ProcessError
 from devcluster.etcd import compact, etcd_healthy
 from devcluster.files import locked, write_atomically
@@ -40,6 +42,8 @@ TOKEN_SECONDS = 24 * 3600
 # Told to end, kube-apiserver waits for its watches, which do not end by themselves.
 APISERVER_GRACE_SECONDS = 2.0
 GUARD = "guard"
+# Where webhooks are served; https without a port in the URL.
+WEBHOOK_PORT = 443
 
 # In this order they end: who writes first, what is written to last. The supervisor is first, for its replicas' sake.
 _STOP_ORDER = (
@@ -48,6 +52,7 @@ _STOP_ORDER = (
     "kube-scheduler",
     "kube-controller-manager",
     "kube-apiserver",
+    EGRESS,
     "etcd",
 )
 
@@ -58,7 +63,8 @@ class ControlPlaneSpec:
 
     `nodes` are simulated by KWOK, and need the controllers. Without `controllers` there are neither
     kube-controller-manager nor kube-scheduler, and pods need no ServiceAccount. `first_share` is where the search
-    for a free Service range begins.
+    for a free Service range begins. With `egress` the API server reaches the cluster IPs through a proxy, as it has to
+    where this user may not listen on the webhooks' port; None means as needed.
     """
 
     state_dir: Path
@@ -68,6 +74,7 @@ class ControlPlaneSpec:
     apiserver_args: tuple[str, ...] = ()
     first_share: int = FIRST_TEST_SHARE
     ends_with_caller: bool = False
+    egress: bool | None = None
 
 
 class ControlPlane:
@@ -107,7 +114,7 @@ class ControlPlane:
     @property
     def api(self) -> ApiServer:
         """The API server as the administrator."""
-        return ApiServer(self.server_url, self.ca_path, self.layout.pki / "admin.crt", self.layout.pki / "admin.key")
+        return self._api(self.record())
 
     def record(self) -> Record:
         """Return the record of the started control plane.
@@ -166,17 +173,7 @@ class ControlPlane:
             home = assets.built(assets.kwok(), progress)
             record = msgspec.structs.replace(record, binaries=record.binaries | {"kwok": str(home / "kwok")})
             record.write(self.layout)
-        if count:
-            self._ensure("kwok", components.kwok(self.layout, record), (record.ports.kwok,))
-        nodes.reconcile(self.api, count)
-        if count:
-            wait_until(
-                lambda: nodes.ready(self.api) == count,
-                what=f"{count} simulated nodes to be ready",
-                within=START_SECONDS,
-                needs=[self.layout.daemon("kwok")],
-                progress=progress,
-            )
+        self._reconcile_nodes(record, count, progress)
 
     def kubectl(
         self, *arguments: str, stdin: str | None = None, check: bool = True, timeout: float = KUBECTL_SECONDS
@@ -227,6 +224,10 @@ class ControlPlane:
         # What a start that was cut short has left.
         self._clean(keep_logs=False)
         with self._undo(self._clean):
+            if self.spec.ends_with_caller:
+                caller = ProcessId.current()
+                who = (str(caller.pid), str(caller.started), caller.boot)
+                self.start_python(GUARD, "devcluster.guard", *who, str(self.layout.state_dir))
             claimed = loopback.claim_any(self.spec.first_share)
             try:
                 ports = Ports(*claimed.share.free_ports(len(Ports.__struct_fields__)))
@@ -237,18 +238,20 @@ class ControlPlane:
                     binaries={name: str(path) for name, path in binaries.items()},
                     controllers=self._controllers,
                     apiserver_args=self.spec.apiserver_args,
+                    egress=loopback.privileged(WEBHOOK_PORT) if self.spec.egress is None else self.spec.egress,
                 )
-                self._write_credentials(record)
+                if record.egress:
+                    write_atomically(self.layout.egress, msgspec.json.encode(configuration(record)))
+                write_credentials(self.layout, record)
+                self.layout.kubectl.parent.mkdir(exist_ok=True)
+                self.layout.kubectl.symlink_to(record.binaries["kubectl"])
                 self._ensure("etcd", components.etcd(self.layout, record), ports.all()[:2], hold=claimed.fileno())
             finally:
                 claimed.release()
             started = ["etcd", *self._start_missing(record, progress)]
+            self._reconcile_nodes(record, self.spec.nodes, progress)
+            # Last, so that a start that was cut short is not taken for a cluster.
             record.write(self.layout)
-            self.set_nodes(self.spec.nodes, progress)
-            if self.spec.ends_with_caller:
-                caller = ProcessId.current()
-                who = (str(caller.pid), str(caller.started), caller.boot)
-                self.start_python(GUARD, "devcluster.guard", *who, str(self.layout.state_dir))
         return started
 
     def start_python(self, name: str, module: str, *arguments: str) -> None:
@@ -256,6 +259,23 @@ class ControlPlane:
         source = str(Path(__file__).resolve().parents[1])
         environment = _environment() | {"PYTHONPATH": source, "PYTHONUNBUFFERED": "1"}
         self.layout.daemon(name).start([sys.executable, "-m", module, *arguments], environment)
+
+    def _reconcile_nodes(self, record: Record, count: int, progress: Progress) -> None:
+        if count:
+            self._ensure("kwok", components.kwok(self.layout, record), (record.ports.kwok,))
+        api = self._api(record)
+        nodes.reconcile(api, count)
+        if count:
+            wait_until(
+                lambda: nodes.ready(api) == count,
+                what=f"{count} simulated nodes to be ready",
+                within=START_SECONDS,
+                needs=[self.layout.daemon("kwok")],
+                progress=progress,
+            )
+
+    def _api(self, record: Record) -> ApiServer:
+        return ApiServer(record.server_url, self.ca_path, self.layout.pki / "admin.crt", self.layout.pki / "admin.key")
 
     @property
     def _controllers(self) -> bool:
@@ -287,6 +307,8 @@ class ControlPlane:
             finally:
                 if claimed:
                     claimed.release()
+            if name == "etcd" and record.egress and self.layout.daemon(EGRESS).running() is None:
+                self.start_python(EGRESS, "devcluster.egress", str(self.layout.state_dir), record.share.egress_socket)
             if name in {"etcd", "kube-apiserver"}:
                 self._await(name, record, progress)
         if record.controllers and not only:
@@ -308,7 +330,7 @@ class ControlPlane:
         return True
 
     def _await(self, name: str, record: Record, progress: Progress) -> None:
-        api = ApiServer(record.server_url, self.ca_path, self.layout.pki / "admin.crt", self.layout.pki / "admin.key")
+        api = self._api(record)
         check = (lambda: etcd_healthy(record.ports.etcd_client)) if name == "etcd" else api.ready
         wait_until(
             check,
@@ -320,7 +342,7 @@ class ControlPlane:
 
     def _await_service_accounts(self, record: Record, progress: Progress) -> None:
         """Wait for the first thing that pods need of kube-controller-manager."""
-        api = ApiServer(record.server_url, self.ca_path, self.layout.pki / "admin.crt", self.layout.pki / "admin.key")
+        api = self._api(record)
         wait_until(
             lambda: api.find("/api/v1/namespaces/default/serviceaccounts/default", dict) is not None,
             what="kube-controller-manager to make the default ServiceAccount",
@@ -328,37 +350,6 @@ class ControlPlane:
             needs=[self.layout.daemon("kube-controller-manager"), self.layout.daemon("kube-scheduler")],
             progress=progress,
         )
-
-    def _write_credentials(self, record: Record) -> None:
-        authority = pki.Authority(self.layout.pki)
-        service = "kubernetes.default.svc"
-        authority.server(
-            "kube-apiserver",
-            [
-                "kubernetes",
-                "kubernetes.default",
-                service,
-                f"{service}.cluster.local",
-                "localhost",
-                HOST,
-                f"127.{record.share.number}.0.1",
-            ],
-        )
-        pki.write_token_key(self.layout.pki)
-        users = {
-            "admin": ("kubemacpool-admin", ["system:masters"]),
-            "kwok": ("kwok", ["system:masters"]),
-            "kube-controller-manager": ("system:kube-controller-manager", []),
-            "kube-scheduler": ("system:kube-scheduler", []),
-        }
-        for name, (user, groups) in users.items():
-            authority.client(name, user, groups)
-            path = self.kubeconfig if name == "admin" else self.layout.component_kubeconfig(name)
-            kubeconfig.write_with_certificate(
-                path, record.server_url, self.ca_path, self.layout.pki / f"{name}.crt", self.layout.pki / f"{name}.key"
-            )
-        self.layout.kubectl.parent.mkdir(exist_ok=True)
-        self.layout.kubectl.symlink_to(record.binaries["kubectl"])
 
     def _clean(self, *, keep_logs: bool = True) -> None:
         """End all that is recorded here, and remove everything but the lock (and the logs)."""

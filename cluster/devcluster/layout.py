@@ -53,6 +53,11 @@ class Layout:
         return self.state_dir / "kubeconfig"
 
     @property
+    def egress(self) -> Path:
+        """The API server's EgressSelectorConfiguration."""
+        return self.state_dir / "egress.json"
+
+    @property
     def kubectl(self) -> Path:
         """A link to kubectl, for the shell."""
         return self.state_dir / "bin" / "kubectl"
@@ -108,6 +113,8 @@ class Record(msgspec.Struct, frozen=True):
     binaries: dict[str, str]
     controllers: bool
     apiserver_args: tuple[str, ...]
+    egress: bool
+    """Whether the API server reaches the cluster IPs through the egress proxy."""
 
     @property
     def server_url(self) -> str:

@@ -42,6 +42,11 @@ class Share(msgspec.Struct, frozen=True):
         first = FIRST_PORT + (self.number - FIRST_SHARE) * PORTS_PER_SHARE
         return range(first, first + PORTS_PER_SHARE)
 
+    @property
+    def egress_socket(self) -> str:
+        """The abstract Unix socket of the share's egress proxy, as Go writes it."""
+        return f"@kubemacpool-devcluster/{self.number}/egress"
+
     def free_ports(self, count: int, taken: Collection[int] = ()) -> list[int]:
         """Pick ports that nobody listens on and that are not in `taken`.
 
@@ -113,3 +118,15 @@ def port_is_free(host: str, port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def privileged(port: int) -> bool:
+    """Tell whether this user may not listen on the port."""
+    with socket.socket() as probe:
+        try:
+            probe.bind((HOST, port))
+        except PermissionError:
+            return True
+        except OSError:
+            return False
+    return False

@@ -11,6 +11,7 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import aiohttp
 import uvloop
@@ -18,6 +19,7 @@ import uvloop
 from devcluster import kubeconfig
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.deployment import NAMESPACE, WEBHOOK, Forward, Plan
+from devcluster.egress import write_table
 from devcluster.errors import ClusterError
 from devcluster.files import write_atomically
 from devcluster.forwarder import Forwarder
@@ -26,6 +28,9 @@ from devcluster.loopback import HOST
 from devcluster.replica import Replica
 from devcluster.rollout import next_step
 
+if TYPE_CHECKING:
+    from devcluster.connections import Backend
+
 TICK_SECONDS = 0.1
 # A kubelet's projected tokens live an hour; renewed well before, as a kubelet does.
 TOKEN_SECONDS = 3600
@@ -33,6 +38,7 @@ TOKEN_RENEWAL_SECONDS = 600.0
 TOKEN_RETRY_SECONDS = 2.0
 LEFTOVER_GRACE_SECONDS = 5.0
 PORTS_PER_REPLICA = 2
+FIRST_UNPRIVILEGED_PORT = 1024
 
 
 class Supervisor:
@@ -44,6 +50,8 @@ class Supervisor:
         self._layout = control_plane.layout
         self._replicas: dict[asyncio.Task[None], Replica] = {}
         self._forwarders: dict[Forward, Forwarder] = {}
+        self._egress = control_plane.record().egress
+        self._table: dict[str, list[Backend]] | None = None
         self._started = 0
         self._told: Status | None = None
         self._problem: str | None = None
@@ -101,14 +109,23 @@ class Supervisor:
         wanted = set(plan.forwards)
         for forward in self._forwarders.keys() - wanted:
             await self._forwarders.pop(forward).close()
+        table: dict[str, list[Backend]] = {}
         for forward in plan.forwards:
             forwarder = self._forwarders.setdefault(forward, Forwarder(forward.service, forward.address, forward.port))
             index = 0 if forward.listener == WEBHOOK else 1
-            ready = [(HOST, replica.ports[index]) for replica in self._replicas.values() if replica.ready]
+            ready: list[Backend] = [
+                (HOST, replica.ports[index]) for replica in self._replicas.values() if replica.ready
+            ]
+            table[f"{forward.address}:{forward.port}"] = ready
+            if self._egress and forward.port < FIRST_UNPRIVILEGED_PORT:
+                continue
             try:
                 await forwarder.set_backends(ready)
             except ClusterError as error:
                 self._problem = str(error)
+        if self._egress and table != self._table:
+            write_table(self._layout, table)
+            self._table = table
 
     def _tell(self, plan: Plan) -> None:
         replicas = [replica.status() for replica in self._replicas.values()]

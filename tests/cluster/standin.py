@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import ssl
 import sys
-import tempfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-
-from devcluster.pki import Authority
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -29,6 +26,18 @@ class Answer(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def do_POST(self) -> None:
+        """Refuse what a webhook is asked, with the replica's name."""
+        review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        status = {"message": f"refused by {os.environ['POD_NAME']}"}
+        review["response"] = {"uid": review.pop("request")["uid"], "allowed": False, "status": status}
+        body = json.dumps(review).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the base class
         """Log nothing: the test reads the log's last line."""
 
@@ -43,9 +52,7 @@ def main() -> None:
     address = (os.environ["KUBEMACPOOL_BIND_ADDRESS"], int(os.environ["KUBEMACPOOL_WEBHOOK_PORT"]))
     server = ThreadingHTTPServer(address, Answer)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.TemporaryDirectory() as directory:
-        Authority(Path(directory)).server("standin", [address[0]])
-        context.load_cert_chain(Path(directory) / "standin.crt", Path(directory) / "standin.key")
+    context.load_cert_chain(os.environ["CERTIFICATE"], os.environ["KEY"])
     # A probe that is slow to shake hands must not hold up the others.
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import signal
@@ -16,16 +17,16 @@ import pytest
 from tests.cluster import standin
 from tests.cluster.test_controlplane import eventually
 
+from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.deployment import DEPLOYMENT, NAMESPACE
 from devcluster.errors import CommandError, ProcessError, SettingError
+from devcluster.pki import Authority
 from devcluster.processes import ProcessId
-from devcluster.settings import REPOSITORY
 from devcluster.sync import SUPERVISOR, Installation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from devcluster.controlplane import ControlPlane
     from devcluster.installation import ReplicaStatus
 
 LABELS = {"app": "kubemacpool"}
@@ -33,6 +34,7 @@ LABELS = {"app": "kubemacpool"}
 
 def manifest(directory: Path, strategy: str, replicas: int) -> Path:
     """Write a manifest like the release's, with the stand-in for the program."""
+    Authority(directory).server("standin", [f"kubemacpool-service.{NAMESPACE}.svc"])
     container = {
         "name": "manager",
         "image": "example",
@@ -40,7 +42,8 @@ def manifest(directory: Path, strategy: str, replicas: int) -> Path:
         "args": ["--name=$(POD_NAME)"],
         "env": [
             {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
-            {"name": "PYTHONPATH", "value": str(REPOSITORY / "cluster")},
+            {"name": "CERTIFICATE", "value": str(directory / "standin.crt")},
+            {"name": "KEY", "value": str(directory / "standin.key")},
             {"name": "MODE", "value": "ok"},
         ],
         "readinessProbe": {"httpGet": {"path": "/readyz", "port": 8000, "scheme": "HTTPS"}},
@@ -118,6 +121,68 @@ def test_the_service_reaches_every_replica(
 
     assert [replica.state for replica in status.replicas] == ["ready", "ready"]
     assert {ask(control_plane) for _ in range(20)} == {replica.name for replica in status.replicas}
+
+
+def webhook(ca: bytes) -> str:
+    """Return a webhook configuration that refers to the Service, for ConfigMaps named `asked`."""
+    return json.dumps(
+        {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": "standin"},
+            "webhooks": [
+                {
+                    "name": "standin.kubemacpool.io",
+                    "admissionReviewVersions": ["v1"],
+                    "sideEffects": "None",
+                    "clientConfig": {
+                        "caBundle": base64.b64encode(ca).decode(),
+                        "service": {"name": "kubemacpool-service", "namespace": NAMESPACE},
+                    },
+                    "matchConditions": [{"name": "asked", "expression": "request.name == 'asked'"}],
+                    "rules": [
+                        {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["*"], "resources": ["configmaps"]}
+                    ],
+                }
+            ],
+        }
+    )
+
+
+def ask_through_the_api_server(control_plane: ControlPlane, ca: Path) -> str:
+    """Make the API server call the webhook, and return what the client is told."""
+    control_plane.kubectl("apply", "-f", "-", stdin=webhook(ca.read_bytes()))
+
+    def answer() -> str:
+        return control_plane.kubectl("create", "configmap", "asked", "--dry-run=server", check=False).stderr
+
+    # A new webhook configuration takes a moment to reach the API server's admission.
+    assert eventually(lambda: bool(answer()))
+    return answer()
+
+
+def test_the_api_server_reaches_a_webhook_through_the_service(
+    control_plane: ControlPlane, installation: Installation, rolling: Path
+) -> None:
+    names = {replica.name for replica in installation.sync(manifest=rolling).replicas}
+    told = ask_through_the_api_server(control_plane, rolling.with_name("ca.crt"))
+
+    assert any(f"denied the request: refused by {name}" in told for name in names)
+
+
+def test_without_a_privileged_port_the_api_server_has_a_proxy(tmp_path: Path, recreating: Path) -> None:
+    """What a user who is not root has: nobody listens on the cluster IP, and the webhook is called all the same."""
+    spec = ControlPlaneSpec(tmp_path, controllers=False, ends_with_caller=True, egress=True)
+    with ControlPlane(spec) as control_plane:
+        installation = Installation(control_plane)
+        name = installation.sync(manifest=recreating).replicas[0].name
+        ca = recreating.with_name("ca.crt")
+        assert f"denied the request: refused by {name}" in ask_through_the_api_server(control_plane, ca)
+        with pytest.raises(ConnectionRefusedError):
+            ask(control_plane)
+        installation.sync(manifest=recreating, environment={"MODE": "ok"})
+        told = ask_through_the_api_server(control_plane, ca)
+        assert "denied the request: refused by replica-2-" in told
 
 
 def test_a_replica_lives_on_the_service_accounts_token(
