@@ -46,6 +46,12 @@ async def eventually(
         raise AssertionError(f"waited {within:.0f} s in vain: {what}") from None
 
 
+def read_log(path: Path, since: int = 0) -> list[LogLine]:
+    """The complete lines of a replica's log."""
+    text = path.read_bytes()[since:]
+    return [msgspec.json.decode(line, type=LogLine) for line in text[: text.rfind(b"\n") + 1].splitlines()]
+
+
 class Installed:
     """One installation with one replica."""
 
@@ -103,12 +109,16 @@ class Installed:
         """End the replica without a word, and wait until the one that is started in its place takes traffic."""
         killed = self.process
         killed.send(signal.SIGKILL)
+        await self.replaced(killed)
 
-        async def replaced() -> bool:
+    async def replaced(self, ended: ProcessId) -> None:
+        """Wait until another process than this one takes traffic, as a kubelet would have it."""
+
+        async def other() -> bool:
             replica = self.replica
-            return replica.pid not in {None, killed.pid} and replica.state == "ready"
+            return replica.pid not in {None, ended.pid} and replica.state == "ready"
 
-        await eventually(replaced, "a new process is ready")
+        await eventually(other, "a new process is ready")
 
     async def ask(self, url: str, body: bytes | None = None) -> tuple[int, str, dict[str, str]]:
         """Ask the replica itself: status, body and headers; a GET where there is no body to send."""
@@ -147,9 +157,7 @@ class Installed:
 
     def log(self, since: int = 0, **wanted: object) -> list[LogLine]:
         """The complete lines of the replica's log with these keys and values."""
-        text = Path(self.replica.log).read_bytes()[since:]
-        lines = [msgspec.json.decode(line, type=LogLine) for line in text[: text.rfind(b"\n") + 1].splitlines()]
-        return [line for line in lines if wanted.items() <= line.items()]
+        return [line for line in read_log(Path(self.replica.log), since) if wanted.items() <= line.items()]
 
     async def logged(self, since: int = 0, **wanted: object) -> LogLine:
         """Wait for the first such line."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from tests.e2e.cluster_client import CONFIG_MAPS, RANGE, ConfigMap, pod
 from tests.e2e.installed import eventually
+from tests.e2e.test_objects import MUTATOR
 
 if TYPE_CHECKING:
     from tests.e2e.cluster_client import ClusterClient
@@ -35,6 +36,12 @@ def review(namespace: str, name: str) -> bytes:
         "object": pod(name),
     }
     return msgspec.json.encode({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request})
+
+
+async def give_up_after(cluster: ClusterClient, seconds: int) -> None:
+    """Set the webhook's time-out."""
+    patch = [{"op": "replace", "path": "/webhooks/0/timeoutSeconds", "value": seconds}]
+    await cluster.done("PATCH", MUTATOR, patch, content_type="application/json-patch+json")
 
 
 async def test_until_the_first_list_is_complete_nothing_is_decided_and_a_create_is_a_slow_success(
@@ -91,12 +98,14 @@ async def test_started_without_a_range_the_replica_says_so_and_waits_for_it(
             f"{installed.replica.webhook_url}/mutate-pods", review(namespace, "asked-directly")
         )
         assert (status, text, headers["Retry-After"]) == (503, f"kubemacpool cannot decide yet: {missing}\n", "1")
-        # The API server asks again until the time is up, and keeps the reason to itself.
+        # The API server asks again until the webhook's time is up, and keeps the reason to itself.
+        await give_up_after(cluster, seconds=2)
         async with late_proxy():
-            path = f"/api/v1/namespaces/{namespace}/pods"
-            refused = await cluster.request("POST", path, pod("a"), params={"timeout": "2s"})
+            refused = await cluster.create(namespace, pod("a"))
+            assert refused.status == 500
             assert 'failed calling webhook "mutatepods.kubemacpool.io"' in refused.message
     finally:
+        await give_up_after(cluster, seconds=10)
         name = RANGE.rpartition("/")[2]
         await cluster.request("POST", CONFIG_MAPS, {"metadata": {"name": name}, "data": data})
     await asyncio.to_thread(installed.wait_ready)
