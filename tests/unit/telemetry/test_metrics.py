@@ -1,0 +1,75 @@
+import re
+
+import pytest
+from tests.unit.service.doubles import FIRST, new_ledger
+
+from kubemacpool.core.parties import Holder, ObjectKey, Party
+from kubemacpool.telemetry.metrics import Metrics
+
+
+def _sample(metrics: Metrics, name: str) -> float | None:
+    body, _ = metrics.exposition()
+    found = re.search(rf"^{re.escape(name)} (\S+)$", body.decode(), re.MULTILINE)
+    return None if found is None else float(found[1])
+
+
+def test_the_exposition_says_its_format() -> None:
+    body, content_type = Metrics().exposition()
+    assert content_type.startswith("text/plain; version=")
+    assert body.endswith(b"\n")
+
+
+def test_admissions_are_counted_by_outcome_and_time() -> None:
+    metrics = Metrics()
+    for seconds in (0.0002, 0.0002, 0.02):
+        metrics.admission("granted", seconds)
+    metrics.admission("refused", 9.0)
+    name = "kubemacpool_admission_duration_seconds"
+    assert _sample(metrics, f'{name}_count{{outcome="granted"}}') == 3
+    assert _sample(metrics, f'{name}_sum{{outcome="granted"}}') == pytest.approx(0.0204)
+    assert _sample(metrics, f'{name}_bucket{{le="0.00025",outcome="granted"}}') == 2
+    assert _sample(metrics, f'{name}_bucket{{le="5.0",outcome="refused"}}') == 0
+    assert _sample(metrics, f'{name}_count{{outcome="refused"}}') == 1
+
+
+def test_whether_the_range_is_in_force_is_shown() -> None:
+    metrics = Metrics()
+    assert _sample(metrics, "kubemacpool_range_valid") == 0
+    metrics.range_judged(valid=True)
+    assert _sample(metrics, "kubemacpool_range_valid") == 1
+    metrics.range_judged(valid=False)
+    assert _sample(metrics, "kubemacpool_range_valid") == 0
+
+
+def test_objects_that_cannot_be_read_are_counted_by_kind() -> None:
+    metrics = Metrics()
+    metrics.unreadable("Pod")
+    metrics.unreadable("Pod")
+    assert _sample(metrics, 'kubemacpool_unreadable_objects_total{kind="Pod"}') == 2
+
+
+def test_the_ledger_is_shown_as_it_is_when_asked() -> None:
+    metrics, ledger = Metrics(), new_ledger(size=10)
+    metrics.follow(ledger)
+    key = ObjectKey("Pod", "default", "a")
+    ledger.observe(Holder(key, "u1", Party(*key), (FIRST, FIRST + 1, FIRST + 2)), 1.0)
+    ledger.observe(Holder(key, "u1", Party(*key), (FIRST, FIRST + 1)), 1.0)
+    ledger.grant(FIRST + 5, Party(*key), 1.0)
+    shown = {
+        state: _sample(metrics, f'kubemacpool_addresses{{state="{state}"}}') for state in ("held", "pending", "cooling")
+    }
+    assert shown == {"held": 2, "pending": 1, "cooling": 1}
+    assert _sample(metrics, "kubemacpool_pool_size_addresses") == 10
+    assert _sample(metrics, "kubemacpool_pool_free_addresses") == 6
+    ledger.vanish(key, 2.0)
+    assert _sample(metrics, 'kubemacpool_addresses{state="held"}') == 0
+
+
+def test_the_process_is_shown() -> None:
+    assert (_sample(Metrics(), "process_cpu_seconds_total") or 0) > 0
+
+
+def test_two_programs_in_one_process_keep_their_figures_apart() -> None:
+    first, second = Metrics(), Metrics()
+    first.range_judged(valid=True)
+    assert _sample(second, "kubemacpool_range_valid") == 0
