@@ -34,12 +34,13 @@ $(INSTALLED): $(UV) requirements/dev.txt pyproject.toml
 .PHONY: install
 install: $(INSTALLED) ## Install uv and the locked dependencies into .venv
 
+COMPILE = $(UV) pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --python-version 3.11
+
 .PHONY: lock
 lock: $(UV) ## Resolve the dependencies anew and write the lock files
-	$(UV) pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 \
-	  pyproject.toml -o requirements/runtime.txt
-	$(UV) pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 \
-	  pyproject.toml --group dev -o requirements/dev.txt
+	$(COMPILE) pyproject.toml -o requirements/runtime.txt
+	$(COMPILE) pyproject.toml --group dev -o requirements/dev.txt
+	for name in build go uv; do $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit; done
 
 # -- the development cluster --------------------------------------------------------------------------------------
 
