@@ -23,10 +23,11 @@ async def test_a_refusal_is_one_line_at_info_with_the_pod_the_address_and_its_ho
 ) -> None:
     networks = f'[{{"name":"one","mac":"{block[0]}"}}]'
     await cluster.made(namespace, pod("holder", networks))
+    await cluster.judged(namespace, pod("a", networks), dry_run=True)
     since = installed.log_size()
     assert (await cluster.create(namespace, pod("a", networks))).status == 403
-    (line,) = installed.log(since)
-    assert (line["event"], line["level"], line["object"]) == ("refused", "info", f"Pod {namespace}/a")
+    (line,) = installed.log(since, object=f"Pod {namespace}/a")
+    assert (line["event"], line["level"]) == ("refused", "info")
     assert line["addresses"] == [block[0]]
     assert line["holders"] == [f"Pod {namespace}/holder"]
     assert f"mac {block[0]} is in use by Pod {namespace}/holder" in str(line["reason"])
@@ -37,8 +38,8 @@ async def test_a_grant_is_one_line_at_debug_with_the_pod_and_its_addresses(
 ) -> None:
     since = installed.log_size()
     reply = await cluster.made(namespace, pod("a", f'[{{"name":"one","mac":"{block[0]}"}},{{"name":"two"}}]'))
-    (line,) = installed.log(since)
-    assert (line["event"], line["level"], line["object"]) == ("granted", "debug", f"Pod {namespace}/a")
+    (line,) = installed.log(since, object=f"Pod {namespace}/a")
+    assert (line["event"], line["level"]) == ("granted", "debug")
     assert line["addresses"] == reply.macs
     assert line["dry_run"] is False
 
@@ -48,8 +49,8 @@ async def test_a_pod_that_has_no_name_yet_is_named_by_its_prefix(
 ) -> None:
     since = installed.log_size()
     await cluster.made(namespace, pod(generate_name="web-"))
-    (line,) = installed.log(since, event="granted")
-    assert line["object"] == f"Pod {namespace}/web-*"
+    (line,) = installed.log(since, object=f"Pod {namespace}/web-*")
+    assert line["event"] == "granted"
 
 
 async def test_an_annotation_that_is_wrong_is_one_line_at_info(
@@ -57,5 +58,5 @@ async def test_an_annotation_that_is_wrong_is_one_line_at_info(
 ) -> None:
     since = installed.log_size()
     assert (await cluster.create(namespace, pod("a", "[{"))).status == 400
-    (line,) = installed.log(since)
-    assert (line["event"], line["level"], line["object"]) == ("refused", "info", f"Pod {namespace}/a")
+    (line,) = installed.log(since, object=f"Pod {namespace}/a")
+    assert (line["event"], line["level"]) == ("refused", "info")

@@ -102,7 +102,7 @@ async def test_an_address_is_accepted_in_any_common_spelling_and_left_as_written
     written = written.upper() if upper else written
     reply = await cluster.made(namespace, pod("a", f'[{{"name":"one","mac":"{written}"}}]'))
     assert (reply.mac, reply.warnings) == (written, ())
-    again = await cluster.create(namespace, pod("b", f'[{{"name":"one","mac":"{address}"}}]'))
+    again = await cluster.judged(namespace, pod("b", f'[{{"name":"one","mac":"{address}"}}]'))
     assert f"mac {address} is in use by Pod {namespace}/a" in again.message
 
 
@@ -115,7 +115,7 @@ async def test_twelve_bare_digits_are_accepted_with_a_warning_that_shows_the_add
     (warning,) = reply.warnings
     assert bare in warning
     assert f"write {block[7]}" in warning
-    again = await cluster.create(namespace, pod("b", f'[{{"name":"one","mac":"{block[7]}"}}]'))
+    again = await cluster.judged(namespace, pod("b", f'[{{"name":"one","mac":"{block[7]}"}}]'))
     assert f"in use by Pod {namespace}/a" in again.message
 
 
@@ -150,6 +150,7 @@ async def test_kubectl_shows_warnings_and_refusals_as_a_user_reads_them(
 ) -> None:
     holder = f'[{{"name":"one","mac":"{block[0]}"}}]'
     await cluster.made(namespace, pod("holder", holder))
+    await cluster.judged(namespace, pod("same", holder), dry_run=True)
 
     async def apply(name: str, networks: str) -> tuple[int, str]:
         manifest = (

@@ -28,7 +28,7 @@ async def test_an_address_in_use_is_refused_inside_and_outside_the_range_and_the
     other = f"{namespace}-other"
     await cluster.namespace(other)
     await cluster.made(other, pod("holder", f'[{{"name":"one","mac":"{mac}"}}]'))
-    reply = await cluster.create(namespace, pod("a", f'[{{"name":"one"}},{{"name":"two","mac":"{mac.upper()}"}}]'))
+    reply = await cluster.judged(namespace, pod("a", f'[{{"name":"one"}},{{"name":"two","mac":"{mac.upper()}"}}]'))
     assert (reply.status, reply.reason) == (403, "Forbidden")
     assert reply.message == denied(
         namespace,
@@ -41,7 +41,7 @@ async def test_an_address_in_use_is_refused_inside_and_outside_the_range_and_the
 
 async def test_an_address_given_out_automatically_is_refused_to_others(cluster: ClusterClient, namespace: str) -> None:
     holder = await cluster.made(namespace, pod("holder"))
-    reply = await cluster.create(namespace, pod("a", f'[{{"name":"one","mac":"{holder.mac}"}}]'))
+    reply = await cluster.judged(namespace, pod("a", f'[{{"name":"one","mac":"{holder.mac}"}}]'))
     assert f"mac {holder.mac} is in use by Pod {namespace}/holder" in reply.message
 
 
@@ -99,7 +99,7 @@ async def test_one_answer_names_everything_that_is_wrong(cluster: ClusterClient,
     await cluster.made(namespace, pod("holder", f'[{{"name":"one","mac":"{block[0]}"}}]'))
     entries = ["00:00:00:00:00:00", "01:00:00:00:00:00", block[0], block[1], block[1]]
     networks = ",".join(f'{{"name":"n{index}","mac":"{mac}"}}' for index, mac in enumerate(entries))
-    reply = await cluster.create(namespace, pod("a", f"[{networks}]"))
+    reply = await cluster.judged(namespace, pod("a", f"[{networks}]"))
     for expected in (
         'entry 0 ("n0"): mac 00:00:00:00:00:00 is the all-zero',
         'entry 1 ("n1"): mac 01:00:00:00:00:00 is a multicast',
@@ -136,7 +136,7 @@ async def test_a_dry_run_decides_as_the_real_request_does_and_consumes_nothing(
     assert second.macs == first.macs  # for another pod: nothing was recorded
     real = await cluster.made(namespace, pod("a", explicit))
     assert real.networks == first.networks
-    refused = await cluster.create(namespace, pod("b", explicit), dry_run=True)
+    refused = await cluster.judged(namespace, pod("b", explicit), dry_run=True)
     really_refused = await cluster.create(namespace, pod("b", explicit))
     assert refused.status == 403
     assert refused.body == really_refused.body

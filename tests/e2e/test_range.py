@@ -84,7 +84,7 @@ async def test_existing_addresses_outside_a_new_range_stay_with_their_holders(
     await use_range(block[0], block[0xF])
     held = (await cluster.made(namespace, pod("a"))).mac
     await use_range(block[0x100], block[0x10F])
-    reply = await cluster.create(namespace, pod("b", f'[{{"name":"one","mac":"{held}"}}]'))
+    reply = await cluster.judged(namespace, pod("b", f'[{{"name":"one","mac":"{held}"}}]'))
     assert f"mac {held} is in use by Pod {namespace}/a" in reply.message
     await use_range(block[0], block[1])
     assert (await cluster.made(namespace, pod("c"))).mac == block[1]
