@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.e2e.cluster_client import NETWORKS, pod
+from tests.e2e.cluster_client import NETWORKS, pod, together
 
 if TYPE_CHECKING:
     from tests.e2e.cluster_client import ClusterClient
@@ -43,6 +43,15 @@ async def test_an_address_given_out_automatically_is_refused_to_others(cluster: 
     holder = await cluster.made(namespace, pod("holder"))
     reply = await cluster.judged(namespace, pod("a", f'[{{"name":"one","mac":"{holder.mac}"}}]'))
     assert f"mac {holder.mac} is in use by Pod {namespace}/holder" in reply.message
+
+
+async def test_of_many_who_ask_for_an_address_at_once_one_gets_it(
+    cluster: ClusterClient, namespace: str, block: Block
+) -> None:
+    networks = f'[{{"name":"one","mac":"{block[0]}"}}]'
+    replies = await together(cluster.create(namespace, pod(f"pod-{number}", networks)) for number in range(32))
+    assert sum(reply.created for reply in replies) == 1
+    assert {reply.status for reply in replies} == {201, 403}
 
 
 async def test_an_address_given_twice_in_one_pod_is_refused_whatever_its_spelling(
