@@ -9,6 +9,7 @@ import pytest
 from tests.e2e.installed import Installed
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
+from devcluster.egress import read_table, write_table
 from devcluster.forwarder import Forwarder
 from devcluster.settings import RELEASE_MANIFEST
 
@@ -44,9 +45,16 @@ def late_proxy(installed: Installed) -> LateProxy:
     @asynccontextmanager
     async def proxy() -> AsyncIterator[None]:
         service = installed.forward("kubemacpool-service")
-        forwarder = Forwarder(service.service, service.address, service.port)
         address, port = installed.replica.webhook_url.removeprefix("https://").split(":")
-        await forwarder.set_backends([(address, int(port))])
+        backends = [(address, int(port))]
+        layout = installed.control_plane.layout
+        if installed.control_plane.record().egress:  # port 443 is not ours: the API server connects through a table
+            # The supervisor writes it again as soon as the replica is ready.
+            write_table(layout, read_table(layout) | {f"{service.address}:{service.port}": backends})
+            yield
+            return
+        forwarder = Forwarder(service.service, service.address, service.port)
+        await forwarder.set_backends(backends)
         try:
             yield
         finally:

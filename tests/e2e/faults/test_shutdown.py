@@ -109,5 +109,5 @@ async def test_creates_that_are_in_flight_at_sigterm_finish(
     # There is one replica, so for a moment nobody listens. But whoever was let in has got the answer.
     granted = {str(line["object"]) for line in read_log(log) if line["event"] == "granted"}
     assert {name for name in granted if f" {namespace}/" in name} == created
-    assert all("connect" in failure for failure in failures)
+    assert all("failed calling webhook" in failure for failure in failures)
     await cluster.made(namespace, pod("after"))
