@@ -97,6 +97,16 @@ async def test_a_pod_created_again_at_once_under_its_name_keeps_its_address(
     await until_held(cluster, namespace, block[0], f"{namespace}/a")
 
 
+async def test_a_second_create_under_a_name_is_refused_for_the_name_not_for_the_address(
+    cluster: ClusterClient, namespace: str, block: Block
+) -> None:
+    await cluster.made(namespace, with_mac("a", block[0]))
+    await until_held(cluster, namespace, block[0], f"{namespace}/a")
+    again = await cluster.create(namespace, with_mac("a", block[0]))
+    assert (again.status, again.reason) == (409, "AlreadyExists")
+    await until_held(cluster, namespace, block[0], f"{namespace}/a")
+
+
 async def test_a_pod_that_completed_frees_its_addresses(cluster: ClusterClient, namespace: str, block: Block) -> None:
     for index, phase in enumerate(("Succeeded", "Failed")):
         name = phase.lower()
