@@ -21,9 +21,9 @@ import (
 const (
 	// The API server sends no object of more than 3 MiB; a review holds it once or twice.
 	largestReview = 7 << 20
-	// The API server keeps idle connections for 90 s; who closes them first makes a request fail.
+	// The API server keeps idle connections for 90 s, also those on which it has never asked anything (it dials more
+	// than it needs). Who closes them first makes a request fail now and then.
 	idleTimeout = 120 * time.Second
-	readTimeout = 10 * time.Second
 )
 
 type review struct {
@@ -87,7 +87,7 @@ func serve(address, cert, key, networks string) error {
 	server := &http.Server{
 		Addr:              address,
 		Handler:           mux,
-		ReadHeaderTimeout: readTimeout,
+		ReadHeaderTimeout: idleTimeout,
 		IdleTimeout:       idleTimeout,
 		// HTTP/1.1 only, which is what the API server speaks to webhooks.
 		TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){},

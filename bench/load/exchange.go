@@ -49,7 +49,7 @@ func exchange(conn *tls.Conn, reader *bufio.Reader, request []byte, want expecta
 		return err
 	}
 	if h.status != want.status || !bytes.Contains(body, want.text) {
-		return fmt.Errorf("unexpected response: %s %.300s", h.line, body)
+		return fmt.Errorf("unexpected response: %s %.600s", h.line, body)
 	}
 	if h.closes {
 		return fmt.Errorf("the server closed a connection that was to be kept: %s", h.line)
