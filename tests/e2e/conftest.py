@@ -98,8 +98,10 @@ async def use_range(cluster: ClusterClient, installed: Installed) -> AsyncIterat
         await cluster.set_range(start, end)
 
         async def in_force() -> bool:
-            taken_up = installed.log(event="range taken up")[-1]["range"]
-            return taken_up == f"{start}-{end}".lower() and (await installed.figures())["kubemacpool_range_valid"] == 1
+            taken_up = [line["range"] for line in installed.log(event="range taken up")]
+            if taken_up[-1:] != [f"{start}-{end}".lower()]:
+                return False
+            return (await installed.figures())["kubemacpool_range_valid"] == 1
 
         await eventually(in_force, f"the range {start}-{end} is in force")
 
