@@ -6,7 +6,7 @@ import ssl
 
 import pytest
 from structlog.testing import capture_logs
-from tests.faults.served import NAME, PATIENCE, Client, Scene, get, review
+from tests.faults.served import NAME, Client, Scene, get, review
 
 from kubemacpool.service.admitting import Answer
 from kubemacpool.web import limits
@@ -217,22 +217,23 @@ async def test_a_client_that_does_not_read_its_answers_is_closed_in_time(scene: 
     assert _now() - began < limits.UNREAD_SECONDS + 2
 
 
-async def test_a_client_that_reads_slowly_gets_everything(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "UNREAD_SECONDS", PATIENCE)
+async def test_a_client_that_reads_late_gets_everything(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "UNREAD_SECONDS", 0.6)
 
     async def answer(_: bytes) -> Answer:
-        return Answer(200, b"x" * 2_000_000)
+        return Answer(200, b"x" * 5_000_000)
 
     scene.answer = answer
     client = await _unread(scene)
-    await client.send(review(b"{}"))
+    await client.send(review(b"{}") * 3)
     await asyncio.sleep(3 * limits.SWEEP_SECONDS)
-    reply = await client.reply()
-    assert reply is not None
-    assert len(reply.body) == 2_000_000
-    await asyncio.sleep(3 * limits.SWEEP_SECONDS)
-    reply = await client.ask(review(b"{}"))
-    assert reply is not None, "once everything was read, the connection goes on"
+    assert [connection.writing_paused for connection in scene.server._connections] == [True]
+    for _ in range(3):
+        reply = await client.reply()
+        assert reply is not None
+        assert len(reply.body) == 5_000_000
+    await asyncio.sleep(limits.UNREAD_SECONDS + 3 * limits.SWEEP_SECONDS)
+    assert await client.ask(review(b"{}")) is not None, "once everything was read, the connection goes on"
 
 
 async def test_a_port_in_use_is_named(scene: Scene) -> None:

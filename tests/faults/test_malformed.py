@@ -25,6 +25,7 @@ NOT_HTTP = {
     "too many headers": get(b"/healthz", *[b"X: y"] * 100),
     "too many trailers": POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n" + b"X: y\r\n" * 100 + b"\r\n",
     "a NUL in a header": get(b"/healthz", b"X: a\0b"),
+    "a NUL in a long header": get(b"/healthz", b"X: " + b"a" * 5_000 + b"\0b"),
     "a folded header": get(b"/healthz", b"X: a\r\n b"),
     "a blank before the colon": b"GET /healthz HTTP/1.1\r\nHost : a\r\n\r\n",
     "no Host": b"GET /healthz HTTP/1.1\r\n\r\n",

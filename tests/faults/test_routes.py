@@ -93,7 +93,7 @@ async def test_a_fault_outside_the_handler_is_503_and_closed(scene: Scene, monke
         client = await scene.connect()
         reply = await _reply(client, review(b"{}"))
         assert reply.status == 503
-        assert reply.headers["retry-after"] == "1"
+        assert (reply.headers["retry-after"], reply.headers["connection"]) == ("1", "close")
         assert await client.closed() == b""
     assert [line["event"] for line in logs] == ["request failed outside its handler"]
 

@@ -71,7 +71,6 @@ class Connection(RequestHandler):
             self._made_at = self._clock()
             super().connection_made(transport)
         else:
-            self.force_close()  # so that bytes which came with the handshake are not looked at
             cast("asyncio.Transport", transport).abort()
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -92,10 +91,9 @@ class Connection(RequestHandler):
     def close_if_overdue(self) -> None:
         """Close it when nothing was asked in time, or an answer is not being read."""
         now = self._clock()
-        if self._unread_since is not None:
-            if now - self._unread_since > limits.UNREAD_SECONDS and self.transport is not None:
-                self.transport.abort()  # closing in good order would wait for the client to read
-        elif not self.asked and now - self._made_at > limits.FIRST_REQUEST_SECONDS:
+        unread = self._unread_since is not None and now - self._unread_since > limits.UNREAD_SECONDS
+        unasked = not self.asked and now - self._made_at > limits.FIRST_REQUEST_SECONDS
+        if unread or unasked:
             self.force_close()
 
     def close_if_idle(self) -> None:
