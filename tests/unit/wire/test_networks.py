@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.unit.wire.strategies import ANNOTATIONS, OUR_KEYS, VALUES
 
@@ -55,6 +55,10 @@ FILLED = {
     "of several empty spellings the last, which wins": (
         '[{"namespace":"x","mac":"","Mac":null}]',
         '[{"namespace":"x","mac":"","Mac":"02:00:00:00:00:01"}]',
+    ),
+    "a field in several spellings, one of them repeated: written as it was read": (
+        '[{"namespace":"x","mac":"A","MAC":"C","mac":"B"}]',
+        '[{"namespace":"x","mac":"B","MAC":"C"}]',
     ),
     "an empty object": ("[{}]", '[{"namespace":"ns","mac":"02:00:00:00:00:01"}]'),
     "blanks around it": (" \n[ { } ]\t", '[{"namespace":"ns","mac":"02:00:00:00:00:01"}]'),
@@ -114,6 +118,8 @@ def _as_go_reads(entry: list[tuple[str, object]]) -> dict[str, object]:
 SPELLINGS = st.sampled_from(["mac", "MAC", "Mac", "namespace", "NAMESPACE", "x"])
 
 
+@example([("namespace", "x"), ("mac", "A"), ("MAC", "B"), ("mac", "C")])
+@example([("namespace", "x"), ("mac", "A"), ("MAC", "B"), ("MAC", None)])
 @given(st.lists(st.tuples(SPELLINGS, st.sampled_from(["A", "B", "", None])), max_size=6))
 def test_whoever_reads_the_answer_as_go_does_reads_the_address_that_was_judged(items: list[tuple[str, object]]) -> None:
     value = "[{" + ",".join(f"{json.dumps(key)}:{json.dumps(item)}" for key, item in items) + "}]"
