@@ -77,6 +77,9 @@ async def test_killed_and_started_again_the_replica_has_the_same_ledger(
 @pytest.mark.usefixtures("crowd")
 async def test_an_api_server_that_was_restarted_is_followed_again(cluster: ClusterClient, installed: Installed) -> None:
     process = installed.process
+    before = await cluster.made(CROWD, pod("before-the-restart"))
+    same = f'[{{"name":"one","mac":"{before.mac}"}}]'
+    await cluster.judged(CROWD, pod("another", same), dry_run=True)  # everything so far has been seen
     held = (await installed.counts())["held"]
     await asyncio.to_thread(installed.control_plane.stop_apiserver)
     await asyncio.to_thread(installed.control_plane.start_apiserver)

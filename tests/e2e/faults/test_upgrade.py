@@ -23,13 +23,14 @@ async def test_two_upgrades_in_a_row_work_and_lose_no_holder(
     cluster: ClusterClient, installed: Installed, namespace: str
 ) -> None:
     holder = await cluster.made(namespace, pod("holder"))
+    same = f'[{{"name":"one","mac":"{holder.mac}"}}]'
+    await cluster.judged(namespace, pod("other", same), dry_run=True)  # the holder has been seen
     held = (await installed.counts())["held"]
     for number in range(2):
         before = installed.process
         await asyncio.to_thread(installed.sync)
         assert installed.process != before
         assert (await installed.counts())["held"] == held + number
-        same = f'[{{"name":"one","mac":"{holder.mac}"}}]'
         reply = await cluster.create(namespace, pod("other", same))
         assert f"in use by Pod {namespace}/holder" in reply.message
         await cluster.made(namespace, pod(f"after-{number}"))
