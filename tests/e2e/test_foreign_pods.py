@@ -52,6 +52,26 @@ async def test_a_foreign_pod_that_cannot_be_read_is_reported_once_by_name_and_th
     assert (await installed.figures())[unreadable] == figures.get(unreadable, 0) + 1
 
 
+async def test_an_address_that_two_pods_share_is_shown_as_long_as_they_do(
+    cluster: ClusterClient, installed: Installed, namespace: str, block: Block
+) -> None:
+    ignored = f"{namespace}-ignored"
+    await cluster.namespace(ignored, {"mutatepods.kubemacpool.io": "ignore"})
+    for name, mac in (("a", block[0]), ("b", block[0].upper().replace(":", "-"))):
+        await cluster.made(ignored, pod(name, f'[{{"name":"one","mac":"{mac}"}}]'))
+    collision = f"kmp_mac_collisions{{mac={block[0]}}}"
+
+    async def shown() -> bool:
+        return (await installed.figures()).get(collision) == 2
+
+    async def cleared() -> bool:
+        return collision not in await installed.figures()
+
+    await eventually(shown, "the collision is shown")
+    await cluster.delete(ignored, "a")
+    await eventually(cleared, "the collision is no longer shown")
+
+
 async def test_the_readable_address_beside_an_unreadable_one_counts(
     cluster: ClusterClient, namespace: str, block: Block
 ) -> None:

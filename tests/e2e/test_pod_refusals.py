@@ -60,7 +60,7 @@ async def test_an_address_given_twice_in_one_pod_is_refused_whatever_its_spellin
     other_spelling = block[5].upper().replace(":", "-")
     networks = f'[{{"name":"one","mac":"{block[5]}"}},{{"name":"two"}},{{"name":"three","mac":"{other_spelling}"}}]'
     reply = await cluster.create(namespace, pod("a", networks))
-    assert reply.status == 403
+    assert reply.status == 400
     assert reply.message == denied(
         namespace,
         "a",
@@ -94,13 +94,13 @@ async def test_what_is_not_six_bytes_is_refused(cluster: ClusterClient, namespac
 @pytest.mark.parametrize("mac", ["01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff", "03:00:00:00:00:01"])
 async def test_a_multicast_address_is_refused(cluster: ClusterClient, namespace: str, mac: str) -> None:
     reply = await cluster.create(namespace, pod("a", f'[{{"name":"one","mac":"{mac}"}}]'))
-    assert reply.status == 403
+    assert reply.status == 400
     assert f'entry 0 ("one"): mac {mac} is a multicast address' in reply.message
 
 
 async def test_the_all_zero_address_is_refused(cluster: ClusterClient, namespace: str) -> None:
     reply = await cluster.create(namespace, pod("a", '[{"name":"one","mac":"00:00:00:00:00:00"}]'))
-    assert reply.status == 403
+    assert reply.status == 400
     assert 'entry 0 ("one"): mac 00:00:00:00:00:00 is the all-zero address' in reply.message
 
 
@@ -109,6 +109,7 @@ async def test_one_answer_names_everything_that_is_wrong(cluster: ClusterClient,
     entries = ["00:00:00:00:00:00", "01:00:00:00:00:00", block[0], block[1], block[1]]
     networks = ",".join(f'{{"name":"n{index}","mac":"{mac}"}}' for index, mac in enumerate(entries))
     reply = await cluster.judged(namespace, pod("a", f"[{networks}]"))
+    assert reply.status == 400
     for expected in (
         'entry 0 ("n0"): mac 00:00:00:00:00:00 is the all-zero',
         'entry 1 ("n1"): mac 01:00:00:00:00:00 is a multicast',
@@ -131,7 +132,7 @@ async def test_a_refused_pod_takes_nothing_not_even_the_addresses_that_were_in_o
     cluster: ClusterClient, namespace: str, block: Block
 ) -> None:
     networks = f'[{{"name":"one","mac":"{block[0]}"}},{{"name":"two","mac":"01:00:00:00:00:00"}}]'
-    assert (await cluster.create(namespace, pod("refused", networks))).status == 403
+    assert (await cluster.create(namespace, pod("refused", networks))).status == 400
     await cluster.made(namespace, pod("a", f'[{{"name":"one","mac":"{block[0]}"}}]'))
 
 

@@ -50,7 +50,7 @@ async def test_a_range_of_one_address_is_a_range_and_a_full_pool_says_what_to_do
     reply = await cluster.create(namespace, pod("b", '[{"name":"one"},{"name":"two"}]'))
     assert reply.status == 403
     assert (
-        f"Pod {namespace}/b: the pool {block[3]}-{block[3]} is full: all 1 addresses are in use, 2 more are needed; "
+        f"Pod {namespace}/b: the pool {block[3]}-{block[3]} is exhausted: 2 needed, 0 free of 1; "
         "delete pods that are no longer needed, or widen the range in ConfigMap kubemacpool-mac-range-config "
         "(RANGE_START, RANGE_END)"
     ) in reply.message
@@ -75,7 +75,7 @@ async def test_02_00_00_00_00_00_is_never_handed_out(
     assert (await installed.figures())["kubemacpool_pool_size_addresses"] == 15
     entries = ",".join('{"name":"one"}' for _ in range(16))
     reply = await cluster.create(namespace, pod("a", f"[{entries}]"))
-    assert "is full: all 15 addresses are in use" in reply.message
+    assert "is exhausted: 16 needed, 15 free of 15" in reply.message
 
 
 async def test_existing_addresses_outside_a_new_range_stay_with_their_holders(

@@ -81,7 +81,10 @@ def thaw(frozen: FrozenDecider, decider: Decider) -> Decider:
     for holder in frozen.holders:
         ledger._holders[holder.key] = holder
         for address in holder.addresses:
-            ledger._carriers[address] = (*ledger._carriers.get(address, ()), holder.key)
+            others = ledger._carriers.get(address, ())
+            ledger._carriers[address] = (*others, holder.key)
+            if others:
+                ledger._shared[address] = None
             ledger._mark(address)
     for grant in frozen.pending:
         ledger._pending[grant.address] = Grant(grant.party, float(grant.moment), grant.admissions, grant.known_uid)
@@ -120,6 +123,9 @@ def check(decider: Decider) -> None:
         and address not in carriers
         and address not in ledger._pending
     }
+    early = {address for address, _ in ledger.coolest()}
+    assert ledger.returning_count == sum(pool.address_at(each) not in {*carriers, *early} for each in taken)
+    assert set(ledger._shared) == {address for address, keys in carriers.items() if len(keys) > 1}
     granted = [grant.granted_at for grant in ledger._pending.values()]
     assert granted == sorted(granted)
     since = [cooling.since for cooling in ledger._cooling.values()]

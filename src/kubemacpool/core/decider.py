@@ -37,7 +37,7 @@ class Decider:
         addresses, last = self._choose(request)
         missing = addresses.count(None)
         if missing:
-            return self._exhausted(missing)
+            return self._exhausted(request.wanted.count(None), missing)
         chosen = tuple(address for address in addresses if address is not None)
         if not request.dry_run:
             self._last = last
@@ -109,6 +109,6 @@ class Decider:
             if position == first:
                 return
 
-    def _exhausted(self, missing: int) -> Exhausted:
+    def _exhausted(self, needed: int, missing: int) -> Exhausted:
         ledger = self.ledger
-        return Exhausted(str(ledger.pool), ledger.pool.size, missing, ledger.cooling_count, ledger.pending_count)
+        return Exhausted(str(ledger.pool), ledger.pool.size, needed, missing, ledger.returning_count)

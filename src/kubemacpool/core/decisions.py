@@ -1,7 +1,7 @@
 """What may be asked of a decider, and what it answers."""
 
 import enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from kubemacpool.core.parties import Party
 
@@ -37,6 +37,10 @@ class Fault(enum.Enum):
     UNUSABLE = "unusable"
 
 
+MISTAKES: Final = frozenset({Fault.TWICE, Fault.UNUSABLE})
+"""Faults of the request itself, whatever anybody else has."""
+
+
 class Refusal(NamedTuple):
     """One interface whose address cannot be granted.
 
@@ -61,21 +65,22 @@ class Refused(NamedTuple):
 
 
 class Exhausted(NamedTuple):
-    """Nothing was granted: the pool has no address left for an interface without one. Counts are addresses.
+    """Nothing was granted: the pool has too few addresses left for the interfaces without one. Counts are addresses.
 
     Attributes:
         pool: the pool's ranges, as text.
         size: how many addresses it has.
-        missing: how many of the request's interfaces would have gone without.
-        cooling: how many addresses will be free again without anybody's doing.
-        pending: how many are granted to objects that have not been seen yet.
+        needed: how many of the request's interfaces had to be given one.
+        missing: how many of these would have gone without.
+        returning: how many addresses of the pool nobody holds and nobody can be given yet: granted to objects that have
+            not been seen, or released a while ago. Time alone may free them.
     """
 
     pool: str
     size: int
+    needed: int
     missing: int
-    cooling: int
-    pending: int
+    returning: int
 
 
 Decision = Granted | Refused | Exhausted

@@ -74,6 +74,8 @@ class Ledger:
         self._pending: OrderedDict[int, Grant] = OrderedDict()  # in the order of granted_at
         self._cooling: OrderedDict[int, Cooling] = OrderedDict()  # in the order of since
         self._given_early: OrderedDict[int, None] = OrderedDict()  # those of `_cooling` that `coolest` tells
+        self._returning: set[int] = set()  # those of the pool that nobody holds and that cannot be given yet
+        self._shared: dict[int, None] = {}  # those that several objects carry
         self.pool = pool
         self._occupancy = Occupancy(pool.size)
 
@@ -93,7 +95,10 @@ class Ledger:
         known = frozenset(carried)
         for address in holder.addresses:
             if address not in known:
-                self._carriers[address] = (*self._carriers.get(address, ()), holder.key)
+                others = self._carriers.get(address, ())
+                self._carriers[address] = (*others, holder.key)
+                if others:
+                    self._shared[address] = None
                 self._mark(address)
             self._settle(address, holder)
         for address in carried:
@@ -130,6 +135,7 @@ class Ledger:
         self.pool = pool
         self._occupancy = Occupancy(pool.size)
         self._given_early.clear()
+        self._returning.clear()
         for addresses in (self._carriers, self._pending, self._cooling):
             for address in addresses:
                 self._mark(address)
@@ -179,6 +185,13 @@ class Ledger:
         """Every object seen with an address."""
         return iter(self._holders.values())
 
+    def collisions(self) -> Iterator[tuple[int, int]]:
+        """Every address that several parties carry, and how many objects carry it."""
+        for address in self._shared:
+            holders = list(self.holders_of(address))
+            if len({holder.party for holder in holders}) > 1:
+                yield address, len(holders)
+
     @property
     def held_count(self) -> int:
         """How many addresses are carried by at least one object."""
@@ -193,6 +206,11 @@ class Ledger:
     def cooling_count(self) -> int:
         """How many addresses are kept back after their release; those whose time has passed may still count."""
         return len(self._cooling)
+
+    @property
+    def returning_count(self) -> int:
+        """How many addresses of the pool nobody holds and nobody can be given yet: time alone may free them."""
+        return len(self._returning)
 
     @property
     def free_count(self) -> int:
@@ -213,6 +231,8 @@ class Ledger:
         left = tuple(other for other in self._carriers[address] if other != holder.key)
         if left:
             self._carriers[address] = left
+            if len(left) == 1:
+                del self._shared[address]
             return
         del self._carriers[address]
         if self.cool_down > 0:
@@ -231,12 +251,19 @@ class Ledger:
         if position is None:
             return
         cooling = self._cooling.get(address)
-        in_use = address in self._carriers or address in self._pending
-        if in_use or cooling is not None:
+        held = address in self._carriers
+        in_use = held or address in self._pending
+        taken = in_use or cooling is not None
+        early = cooling is not None and cooling.kind in GIVEN_EARLY and not in_use
+        if taken:
             self._occupancy.take(position)
         else:
             self._occupancy.free(position)
-        if cooling is not None and cooling.kind in GIVEN_EARLY and not in_use:
+        if early:
             self._given_early[address] = None
         else:
             self._given_early.pop(address, None)
+        if taken and not held and not early:
+            self._returning.add(address)
+        else:
+            self._returning.discard(address)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import structlog
 
 from kubemacpool.core.addresses import AddressError, format_address, parse_address
-from kubemacpool.core.decisions import AddressRequest, Exhausted, Granted, Refusal, Refused
+from kubemacpool.core.decisions import MISTAKES, AddressRequest, Exhausted, Granted, Refusal, Refused
 from kubemacpool.core.parties import Party
 from kubemacpool.ports.clock import Clock
 from kubemacpool.ports.deciding import AddressDecider, NotDecidingError
@@ -56,6 +56,7 @@ class PodAdmission:
         self._decider = decider
         self._measures = measures
         self._clock = clock
+        self._hindrance = ""  # why the last request could not be decided
 
     async def answer(self, body: bytes) -> Answer:
         """Answer one AdmissionReview; never raises for anything that the body can contain."""
@@ -77,9 +78,15 @@ class PodAdmission:
             _log.info("refused", object=str(party), reason=denial.message, **_refused_addresses(denial.refusals))
             return denial.outcome, Answer(200, encode_denied(review.uid, denial.code, denial.reason, denial.message))
         except NotDecidingError as error:
-            _log.warning("cannot decide yet", object=str(party), reason=str(error))
+            self._log_not_deciding(party, str(error))
             return "unavailable", unavailable_or_bad(503, f"kubemacpool cannot decide yet: {error}")
         return outcome, Answer(200, reply)
+
+    def _log_not_deciding(self, party: Party, reason: str) -> None:
+        """Once for each reason: the API server asks again every second for every pod that waits."""
+        log = _log.debug if reason == self._hindrance else _log.warning
+        self._hindrance = reason
+        log("cannot decide yet", object=str(party), reason=reason)
 
     async def _admit(self, review: PodReview, party: Party) -> tuple[Outcome, bytes]:
         if not review.networks or review.networks.isspace():
@@ -92,6 +99,7 @@ class PodAdmission:
             return "untouched", encode_allowed(review.uid)
         request = AddressRequest(party, _wanted(selections, party), dry_run=review.dry_run)
         decision = await self._decider.decide(request)
+        self._hindrance = ""
         match decision:
             case Granted(addresses):
                 macs = [format_address(address) for address in addresses]
@@ -101,7 +109,9 @@ class PodAdmission:
                 return "granted", encode_allowed(review.uid, patch, _spelling_warnings(selections))
             case Refused(refusals):
                 message = refusing.refusals(party, selections.selections, refusals)
-                raise _Denial("refused", 403, "Forbidden", message, refusals)
+                mistaken = any(refusal.fault in MISTAKES for refusal in refusals)
+                code, reason = (400, "BadRequest") if mistaken else (403, "Forbidden")
+                raise _Denial("refused", code, reason, message, refusals)
             case Exhausted():
                 raise _Denial("exhausted", 403, "Forbidden", refusing.exhausted(party, decision))
 

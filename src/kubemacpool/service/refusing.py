@@ -27,12 +27,11 @@ def refusals(party: Party, selections: Sequence[Selection], found: Sequence[Refu
 
 
 def exhausted(party: Party, full: Exhausted) -> str:
-    """The pool has nothing left."""
-    soon = full.cooling + full.pending
-    waiting = f"; {soon} more will be free again within minutes" if soon else ""
+    """The pool has too little left."""
+    returning = f", {full.returning} may be free again within minutes" if full.returning else ""
     return (
-        f"{party}: the pool {full.pool} is full: all {full.size} addresses are in use, {full.missing} more are "
-        f"needed{waiting}; delete pods that are no longer needed, or widen the range in {RANGE_REMEDY}"
+        f"{party}: the pool {full.pool} is exhausted: {full.needed} needed, {full.needed - full.missing} free of "
+        f"{full.size}{returning}; delete pods that are no longer needed, or widen the range in {RANGE_REMEDY}"
     )
 
 

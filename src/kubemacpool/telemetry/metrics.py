@@ -1,12 +1,15 @@
 """Figures for Prometheus."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
+from kubemacpool.core.addresses import format_address
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.ports.measures import Outcome
 
@@ -67,6 +70,7 @@ class Metrics:
         addresses.labels("held").set_function(lambda: ledger.held_count)
         addresses.labels("pending").set_function(lambda: ledger.pending_count)
         addresses.labels("cooling").set_function(lambda: ledger.cooling_count)
+        self._registry.register(Collisions(ledger))
         self._gauge("kubemacpool_pool_size_addresses", "Addresses in the pool.", lambda: ledger.pool.size)
         self._gauge(
             "kubemacpool_pool_free_addresses", "Addresses of the pool that are free.", lambda: ledger.free_count
@@ -78,3 +82,24 @@ class Metrics:
 
     def _gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
         Gauge(name, text, registry=self._registry).set_function(value)
+
+
+class Collisions(Collector):
+    """Addresses that several parties carry now, under the names that users of the Go implementation have alerts on."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """A series an address; none when there is no collision."""
+        by_address = GaugeMetricFamily(
+            "kmp_mac_collisions", "Objects that share a MAC address, of more than one party.", labels=["mac"]
+        )
+        count = 0
+        for address, objects in self._ledger.collisions():
+            by_address.add_metric([format_address(address)], objects)
+            count += 1
+        yield by_address
+        yield GaugeMetricFamily(
+            "kubevirt_kmp_duplicate_macs", "MAC addresses that objects of more than one party share.", value=count
+        )

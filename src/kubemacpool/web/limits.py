@@ -18,9 +18,6 @@ BODY_SECONDS: Final = 10.0
 HANDSHAKE_SECONDS: Final = 5.0
 """For TLS. A healthy client on the cluster's network needs milliseconds."""
 
-FIRST_REQUEST_SECONDS: Final = 10.0
-"""From the end of the handshake to a complete request head; clients connect when they have something to ask."""
-
 LINGER_SECONDS: Final = 2.0
 """For the rest of a body that was refused unread: a client that is still sending would not see the answer if the
 connection were closed under it."""
@@ -34,6 +31,10 @@ CLOSE_SECONDS: Final = 2.0
 KEEP_ALIVE_SECONDS: Final = 150.0
 """For an idle connection. The API server keeps its own for 90 s and must be the one that closes, or it would run into a
 closing connection now and then; with margin."""
+
+FIRST_REQUEST_SECONDS: Final = KEEP_ALIVE_SECONDS
+"""From the end of the handshake to a complete request head. No less than for any idle connection: the API server also
+keeps those that it opened for a request which another connection then served."""
 
 MAX_CONNECTIONS: Final = 2048
 """At once. An API server opens one for each admission that is under way; it limits itself to 600 requests by default

@@ -251,7 +251,7 @@ def test_a_full_pool_says_how_it_came_to_that_and_records_nothing() -> None:
     assert ask(subject, "web", None, now=3.0) == [2]
     before = freeze(subject)
     decision = subject.decide(AddressRequest(pod("db"), (None,) * 5), 4.0)
-    assert decision == Exhausted("02:00:00:00:00:01-02:00:00:00:00:04", 4, missing=3, cooling=1, pending=1)
+    assert decision == Exhausted("02:00:00:00:00:01-02:00:00:00:00:04", 4, needed=5, missing=3, returning=2)
     assert freeze(subject) == before
 
 

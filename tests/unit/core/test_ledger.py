@@ -94,6 +94,27 @@ def test_an_address_of_two_parties_is_held_until_the_last_of_them_goes() -> None
     assert list(subject.coolest()) == [(at(1), Cooling(4.0, "Pod"))]
 
 
+def test_a_collision_is_an_address_that_several_parties_carry() -> None:
+    subject = ledger()
+    subject.observe(holder("web", 1, 2, 3), 1.0)
+    subject.observe(holder("db", 2, 3), 1.0)
+    subject.observe(holder("cache", 3), 1.0)
+    assert dict(subject.collisions()) == {at(2): 2, at(3): 3}
+    subject.vanish(key("web"), 2.0)
+    assert dict(subject.collisions()) == {at(3): 2}
+    subject.vanish(key("cache"), 3.0)
+    assert dict(subject.collisions()) == {}
+
+
+def test_objects_of_one_party_that_share_an_address_do_not_collide() -> None:
+    subject = ledger()
+    for kind in ("VirtualMachine", "VirtualMachineInstance"):
+        subject.observe(Holder(key("vm", kind), f"uid-{kind}", machine("vm"), (at(1),)), 1.0)
+    assert dict(subject.collisions()) == {}
+    subject.observe(holder("web", 1), 2.0)
+    assert dict(subject.collisions()) == {at(1): 3}
+
+
 def test_an_object_that_comes_back_under_its_name_without_a_delete_holds_what_it_carries_now() -> None:
     """A relist shows only the last of several that had the name."""
     subject = ledger()

@@ -262,15 +262,20 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("networks", "message"), REFUSED.values(), ids=REFUSED)
-async def test_an_address_that_cannot_be_granted_is_refused_naming_who_has_it(networks: str, message: str) -> None:
+MISTAKEN = ("twice in one pod", "multicast", "all zero", "several faults")
+
+
+@pytest.mark.parametrize("case", REFUSED)
+async def test_an_address_that_cannot_be_granted_is_refused_naming_who_has_it(case: str) -> None:
+    networks, message = REFUSED[case]
+    code, reason = (400, "BadRequest") if case in MISTAKEN else (403, "Forbidden")
     webhook = Webhook()
     webhook.hold("holder", FIRST, 0x0A_00_00_00_00_01)
     await webhook.judge('[{"mac":"02:00:00:00:00:05"}]', name="earlier")
     await webhook.judge('[{"mac":"02:00:00:00:00:06"}]', generateName="web-")
     pending = webhook.ledger.pending_count
     assert await webhook.judge(networks) == Verdict(
-        allowed=False, networks=None, warnings=[], code=403, reason="Forbidden", message=PREFIX + message
+        allowed=False, networks=None, warnings=[], code=code, reason=reason, message=PREFIX + message
     )
     assert webhook.ledger.pending_count == pending, "a refusal grants nothing"
     assert webhook.measures.admissions[-1] == ("refused", 0.0)
@@ -308,9 +313,9 @@ async def test_a_full_pool_is_told_with_its_remedy() -> None:
     verdict = await webhook.judge('[{"name":"a"},{"name":"b"}]')
     assert (verdict.code, verdict.reason) == (403, "Forbidden")
     assert verdict.message == (
-        "Pod default/samplepod: the pool 02:00:00:00:00:01-02:00:00:00:00:02 is full: all 2 addresses are in use, "
-        "2 more are needed; 1 more will be free again within minutes; delete pods that are no longer needed, or widen "
-        "the range in ConfigMap kubemacpool-mac-range-config (RANGE_START, RANGE_END)"
+        "Pod default/samplepod: the pool 02:00:00:00:00:01-02:00:00:00:00:02 is exhausted: 2 needed, 0 free of 2, "
+        "1 may be free again within minutes; delete pods that are no longer needed, or widen the range in "
+        "ConfigMap kubemacpool-mac-range-config (RANGE_START, RANGE_END)"
     )
     assert webhook.measures.admissions[-1] == ("exhausted", 0.0)
 
@@ -319,7 +324,7 @@ async def test_a_full_pool_that_nothing_comes_back_to_promises_nothing() -> None
     webhook = Webhook(size=1)
     webhook.hold("holder", FIRST)
     verdict = await webhook.judge("[{}]")
-    assert "1 more are needed; delete pods" in verdict.message
+    assert "1 needed, 0 free of 1; delete pods" in verdict.message
 
 
 async def test_nobody_can_decide_is_503_with_the_reason_and_a_time_to_ask_again() -> None:
@@ -333,6 +338,16 @@ async def test_nobody_can_decide_is_503_with_the_reason_and_a_time_to_ask_again(
         retry_after=1,
     )
     assert webhook.measures.admissions == [("unavailable", 0.0)]
+
+
+async def test_that_nobody_can_decide_is_a_warning_once_for_each_reason() -> None:
+    webhook = Webhook()
+    with capture_logs() as logs:
+        for obstacle in ("one", "one", "two", "", "two"):
+            webhook.deciding.obstacle = obstacle
+            await webhook.answer(pod_review("[{}]"))
+    levels = [entry["log_level"] for entry in logs if entry["event"] == "cannot decide yet"]
+    assert levels == ["warning", "debug", "warning", "warning"]
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"\xff", b"[" * 100_000])

@@ -3,6 +3,7 @@ import re
 import pytest
 from tests.unit.service.doubles import FIRST, new_ledger
 
+from kubemacpool.core.addresses import format_address
 from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.telemetry.metrics import Metrics
 
@@ -63,6 +64,21 @@ def test_the_ledger_is_shown_as_it_is_when_asked() -> None:
     assert _sample(metrics, "kubemacpool_pool_free_addresses") == 6
     ledger.vanish(key, 2.0)
     assert _sample(metrics, 'kubemacpool_addresses{state="held"}') == 0
+
+
+def test_addresses_that_several_parties_carry_are_shown_while_they_do() -> None:
+    metrics, ledger = Metrics(), new_ledger(size=10)
+    metrics.follow(ledger)
+    assert _sample(metrics, "kubevirt_kmp_duplicate_macs") == 0
+    keys = [ObjectKey("Pod", "default", name) for name in "abc"]
+    for key in keys:
+        ledger.observe(Holder(key, f"uid-{key.name}", Party(*key), (FIRST,)), 1.0)
+    shared = f'kmp_mac_collisions{{mac="{format_address(FIRST)}"}}'
+    assert (_sample(metrics, shared), _sample(metrics, "kubevirt_kmp_duplicate_macs")) == (3, 1)
+    ledger.vanish(keys[0], 2.0)
+    assert _sample(metrics, shared) == 2
+    ledger.vanish(keys[2], 2.0)
+    assert (_sample(metrics, shared), _sample(metrics, "kubevirt_kmp_duplicate_macs")) == (None, 0)
 
 
 def test_the_process_is_shown() -> None:
