@@ -76,6 +76,7 @@ check: $(INSTALLED) ## Everything that takes seconds: lint, format, types, layer
 
 .PHONY: test
 test: check ## All tests, on a real control plane
+	@$(DEVCLUSTER) build
 	@$(PY) -m pytest tests --ignore=tests/unit
 
 .PHONY: bench

@@ -1,4 +1,4 @@
-"""The verbs of the development cluster: `python -m devcluster up|sync|status|ssh|down`."""
+"""The verbs of the development cluster: `python -m devcluster build|up|sync|status|ssh|down`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from devcluster import nodes, settings
+from devcluster import assets, nodes, settings
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.errors import ClusterError, SettingError
 from devcluster.layout import Record
@@ -31,6 +31,16 @@ _out = Console(highlight=False, soft_wrap=True)
 StateDir = Annotated[Path, typer.Option(help="Where the cluster keeps its state.")]
 INTERRUPTED = 130
 KIND = settings.REPOSITORY / "cluster" / "kind"
+
+
+@app.command()
+def build() -> None:
+    """Build every program that the clusters and the tests need and the cache does not have."""
+    with _told():
+        version = settings.kubernetes_version() or settings.DEFAULT_KUBERNETES_VERSION
+        assets.control_plane_binaries(version, controllers=True, progress=_progress)
+        for module in (assets.kwok(), assets.cni()):
+            assets.built(module, _progress)
 
 
 @app.command()

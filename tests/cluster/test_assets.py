@@ -8,8 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from typer.testing import CliRunner
 
 from devcluster import assets, toolchain
+from devcluster.cli import app
 from devcluster.errors import AssetError
 
 if TYPE_CHECKING:
@@ -95,3 +97,11 @@ def test_a_failed_build_says_why_and_leaves_nothing(module: assets.Module, tmp_p
 def toolchain_environment() -> dict[str, str]:
     """Return what go itself needs of the environment."""
     return {name: value for name, value in os.environ.items() if name in {"PATH", "HOME"} or name.startswith("GO")}
+
+
+def test_the_verb_build_says_what_supplied_assets_lack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path))
+    answer = CliRunner().invoke(app, ["build"])
+
+    assert answer.exit_code == 1
+    assert f"KUBEBUILDER_ASSETS={tmp_path} has no etcd, kube-apiserver" in answer.output
