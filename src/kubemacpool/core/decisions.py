@@ -83,4 +83,27 @@ class Exhausted(NamedTuple):
     returning: int
 
 
+class Suspect(NamedTuple):
+    """Nothing was granted: it is not known yet who has an address that is needed. Asking again later is the remedy.
+
+    Attributes:
+        addresses: those that the user gave; empty where every address that might be free is suspect.
+    """
+
+    addresses: tuple[int, ...]
+
+
+class Unnamed(NamedTuple):
+    """Nothing was granted yet: the Lease has to name these addresses first (rule 1); then the request is decided anew.
+
+    Attributes:
+        addresses: what the request would be granted and the Lease does not name.
+        automatic: how many interfaces of the request had no address of the user's choice.
+    """
+
+    addresses: tuple[int, ...]
+    automatic: int
+
+
 Decision = Granted | Refused | Exhausted
+"""What a request ends with."""

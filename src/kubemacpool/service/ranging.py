@@ -55,7 +55,7 @@ class RangeFollower:
             await self._started.wait()
         return self._pool
 
-    def present(self, identity: ObjectIdentity, item: Mapping[str, str]) -> None:
+    def present(self, identity: ObjectIdentity, item: Mapping[str, str], resource_version: int) -> None:  # noqa: ARG002 (the listener's signature)
         """The ConfigMap exists: take up its range, or report what is wrong with it."""
         try:
             pool = parse_pool(item)

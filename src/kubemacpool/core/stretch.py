@@ -1,0 +1,79 @@
+"""The stretch: free addresses set aside, in the pool's order, for those who ask for any free one (rule 1)."""
+
+from collections.abc import Iterator
+from itertools import islice
+
+from kubemacpool.core.ledger import Ledger
+
+NONE_YET = -1
+"""Before the first grant: the address after it is the pool's first."""
+
+
+class Stretch:
+    """The next free addresses of the pool, from the one after the last that was given."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._reserved: dict[int, None] = {}
+        self.last = NONE_YET
+        """The address that was given last."""
+        self._end = NONE_YET
+        """The address that was set aside last."""
+        self._extended = 0
+        """How many were set aside after the last extension."""
+
+    def extend(self, length: int) -> None:
+        """Set more addresses aside until there are so many, or no free one is left."""
+        for address in [address for address in self._reserved if not self._is_free(address)]:
+            del self._reserved[address]
+        for address in islice(self._beyond(), max(0, length - len(self._reserved))):
+            self._reserved[address] = None
+            self._end = address
+        self._extended = len(self._reserved)
+
+    def candidates(self) -> Iterator[int]:
+        """Every free address once: those set aside, then the rest of the pool in the order of the search."""
+        yield from filter(self._is_free, self._reserved)
+        yield from self._beyond()
+
+    def reserved(self) -> tuple[int, ...]:
+        """What is set aside and not given yet."""
+        return tuple(self._reserved)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether less than half is left of what was set aside at the last extension."""
+        return 2 * len(self._reserved) < self._extended
+
+    def give(self, address: int) -> None:
+        """The address was given to somebody who asked for any."""
+        self._reserved.pop(address, None)
+        self.last = address
+        if not self._reserved:
+            self._end = address
+
+    def give_back(self) -> None:
+        """Set nothing aside; go on after the address that was given last."""
+        self._reserved.clear()
+        self._end = self.last
+        self._extended = 0
+
+    def go_on_after(self, last: int) -> None:
+        """Go on where another decider was."""
+        self.last = last
+        self.give_back()
+
+    def _is_free(self, address: int) -> bool:
+        return self._ledger.is_free(address)
+
+    def _beyond(self) -> Iterator[int]:
+        """Every free address once that is not set aside, from the one after the last that is."""
+        ledger, pool = self._ledger, self._ledger.pool
+        first = position = ledger.next_free(pool.position_after(self._end))
+        while position is not None:
+            address = pool.address_at(position)
+            if address not in self._reserved:
+                yield address
+            position = ledger.next_free((position + 1) % pool.size)
+            if position == first:
+                return

@@ -1,0 +1,116 @@
+"""Every replica answers; those that do not decide ask the one that does."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol
+
+import structlog
+
+from kubemacpool.ports.clock import Clock
+from kubemacpool.ports.forwarding import Peer, PeerError
+from kubemacpool.ports.measures import Measures
+from kubemacpool.wire.answers import SERVICE_UNAVAILABLE, Answer, in_words
+
+HOLD_SECONDS: Final = 3.0
+"""How long a review waits here for somebody who decides. After that the API server is asked to come again: it does so
+by itself, inside the same admission, and perhaps to another replica."""
+
+SPARE_SECONDS: Final = 0.5
+"""Of the API server's patience, kept for the way back."""
+
+PAUSE_SECONDS: Final = 0.1
+"""Between two attempts, when nothing has changed meanwhile."""
+
+MISDIRECTED: Final = 421
+"""What a replica answers to a review that was handed to it while it does not decide (RFC 9110, section 15.5.20)."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Tenure(Protocol):
+    """Who decides, as the election knows it."""
+
+    @property
+    def deciding(self) -> bool:
+        """Whether this replica does."""
+        ...
+
+    @property
+    def endpoint_of_decider(self) -> str | None:
+        """Where another one is reached that does; None where none is known."""
+        ...
+
+    async def until_changed(self, seconds: float) -> None:
+        """Returns when that has changed, or after so many seconds."""
+        ...
+
+
+class Router:
+    """Answers a review here if this replica decides, and otherwise has it answered where one does."""
+
+    def __init__(
+        self,
+        path: str,
+        answer_here: Callable[[bytes], Awaitable[Answer]],
+        tenure: Tenure,
+        peer: Peer,
+        measures: Measures,
+        clock: Clock,
+    ) -> None:
+        """Route the reviews of one path.
+
+        Args:
+            path: where they are sent to, here and at the others.
+            answer_here: decides in this process, or answers 503.
+            tenure: who decides.
+            peer: reaches the others.
+            measures: told of what was forwarded.
+            clock: the process's own.
+        """
+        self._path = path
+        self._answer_here = answer_here
+        self._tenure = tenure
+        self._peer = peer
+        self._measures = measures
+        self._clock = clock
+
+    async def answer(self, body: bytes, patience: float | None, *, forwarded: bool) -> Answer:
+        """Answer a review; while nobody decides, hold it a little first.
+
+        Args:
+            body: the review, as it came.
+            patience: seconds after which the API server gives up, None where it did not say.
+            forwarded: whether another replica sent it: then it is answered here or not at all, and at once.
+        """
+        if forwarded:
+            return await self._answer_here(body) if self._tenure.deciding else in_words(MISDIRECTED, "not deciding")
+        began = self._clock.now()
+        hold = HOLD_SECONDS if patience is None else max(0.0, min(HOLD_SECONDS, patience - SPARE_SECONDS))
+        while True:
+            left = began + hold - self._clock.now()
+            if self._tenure.deciding:
+                answer = await self._answer_here(body)
+                # Whatever keeps the one who decides from answering takes longer than anybody can be held.
+                if answer.status != SERVICE_UNAVAILABLE or self._tenure.deciding:
+                    return answer
+            elif endpoint := self._tenure.endpoint_of_decider:
+                try:
+                    return await self._hand_on(endpoint, body, max(SPARE_SECONDS, left))
+                except PeerError as error:
+                    if left <= 0:
+                        return in_words(SERVICE_UNAVAILABLE, f"kubemacpool cannot decide yet: {error}")
+            elif left <= 0:
+                return await self._answer_here(body)  # which says why nobody decides
+            await self._tenure.until_changed(min(max(left, 0.0), PAUSE_SECONDS))
+
+    async def _hand_on(self, endpoint: str, body: bytes, seconds: float) -> Answer:
+        try:
+            answer = await self._peer.forward(endpoint, self._path, body, seconds)
+        except PeerError as error:
+            self._measures.forwarded("failed")
+            _log.debug("not forwarded", reason=str(error))
+            raise
+        if answer.status == MISDIRECTED:
+            self._measures.forwarded("misdirected")
+            raise PeerError(f"replica {endpoint} does not decide")
+        self._measures.forwarded("answered")
+        return answer
