@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -130,12 +130,7 @@ class Metrics:
             "Addresses that the Lease names for this replica to grant.",
             lambda: len(decider.openings),
         )
-        without = Gauge(
-            "kubemacpool_without_decider_seconds",
-            "Time for which this replica has known of nobody who decides, since it started.",
-            registry=self._registry,
-        )
-        without.set_function(lambda: election.seconds_without_decider)
+        self._registry.register(TimeWithoutDecider(election))
 
     def exposition(self) -> tuple[bytes, str]:
         """All figures in Prometheus' text format, and its Content-Type."""
@@ -143,6 +138,21 @@ class Metrics:
 
     def _gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
         Gauge(name, text, registry=self._registry).set_function(value)
+
+
+class TimeWithoutDecider(Collector):
+    """How long nobody decided; a counter, so that it can be looked at over any time."""
+
+    def __init__(self, election: Election) -> None:
+        self._election = election
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """One series."""
+        yield CounterMetricFamily(
+            "kubemacpool_without_decider_seconds",
+            "Time for which this replica has known of nobody who decides, since it started.",
+            value=self._election.seconds_without_decider,
+        )
 
 
 class Collisions(Collector):
