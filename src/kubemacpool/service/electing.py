@@ -377,13 +377,14 @@ class Elector:
         self._step_down()
         if reason == _MISSING:
             self._record = None
-        if self._lost_since is None:
-            self._lost_since = self._clock.now()
-            _log.warning(
-                "nobody knows what was granted lately: waiting until nothing of it can be on its way",
-                reason=f"Lease {LEASE_NAME}: {reason}",
-                seconds=self._decider.ledger.in_flight_bound,
-            )
+        if self._lost_since is not None:
+            return
+        self._lost_since = self._clock.now()
+        _log.warning(
+            "nobody knows what was granted lately: waiting until nothing of it can be on its way",
+            reason=f"Lease {LEASE_NAME}: {reason}",
+            seconds=self._decider.ledger.in_flight_bound,
+        )
         self._pulse()
 
     def _step_down(self) -> None:
