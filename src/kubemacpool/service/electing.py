@@ -362,7 +362,7 @@ class Elector:
         """This is how the Lease is now."""
         self._record = record
         self._observed_at = self._clock.now()
-        if not record.fault:
+        if record.term > 0 and not record.fault:  # a Lease that nobody has held yet tells nothing of what was granted
             self._lost_since = None
         if self._ours:
             if record.holder == self._replica.identity and not record.fault:
