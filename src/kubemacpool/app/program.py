@@ -11,7 +11,7 @@ import uvloop
 
 from kubemacpool.app.assembly import Deciding, Surroundings
 from kubemacpool.app.clock import MonotonicClock
-from kubemacpool.app.credentials import SERVICES, establish_credentials
+from kubemacpool.app.credentials import SERVICES, establish_credentials, learn_cluster_uid
 from kubemacpool.app.settings import IN_FLIGHT_FLOOR, Settings
 from kubemacpool.core.pool import Pool
 from kubemacpool.kube.client import ApiClient
@@ -115,7 +115,10 @@ class Process:
         except OSError as error:
             raise StartError(f"{error.strerror}; choose another --bind-address or port") from error
         _log.info("listening", address=settings.bind_address, port=port, metrics_port=metrics_port)
-        ranges = RangeFollower(settings.namespace, self._replace_pool, self._readiness, self._metrics, events)
+        uid = await learn_cluster_uid(client)
+        ranges = RangeFollower(
+            settings.namespace, self._replace_pool, self._readiness, self._metrics, events, cluster_uid=uid
+        )
         peers = PeerClient(client_context(credentials.authority_pem), service_names(SERVICES, settings.namespace)[0])
         async with peers, asyncio.TaskGroup() as tasks:
             for server in self._servers:

@@ -142,7 +142,12 @@ class Decider:
         return self._stretch.is_short
 
     def replace_pool(self, pool: Pool) -> None:
-        """Grant from another pool from now on, going on after the address that the search gave last."""
+        """Grant from another pool from now on.
+
+        The search goes on after the address that it gave last, unless the pool wants it to begin somewhere else.
+        """
+        if pool.beginning != self.ledger.pool.beginning:
+            self._stretch.begin_anew()
         self.ledger.replace_pool(pool)
 
     def _names(self, names: Iterable[int]) -> Names:

@@ -6,7 +6,7 @@ from itertools import islice
 from kubemacpool.core.ledger import Ledger
 
 NONE_YET = -1
-"""Before the first grant: the address after it is the pool's first."""
+"""Before the first grant: the search begins where the pool says."""
 
 
 class Stretch:
@@ -58,6 +58,10 @@ class Stretch:
         self._end = self.last
         self._extended = 0
 
+    def begin_anew(self) -> None:
+        """Go on where the first search of the pool begins."""
+        self.go_on_after(NONE_YET)
+
     def go_on_after(self, last: int) -> None:
         """Go on where another decider was."""
         self.last = last
@@ -69,7 +73,8 @@ class Stretch:
     def _beyond(self) -> Iterator[int]:
         """Every free address once that is not set aside, from the one after the last that is."""
         ledger, pool = self._ledger, self._ledger.pool
-        first = position = ledger.next_free(pool.position_after(self._end))
+        begin = pool.beginning if self._end == NONE_YET else pool.position_after(self._end)
+        first = position = ledger.next_free(begin)
         while position is not None:
             address = pool.address_at(position)
             if address not in self._reserved:
