@@ -8,7 +8,9 @@ import structlog
 from kubemacpool.ports.clock import Clock
 from kubemacpool.ports.forwarding import Peer, PeerError
 from kubemacpool.ports.measures import Measures
-from kubemacpool.wire.answers import SERVICE_UNAVAILABLE, Answer, in_words
+from kubemacpool.service.deadlines import Deadlines
+from kubemacpool.wire.admission import decode_uid, encode_denied
+from kubemacpool.wire.answers import RETRY_AFTER, SERVICE_UNAVAILABLE, Answer, in_words
 
 HOLD_SECONDS: Final = 3.0
 """How long a review waits here for somebody who decides. After that the API server is asked to come again: it does so
@@ -16,6 +18,9 @@ by itself, inside the same admission, and perhaps to another replica."""
 
 SPARE_SECONDS: Final = 0.5
 """Of the API server's patience, kept for the way back."""
+
+PATIENCE_SECONDS: Final = 10.0
+"""The API server's, where it does not tell: a webhook's time-out unless something else is configured."""
 
 PAUSE_SECONDS: Final = 0.1
 """Between two attempts, when nothing has changed meanwhile."""
@@ -72,6 +77,7 @@ class Router:
         self._peer = peer
         self._measures = measures
         self._clock = clock
+        self._deadlines = Deadlines()
 
     async def answer(self, body: bytes, patience: float | None, *, forwarded: bool) -> Answer:
         """Answer a review; while nobody decides, hold it a little first.
@@ -83,24 +89,53 @@ class Router:
         """
         if forwarded:
             return await self._answer_here(body) if self._tenure.deciding else in_words(MISDIRECTED, "not deciding")
-        began = self._clock.now()
-        hold = HOLD_SECONDS if patience is None else max(0.0, min(HOLD_SECONDS, patience - SPARE_SECONDS))
-        while True:
-            left = began + hold - self._clock.now()
-            if self._tenure.deciding:
-                answer = await self._answer_here(body)
-                # Whatever keeps the one who decides from answering takes longer than anybody can be held.
-                if answer.status != SERVICE_UNAVAILABLE or self._tenure.deciding:
-                    return answer
-            elif endpoint := self._tenure.endpoint_of_decider:
-                try:
-                    return await self._hand_on(endpoint, body, max(SPARE_SECONDS, left))
-                except PeerError as error:
-                    if left <= 0:
-                        return in_words(SERVICE_UNAVAILABLE, f"kubemacpool cannot decide yet: {error}")
-            elif left <= 0:
-                return await self._answer_here(body)  # which says why nobody decides
-            await self._tenure.until_changed(min(max(left, 0.0), PAUSE_SECONDS))
+        if patience is None:
+            patience = PATIENCE_SECONDS
+        arrived = self._clock.now()
+        answer = await self._attempt(body, min(HOLD_SECONDS, patience))
+        if answer is not None and answer.status != SERVICE_UNAVAILABLE:
+            return answer
+        deadline = self._deadlines.of(body, arrived, patience)
+        hold_until = min(arrived + HOLD_SECONDS, deadline - SPARE_SECONDS)
+        while answer is None and (left := hold_until - self._clock.now()) > 0:
+            await self._tenure.until_changed(min(left, PAUSE_SECONDS))
+            answer = await self._attempt(body, max(left, SPARE_SECONDS))
+        return self._last_word(body, await self._excuse(body) if answer is None else answer, deadline)
+
+    async def _attempt(self, body: bytes, seconds: float) -> Answer | None:
+        """The answer of the one who decides; None where there is nobody, or where that one does not answer."""
+        if self._decides():
+            answer = await self._answer_here(body)
+            # What keeps the one who decides from answering takes longer than anybody can be held.
+            return answer if answer.status != SERVICE_UNAVAILABLE or self._decides() else None
+        endpoint = self._tenure.endpoint_of_decider
+        if endpoint is None:
+            return None
+        try:
+            return await self._hand_on(endpoint, body, seconds)
+        except PeerError:
+            return None
+
+    def _decides(self) -> bool:
+        return self._tenure.deciding
+
+    async def _excuse(self, body: bytes) -> Answer:
+        """Why there is no answer."""
+        endpoint = self._tenure.endpoint_of_decider
+        if endpoint is None:
+            return await self._answer_here(body)
+        return in_words(
+            SERVICE_UNAVAILABLE, f"kubemacpool cannot decide yet: replica {endpoint}, which decides, does not answer"
+        )
+
+    def _last_word(self, body: bytes, answer: Answer, deadline: float) -> Answer:
+        """When the API server has no time left to ask again, say no with code 503, so that people read why."""
+        uid = decode_uid(body)
+        last = deadline - self._clock.now() < RETRY_AFTER + SPARE_SECONDS
+        if answer.status != SERVICE_UNAVAILABLE or not last or not uid:
+            return answer
+        reason = answer.body.decode().strip()
+        return Answer(200, encode_denied(uid, SERVICE_UNAVAILABLE, "ServiceUnavailable", f"{reason}; try again"))
 
     async def _hand_on(self, endpoint: str, body: bytes, seconds: float) -> Answer:
         try:
