@@ -177,6 +177,7 @@ class Reflector(Generic[ItemT]):
 
     async def _list(self) -> None:
         self._relist_asked.clear()
+        self._list_complete = False  # a list that fails is followed by another one
         asked = len(self._relists)
         self._view.begin_list()
         limit = self._pacing.page_limit
