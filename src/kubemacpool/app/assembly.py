@@ -15,6 +15,7 @@ from kubemacpool.kube.collections import CollectionRead
 from kubemacpool.kube.leases import ClusterLease, lease_resource
 from kubemacpool.kube.reflector import Reflector
 from kubemacpool.kube.resource import Resource
+from kubemacpool.ports.events import Events
 from kubemacpool.ports.forwarding import Peer
 from kubemacpool.service.admitting import PodAdmission
 from kubemacpool.service.catching_up import View
@@ -23,6 +24,7 @@ from kubemacpool.service.electing import Elector, Replica
 from kubemacpool.service.following import POD, PodFollower
 from kubemacpool.service.proving import WatchProver
 from kubemacpool.service.readiness import Readiness
+from kubemacpool.service.reporting import CollisionReporter
 from kubemacpool.service.routing import Router
 from kubemacpool.telemetry.metrics import Metrics
 from kubemacpool.web.endpoints import MUTATE_PODS
@@ -44,6 +46,7 @@ class Surroundings(NamedTuple):
     peer: Peer
     readiness: Readiness
     metrics: Metrics
+    events: Events
     clock: MonotonicClock
 
 
@@ -75,6 +78,7 @@ class Deciding:
         self._lease = Reflector(client, lease_resource(settings.namespace), decode_lease, self.elector)
         admission = PodAdmission(LocalDecider(self.decider, self.elector, clock), around.metrics, clock)
         self.router = Router(MUTATE_PODS, admission.answer, self.elector, around.peer, around.metrics, clock)
+        self._collisions = CollisionReporter(ledger, lambda: self.elector.deciding, around.events)
         around.metrics.follow(ledger)
         around.metrics.follow_election(self.elector, self.decider)
 
@@ -83,4 +87,5 @@ class Deciding:
         tasks.create_task(self._pods.run())
         tasks.create_task(self._lease.run())
         tasks.create_task(self._prover.run())
+        tasks.create_task(self._collisions.run())
         return tasks.create_task(self.elector.run())

@@ -125,7 +125,7 @@ class Process:
                 tasks.create_task(server.sweep())
             tasks.create_task(events.run())
             tasks.create_task(Reflector(client, _range_resource(settings), decode_config_map, ranges).run())
-            around = Surroundings(settings, client, peers, self._readiness, self._metrics, self._clock)
+            around = Surroundings(settings, client, peers, self._readiness, self._metrics, events, self._clock)
             self._deciding = Deciding(await ranges.first_pool(), _endpoint(settings.advertised, port), around)
             self._election = self._deciding.start(tasks)
 
