@@ -50,7 +50,7 @@ class Names(NamedTuple):
     open: frozenset[int]
     seen: dict[str, int]
     last: int | None
-    complete: bool = True
+    complete: bool
 
 
 class Decider:
@@ -123,18 +123,21 @@ class Decider:
             needed: how many more interfaces of waiting requests have no address of the user's choice.
         """
         ledger = self.ledger
-        self._stretch.extend(max(min(LONGEST_STRETCH, ledger.pool.size // POOL_SHARE), 1, needed))
+        named = frozenset(asked)
+        unseen = ledger.pending_count + ledger.suspect_count
+        complete = unseen + len(named) <= MOST_NAMES
+        if not complete:
+            named, needed = frozenset(), 0
+        room = MOST_NAMES - unseen - len(named)
+        self._stretch.resize(min(room, max(self._usual_length, needed)))
         reserved = self._stretch.reserved()
-        early = islice(ledger.coolest(), max(0, needed - len(reserved)))
-        names = self._names((*asked, *reserved, *(address for address, _ in early)))
-        if len(names.open) <= MOST_NAMES:
-            return names
-        return self._names(filter(self.openings.__contains__, reserved))._replace(complete=False)
+        early = islice(ledger.coolest(), max(0, min(room, needed) - len(reserved)))
+        return self._names((*named, *reserved, *(address for address, _ in early)), complete=complete)
 
     def last_names(self) -> Names:
         """What the last write should say, by which we hand over: the stretch is given back (rule 7)."""
         self._stretch.give_back()
-        return self._names(())
+        return self._names((), complete=True)
 
     @property
     def is_short(self) -> bool:
@@ -150,9 +153,15 @@ class Decider:
             self._stretch.begin_anew()
         self.ledger.replace_pool(pool)
 
-    def _names(self, names: Iterable[int]) -> Names:
+    @property
+    def _usual_length(self) -> int:
+        """How many addresses are set aside when nobody waits for more."""
+        return max(1, min(LONGEST_STRETCH, self.ledger.pool.size // POOL_SHARE))
+
+    def _names(self, names: Iterable[int], *, complete: bool) -> Names:
         last = self._stretch.last
-        return Names(frozenset((*names, *self.ledger.unseen())), dict(self.ledger.sighted), last if last >= 0 else None)
+        everything = frozenset((*names, *self.ledger.unseen()))
+        return Names(everything, dict(self.ledger.sighted), last if last >= 0 else None, complete)
 
     def _refusals(self, request: AddressRequest) -> tuple[Refusal, ...]:
         """What is wrong with the addresses that the user gave; each is judged, so that one answer names them all."""

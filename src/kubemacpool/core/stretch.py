@@ -19,17 +19,17 @@ class Stretch:
         """The address that was given last."""
         self._end = NONE_YET
         """The address that was set aside last."""
-        self._extended = 0
-        """How many were set aside after the last extension."""
+        self._set_aside = 0
+        """How many it had when its length was set."""
 
-    def extend(self, length: int) -> None:
-        """Set more addresses aside until there are so many, or no free one is left."""
-        for address in [address for address in self._reserved if not self._is_free(address)]:
-            del self._reserved[address]
+    def resize(self, length: int) -> None:
+        """Have so many addresses set aside, or all that are free; of too many the farthest are given back."""
+        self._reserved = dict.fromkeys(islice(filter(self._is_free, self._reserved), max(0, length)))
+        self._end = next(reversed(self._reserved), self.last)
         for address in islice(self._beyond(), max(0, length - len(self._reserved))):
             self._reserved[address] = None
             self._end = address
-        self._extended = len(self._reserved)
+        self._set_aside = len(self._reserved)
 
     def candidates(self) -> Iterator[int]:
         """Every free address once: those set aside, then the rest of the pool in the order of the search."""
@@ -42,8 +42,8 @@ class Stretch:
 
     @property
     def is_short(self) -> bool:
-        """Whether less than half is left of what was set aside at the last extension."""
-        return 2 * len(self._reserved) < self._extended
+        """Whether less than half is left of what it had when its length was set."""
+        return 2 * len(self._reserved) < self._set_aside
 
     def give(self, address: int) -> None:
         """The address was given to somebody who asked for any."""
@@ -56,7 +56,7 @@ class Stretch:
         """Set nothing aside; go on after the address that was given last."""
         self._reserved.clear()
         self._end = self.last
-        self._extended = 0
+        self._set_aside = 0
 
     def begin_anew(self) -> None:
         """Go on where the first search of the pool begins."""
