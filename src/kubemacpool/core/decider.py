@@ -85,14 +85,15 @@ class Decider:
         if request.dry_run:
             return Granted(addresses)
         granted = [address for address in addresses if address not in request.carried]
-        unnamed = tuple(address for address in granted if address not in self.openings)
+        tacit = self._held_through_others(request, granted)
+        unnamed = tuple(address for address in granted if address not in self.openings and address not in tacit)
         if unnamed:
             return Unnamed(unnamed, request.wanted.count(None))
         for address, wanted in zip(addresses, request.wanted, strict=True):
             if wanted is None:
                 self._stretch.give(address)
         for address in granted:
-            self.ledger.grant(address, request.party, now)
+            self.ledger.grant(address, request.party, now, dependent=request.dependent if address in tacit else None)
         return Granted(addresses)
 
     def take_over(self, names: Iterable[int], last: int | None, now: float) -> None:
@@ -186,10 +187,10 @@ class Decider:
         except AddressError as error:
             return Refusal(interface, address, Fault.UNUSABLE, str(error))
         for holder in self.ledger.holders_of(address):
-            if holder.party != party:
+            if not self.ledger.are_one(holder.party, party):
                 return Refusal(interface, address, Fault.HELD, holder.party)
         grant = self.ledger.pending(address)
-        if grant is not None and grant.party != party:
+        if grant is not None and not self.ledger.are_one(grant.party, party):
             return Refusal(interface, address, Fault.PENDING, grant.party)
         return None
 
@@ -199,6 +200,17 @@ class Decider:
             address
             for address in request.wanted
             if address is not None and address not in request.carried and self.ledger.is_suspect(address)
+        )
+
+    def _held_through_others(self, request: AddressRequest, addresses: Iterable[int]) -> frozenset[int]:
+        """Those that a dependent object may carry because another object of its party does (rule 2)."""
+        dependent = request.dependent
+        if dependent is None:
+            return frozenset()
+        return frozenset(
+            address
+            for address in addresses
+            if any(not dependent.owns(holder.key) for holder in self.ledger.holders_of(address))
         )
 
     def _choose(self, request: AddressRequest) -> list[int | None]:

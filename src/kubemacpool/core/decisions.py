@@ -14,12 +14,15 @@ class AddressRequest(NamedTuple):
         wanted: one item an interface, in the object's order: the address that the user gave, or None for any free one.
         carried: what the object carried before this request (`oldObject` of an update): nothing to decide about these.
         dry_run: decide the same, change nothing (rule 10).
+        dependent: the object itself, as a party of its own, where it lives by another object of the party: a launcher
+            pod by its VirtualMachineInstance. What the party holds through others it is granted without a name.
     """
 
     party: Party
     wanted: tuple[int | None, ...]
     carried: frozenset[int] = frozenset()
     dry_run: bool = False
+    dependent: Party | None = None
 
 
 class Granted(NamedTuple):

@@ -21,11 +21,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from kubemacpool.core.collisions import colliding
 from kubemacpool.core.occupancy import Occupancy
-from kubemacpool.core.parties import Holder, ObjectKey, Party
+from kubemacpool.core.parties import POD, Holder, ObjectKey, Party
 from kubemacpool.core.pool import Pool
 
-GIVEN_EARLY: Final = frozenset({"Pod"})
+GIVEN_EARLY: Final = frozenset({POD})
 """Kinds of party whose released addresses may be given before their cool-down has passed (rule 8).
 
 A VirtualMachine's may not: only the cool-down covers what another of its objects still has in flight (rule 2).
@@ -40,14 +41,22 @@ class Grant:
         party: who may use the address.
         granted_at: when it was last granted.
         admissions: how many admissions of this party may be in flight with the address.
-        known_uid: the uid of the party's own object if it carried the address at the grant already; seeing that one
-            again says nothing about the admission in flight.
+        known_uids: of the objects that carried the address at the grant already, though they might be the one that is
+            awaited; seeing them again says nothing about the admission in flight.
+        dependent: the object that is awaited, as a party of its own, where it is not the party's; such a grant needs no
+            name in the Lease, because others of the party hold the address (rule 2).
     """
 
     party: Party
     granted_at: float
     admissions: int
-    known_uid: str
+    known_uids: frozenset[str] = frozenset()
+    dependent: Party | None = None
+
+    @property
+    def awaited(self) -> Party:
+        """The object that is awaited."""
+        return self.party if self.dependent is None else self.dependent
 
 
 class Cooling(NamedTuple):
@@ -80,7 +89,8 @@ class Ledger:
         self._suspected_at = 0.0
         self._given_early: OrderedDict[int, None] = OrderedDict()  # those of `_cooling` that `coolest` tells
         self._returning: set[int] = set()  # those of the pool that nobody holds and that cannot be given yet
-        self._shared: dict[int, None] = {}  # those that several objects carry
+        self._colliding: dict[int, int] = {}  # those that running objects of several parties carry, and how many
+        self._one: dict[Party, Party] = {}  # parties that count as another one for a while
         self._sighted: dict[str, int] = {}
         self.pool = pool
         self._occupancy = Occupancy(pool.size)
@@ -107,13 +117,13 @@ class Ledger:
         self._holders[holder.key] = holder
         carried = before.addresses if before is not None else ()
         known = frozenset(carried)
+        other_party = before is not None and before.party != holder.party
         for address in holder.addresses:
             if address not in known:
-                others = self._carriers.get(address, ())
-                self._carriers[address] = (*others, holder.key)
-                if others:
-                    self._shared[address] = None
+                self._carriers[address] = (*self._carriers.get(address, ()), holder.key)
                 self._mark(address)
+            if address not in known or other_party:
+                self._judge(address)
             self._settle(address, holder)
         for address in carried:
             if address not in carries:
@@ -141,11 +151,21 @@ class Ledger:
 
     # What the decider does
 
-    def grant(self, address: int, party: Party, now: float) -> None:
-        """Record that an admission with this address may be on its way."""
+    def grant(self, address: int, party: Party, now: float, *, dependent: Party | None = None) -> None:
+        """Record that an admission with this address may be on its way.
+
+        Args:
+            address: which one.
+            party: who may use it.
+            now: seconds on the monotonic clock.
+            dependent: the object in question, where it is not the party's own and others of the party hold the address.
+        """
         earlier = self._pending.pop(address, None)
+        if earlier is not None and earlier.dependent is None:
+            dependent = None  # what has to be named goes on having to be
         admissions = 1 if earlier is None else earlier.admissions + 1
-        self._pending[address] = Grant(party, now, admissions, self._uid_carrying(address, party))
+        known = self._uids_carrying(address, dependent or party)
+        self._pending[address] = Grant(party, now, admissions, known, dependent)
         self._mark(address)
 
     def inherit(self, suspects: Iterable[int], now: float) -> None:
@@ -188,8 +208,10 @@ class Ledger:
         return address in self._suspects
 
     def unseen(self) -> Iterator[int]:
-        """Every address that may be on its way to the cluster: pending or suspect, some of them both."""
-        yield from self._pending
+        """Every address that may be on its way while nobody holds it: pending or suspect, some of them both."""
+        for address, grant in self._pending.items():
+            if grant.dependent is None:
+                yield address
         yield from self._suspects
 
     def oldest_unseen(self) -> float | None:
@@ -237,12 +259,30 @@ class Ledger:
         """Every object seen with an address."""
         return iter(self._holders.values())
 
-    def collisions(self) -> Iterator[tuple[int, int]]:
-        """Every address that several parties carry, and how many objects carry it."""
-        for address in self._shared:
-            holders = list(self.holders_of(address))
-            if len({holder.party for holder in holders}) > 1:
-                yield address, len(holders)
+    def collisions(self) -> Mapping[int, int]:
+        """Every address that running objects of several parties carry, and how many of them do."""
+        return self._colliding
+
+    def colliding(self, address: int) -> list[Holder]:
+        """The running objects that share an address with another party's."""
+        return colliding(self.holders_of(address), self._one_party)
+
+    def are_one(self, party: Party, other: Party) -> bool:
+        """Whether two parties may hold an address together."""
+        return party == other or self._one.get(party, party) == self._one.get(other, other)
+
+    def unite(self, one: Mapping[Party, Party]) -> None:
+        """From now on these parties count as others, and all that did before do not.
+
+        Args:
+            one: by party, the one as which it counts; for those that move from one namespace to another.
+        """
+        moved = self._one.keys() ^ one.keys() | {party for party in one if self._one.get(party) != one[party]}
+        self._one = dict(one)
+        for holder in self._holders.values() if moved else ():
+            if holder.party in moved:
+                for address in holder.addresses:
+                    self._judge(address)
 
     @property
     def held_count(self) -> int:
@@ -284,7 +324,9 @@ class Ledger:
         With several admissions under way the one that was seen need not be the last, so the grant waits for its bound.
         """
         grant = self._pending.get(address)
-        if grant is None or grant.admissions > 1 or grant.known_uid == holder.uid or not grant.party.owns(holder.key):
+        if grant is None or grant.admissions > 1 or holder.uid in grant.known_uids:
+            return
+        if not grant.awaited.owns(holder.key):
             return
         del self._pending[address]
 
@@ -292,8 +334,7 @@ class Ledger:
         left = tuple(other for other in self._carriers[address] if other != holder.key)
         if left:
             self._carriers[address] = left
-            if len(left) == 1:
-                del self._shared[address]
+            self._judge(address)
             return
         del self._carriers[address]
         if self.cool_down > 0:
@@ -301,10 +342,20 @@ class Ledger:
             self._cooling[address] = Cooling(now, holder.party.kind)
         self._mark(address)
 
-    def _uid_carrying(self, address: int, party: Party) -> str:
-        """The uid of the party's own object, if it carries the address now."""
-        key = ObjectKey(party.kind, party.namespace, party.name)
-        return self._holders[key].uid if key in self._carriers.get(address, ()) else ""
+    def _uids_carrying(self, address: int, awaited: Party) -> frozenset[str]:
+        """The uids of those that carry the address now and might be mistaken for the object that is awaited."""
+        return frozenset(holder.uid for holder in self.holders_of(address) if awaited.owns(holder.key))
+
+    def _one_party(self, holder: Holder) -> Party:
+        return self._one.get(holder.party, holder.party)
+
+    def _judge(self, address: int) -> None:
+        """Bring what is known of collisions in line with who carries one address."""
+        number = len(self.colliding(address)) if len(self._carriers[address]) > 1 else 0
+        if number:
+            self._colliding[address] = number
+        else:
+            self._colliding.pop(address, None)
 
     def _mark(self, address: int) -> None:
         """Bring what is looked up by search in line with what is known of one address."""

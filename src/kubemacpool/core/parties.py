@@ -2,6 +2,10 @@
 
 from typing import Final, NamedTuple
 
+POD: Final = "Pod"
+VIRTUAL_MACHINE: Final = "VirtualMachine"
+VIRTUAL_MACHINE_INSTANCE: Final = "VirtualMachineInstance"
+
 MAX_GENERATE_NAME: Final = 58
 """How much of `generateName` comes before the five random characters.
 

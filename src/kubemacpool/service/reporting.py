@@ -50,8 +50,8 @@ class CollisionReporter:
             self._known = {}
             return
         present: dict[int, frozenset[str]] = {}
-        for address, _ in self._ledger.collisions():
-            holders = list(self._ledger.holders_of(address))
+        for address in self._ledger.collisions():
+            holders = self._ledger.colliding(address)
             present[address] = frozenset(holder.uid for holder in holders)
             if present[address] - self._known.get(address, frozenset()):
                 self._tell(address, holders)

@@ -167,7 +167,7 @@ class Collisions(Collector):
             "kmp_mac_collisions", "Objects that share a MAC address, of more than one party.", labels=["mac"]
         )
         count = 0
-        for address, objects in self._ledger.collisions():
+        for address, objects in self._ledger.collisions().items():
             by_address.add_metric([format_address(address)], objects)
             count += 1
         yield by_address

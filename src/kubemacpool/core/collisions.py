@@ -1,0 +1,26 @@
+"""Collisions: running objects of several parties that carry one address.
+
+Pods and VirtualMachineInstances run; a VirtualMachine that is stopped disturbs nobody. A launcher pod stands for its
+VirtualMachineInstance, so the two count once.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from kubemacpool.core.parties import POD, VIRTUAL_MACHINE_INSTANCE, Holder, Party
+
+_RUNNING: Final = frozenset({POD, VIRTUAL_MACHINE_INSTANCE})
+
+
+def colliding(holders: Iterable[Holder], party_of: Callable[[Holder], Party]) -> list[Holder]:
+    """The objects that run and share an address with an object of another party; none where they are all of one.
+
+    Args:
+        holders: all that carry the address.
+        party_of: whose address it is that an object carries; parties that are one are the same here.
+    """
+    running = [holder for holder in holders if holder.key.kind in _RUNNING]
+    if len({party_of(holder) for holder in running}) < 2:  # noqa: PLR2004 (a collision takes two)
+        return []
+    led = {party_of(holder) for holder in running if holder.key.kind == VIRTUAL_MACHINE_INSTANCE}
+    return [holder for holder in running if holder.key.kind != POD or party_of(holder) not in led]
