@@ -25,9 +25,9 @@ async def test_a_foreign_pod_that_cannot_be_read_is_reported_once_by_name_and_th
 ) -> None:
     ignored = f"{namespace}-ignored"
     await cluster.namespace(ignored, {"mutatepods.kubemacpool.io": "ignore"})
-    since = installed.log_size()
+    since = installed.log_ends()
     unreadable = "kubemacpool_unreadable_objects_total{kind=Pod}"
-    figures = await installed.figures()
+    figures = {replica: await installed.figures(replica) for replica in installed.replicas}
     await cluster.made(ignored, pod("before", f'[{{"name":"one","mac":"{block[0]}"}}]'))
     await cluster.made(ignored, pod("broken", broken))
     for number in range(3):  # each of these tells of the pod again
@@ -46,10 +46,11 @@ async def test_a_foreign_pod_that_cannot_be_read_is_reported_once_by_name_and_th
         ) and not any(reply.created for reply in replies)
 
     await eventually(counted, "the pods before and behind it are known as holders")
-    (line,) = installed.log(since, level="warning", namespace=ignored, name="broken")
-    assert line["kind"] == "Pod"
-    assert line["reason"]
-    assert (await installed.figures())[unreadable] == figures.get(unreadable, 0) + 1
+    for replica, before in figures.items():
+        (line,) = installed.log_of(replica, since, level="warning", namespace=ignored, name="broken")
+        assert line["kind"] == "Pod"
+        assert line["reason"]
+        assert (await installed.figures(replica))[unreadable] == before.get(unreadable, 0) + 1
 
 
 async def test_an_address_that_two_pods_share_is_shown_as_long_as_they_do(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.e2e.cluster_client import RANGE, ClusterClient, pod
+from tests.e2e.conftest import range_of
 from tests.e2e.installed import eventually
 
 if TYPE_CHECKING:
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-async def no_rules(cluster: ClusterClient) -> AsyncIterator[None]:
-    """After the test the ConfigMap has its range and nothing else."""
-    yield
+async def use_only_range(cluster: ClusterClient, use_range: UseRange) -> AsyncIterator[UseRange]:
+    """A range may be set, and after the test the ConfigMap has it and nothing else; then it is as it was before."""
+    yield use_range
     await cluster.patch(RANGE, {"data": {"EXCLUDE": None, "START": None}})
 
 
@@ -26,16 +27,15 @@ async def taken_up(installed: Installed, text: str) -> None:
     """Wait until the pool in force reads like this."""
 
     async def in_force() -> bool:
-        return [line["range"] for line in installed.log(event="range taken up")][-1:] == [text]
+        return all(range_of(installed, replica) == text for replica in installed.replicas)
 
-    await eventually(in_force, f"the range {text} is in force")
+    await eventually(in_force, f"the range {text} is in force on every replica")
 
 
-@pytest.mark.usefixtures("no_rules")
 async def test_what_is_excluded_is_never_handed_out_and_may_be_asked_for(
-    cluster: ClusterClient, installed: Installed, namespace: str, block: Block, use_range: UseRange
+    cluster: ClusterClient, installed: Installed, namespace: str, block: Block, use_only_range: UseRange
 ) -> None:
-    await use_range(block[0], block[5])
+    await use_only_range(block[0], block[5])
     await cluster.patch(RANGE, {"data": {"EXCLUDE": f"{block[1]}-{block[2]}, {block[4].upper().replace(':', '-')}"}})
     await taken_up(installed, f"{block[0]}-{block[5]} (less 2 excluded)")
     entries = ",".join('{"name":"one"}' for _ in range(3))
@@ -45,37 +45,24 @@ async def test_what_is_excluded_is_never_handed_out_and_may_be_asked_for(
     await cluster.made(namespace, pod("c", f'[{{"name":"one","mac":"{block[1]}"}}]'))
 
 
-@pytest.mark.usefixtures("no_rules")
 async def test_a_wrong_exclusion_leaves_the_last_good_pool_in_force(
-    cluster: ClusterClient, installed: Installed, namespace: str, block: Block, use_range: UseRange
+    cluster: ClusterClient, installed: Installed, namespace: str, block: Block, use_only_range: UseRange
 ) -> None:
-    await use_range(block[0], block[5])
-    since = installed.log_size()
+    await use_only_range(block[0], block[5])
+    since = installed.log_ends()
     await cluster.patch(RANGE, {"data": {"EXCLUDE": "02:00"}})
-
-    async def told() -> bool:
-        return any(
-            'EXCLUDE "02:00" is neither' in str(line["reason"]) for line in installed.log(since, level="warning")
-        )
-
-    await eventually(told, "the mistake is told")
+    line = await installed.logged(since, event="range not taken up", level="warning")
+    assert 'EXCLUDE "02:00" is neither' in str(line["reason"])
     assert (await cluster.made(namespace, pod("a"))).mac in {block[index] for index in range(6)}
 
 
-@pytest.mark.usefixtures("no_rules")
 async def test_with_start_cluster_the_search_begins_at_a_place_of_the_clusters_own(
-    cluster: ClusterClient, installed: Installed, namespace: str, block: Block, use_range: UseRange
+    cluster: ClusterClient, installed: Installed, namespace: str, block: Block, use_only_range: UseRange
 ) -> None:
-    await use_range(block[0], block[0xFFFE])
+    await use_only_range(block[0], block[0xFFFE])
+    since = installed.log_ends()
     await cluster.patch(RANGE, {"data": {"START": "cluster"}})
-
-    async def begun_elsewhere() -> bool:
-        return (
-            len([1 for line in installed.log(event="range taken up") if line["range"] == f"{block[0]}-{block[0xFFFE]}"])
-            > 1
-        )
-
-    await eventually(begun_elsewhere, "the pool with another beginning is in force")
+    await installed.logged(since, event="range taken up", range=f"{block[0]}-{block[0xFFFE]}")
     macs = [(await cluster.made(namespace, pod(name))).mac for name in ("a", "b")]
     first = int(macs[0].replace(":", ""), 16)
     assert first - block.first > 1, (

@@ -12,7 +12,7 @@ from kubemacpool.ports.deciding import NotDecidingError
 from kubemacpool.ports.errors import OutsideError
 from kubemacpool.service.bounds import LEASE_SECONDS, MARGIN_SECONDS, RENEWAL_SECONDS
 from kubemacpool.service.catching_up import View, catch_up, list_afresh
-from kubemacpool.service.waiting import Wishes, addresses_of, automatic_of, fulfil
+from kubemacpool.service.waiting import Wishes, addresses_of, automatic_of
 from kubemacpool.service.writing import LeaseWriter
 from kubemacpool.wire.lease import LEASE_NAME, LeaseRecord
 
@@ -93,10 +93,9 @@ class Presidency:
 
     async def name(self, addresses: Iterable[int], automatic: int) -> None:
         """Returns when a confirmed write has taken these into account, as `Naming` has it."""
-        done = self._wishes.add(addresses, automatic)
         try:
             async with asyncio.timeout(LEASE_SECONDS):
-                await done
+                await self._wishes.fulfilment(addresses, automatic)
         except TimeoutError:
             raise NotDecidingError(f"Lease {LEASE_NAME} could not be written") from None
 
@@ -124,7 +123,8 @@ class Presidency:
             OutsideError: the write was not made, or its answer was lost; whoever waits for it waits for the next one.
         """
         batch = self._wishes.take()
-        names = self._decider.names(addresses_of(batch), automatic_of(batch))
+        needed = [*self._wishes.granted, *batch]
+        names = self._decider.names(addresses_of(needed), automatic_of(needed))
         self._decider.openings.begin_write(names.open)
         sent = self._clock.now()
         try:
@@ -138,7 +138,7 @@ class Presidency:
         self.renewed_at = sent
         self.confirm(stored)
         if names.complete:
-            fulfil(batch)
+            self._wishes.fulfil(batch)
         else:
             self._wishes.refuse(batch, "too many addresses are on their way to the cluster")
         return stored

@@ -19,25 +19,49 @@ class Wish:
 
 
 class Wishes:
-    """The wishes that no write has taken into account yet."""
+    """The wishes that no write has taken into account yet, and those granted whose request has not gone on yet.
+
+    The latter have to stay named: what a write leaves out is not open any more, and the next write may begin before
+    those who waited for the last one have had their turn.
+    """
 
     def __init__(self) -> None:
         self._waiting: Batch = []
+        self._granted: dict[Wish, None] = {}
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
-    def add(self, addresses: Iterable[int], automatic: int) -> "asyncio.Future[None]":
-        """One more; the future ends with the write that takes it into account."""
+    async def fulfilment(self, addresses: Iterable[int], automatic: int) -> None:
+        """One more; returns when a write has taken it into account.
+
+        Raises:
+            NotDecidingError: none will.
+        """
         wish = Wish(addresses, automatic)
         self._waiting.append(wish)
-        return wish.done
+        try:
+            await wish.done
+        finally:
+            self._granted.pop(wish, None)
 
     def take(self) -> Batch:
         """All that still have somebody waiting for them, to be granted, refused or put back."""
         batch = [wish for wish in self._waiting if not wish.done.done()]
         self._waiting = []
         return batch
+
+    def fulfil(self, batch: Batch) -> None:
+        """The write was confirmed."""
+        for wish in batch:
+            if not wish.done.done():
+                wish.done.set_result(None)
+                self._granted[wish] = None
+
+    @property
+    def granted(self) -> Batch:
+        """Those that a write has taken into account, and whose request has not gone on yet."""
+        return list(self._granted)
 
     def put_back(self, batch: Batch) -> None:
         """The write was not made: the next one is for these too."""
@@ -52,13 +76,6 @@ class Wishes:
     def refuse_all(self, reason: str) -> None:
         """No write will be made for any that wait."""
         self.refuse(self.take(), reason)
-
-
-def fulfil(batch: Batch) -> None:
-    """The write was confirmed."""
-    for wish in batch:
-        if not wish.done.done():
-            wish.done.set_result(None)
 
 
 def addresses_of(batch: Batch) -> Iterable[int]:
