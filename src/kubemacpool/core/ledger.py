@@ -199,6 +199,10 @@ class Ledger:
         for key in self._carriers.get(address, ()):
             yield self._holders[key]
 
+    def holder(self, key: ObjectKey) -> Holder | None:
+        """An object as it was seen last, if it carries addresses."""
+        return self._holders.get(key)
+
     def pending(self, address: int) -> Grant | None:
         """The grant of this address whose object has not been seen yet."""
         return self._pending.get(address)

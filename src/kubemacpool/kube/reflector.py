@@ -147,6 +147,10 @@ class Reflector(Generic[ItemT]):
         self._relist_asked.set()
         await done
 
+    def forget(self) -> None:
+        """Tells of everything as gone. Only when `run` has ended: the kind is not there any more."""
+        self._view.forget_all()
+
     async def run(self) -> None:
         """Follows the resource until cancelled. Ends otherwise only with an error of the listener."""
         while True:

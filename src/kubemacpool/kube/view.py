@@ -79,6 +79,12 @@ class View(Generic[ItemT]):
         self._complaints.pop(key, None)
         self._leave(key)
 
+    def forget_all(self) -> None:
+        """Nothing is there any more."""
+        for key in list(self._present):
+            self._leave(key)
+        self._complaints.clear()
+
     def reach(self, resource_version: int) -> None:
         """Everything up to here has been told."""
         self._listener.reached(resource_version)

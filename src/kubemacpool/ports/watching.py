@@ -42,6 +42,22 @@ class WatchListener(Protocol[ItemT_contra]):
         ...
 
 
+class Watch(Protocol):
+    """Follows one kind, and tells a listener."""
+
+    async def run(self) -> None:
+        """Follow it until cancelled."""
+        ...
+
+    async def relist(self) -> None:
+        """List afresh; returns when a list that began after the call is complete."""
+        ...
+
+    def forget(self) -> None:
+        """The kind is not there any more: tell of everything as gone."""
+        ...
+
+
 class ConsistentRead(Protocol):
     """A read that no cache answers."""
 

@@ -1,37 +1,48 @@
-"""The ledger follows the cluster: what a watch on one kind sees, told to the ledger as holders."""
+"""The ledger follows the cluster: what a watch on one kind sees, told to it as holders."""
 
 import structlog
 
-from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import Holder, ObjectKey, Party
+from kubemacpool.core.population import Population
 from kubemacpool.ports.clock import Clock
 from kubemacpool.ports.measures import Measures
 from kubemacpool.service.progress import ViewProgress
 from kubemacpool.service.readiness import Readiness
+from kubemacpool.wire.carrying import CarriedAddresses
 from kubemacpool.wire.objects import ObjectIdentity
-from kubemacpool.wire.pods import CarriedAddresses
 
-POD = "Pod"
 _log = structlog.get_logger(__name__)
 
 
-class PodFollower:
-    """Tells the ledger which pods carry which addresses (implements `WatchListener[CarriedAddresses]`)."""
+class Follower:
+    """Tells which objects of one kind carry which addresses (implements `WatchListener[CarriedAddresses]`)."""
 
-    def __init__(self, ledger: Ledger, readiness: Readiness, measures: Measures, clock: Clock) -> None:
+    def __init__(
+        self, kind: str, population: Population, readiness: Readiness, measures: Measures, clock: Clock
+    ) -> None:
         self.progress = ViewProgress()
-        self._ledger = ledger
+        self._kind = kind
+        self._population = population
         self._readiness = readiness
         self._measures = measures
         self._clock = clock
         self._faults: dict[str, str] = {}  # by uid, so that each is told once
-        readiness.hinder(POD, "the list of the cluster's pods is not complete yet")
+
+    def begin(self) -> None:
+        """The kind is there, and what there is of it is not known yet: nobody may decide."""
+        self._readiness.hinder(self._kind, f"the list of objects of kind {self._kind} is not complete yet")
+
+    def end(self) -> None:
+        """The kind is not there any more, and so nothing of it is; every object was told as gone."""
+        self.progress.begin_anew()
+        self._readiness.clear(self._kind)
+        _log.info("following no longer", kind=self._kind)
 
     def present(self, identity: ObjectIdentity, item: CarriedAddresses, resource_version: int) -> None:
-        """A pod carries addresses, or something that should have been one."""
-        key = ObjectKey(POD, identity.namespace, identity.name)
+        """An object carries addresses, or something that should have been one."""
+        key = self._key(identity)
         holder = Holder(key, identity.uid, Party(*key), item.addresses)
-        self._ledger.observe(holder, self._clock.now(), resource_version)
+        self._population.see(holder, item.owner, self._clock.now(), resource_version)
         if item.fault:
             if self._faults.get(identity.uid) != item.fault:
                 self._faults[identity.uid] = item.fault
@@ -40,26 +51,28 @@ class PodFollower:
             self._faults.pop(identity.uid, None)
 
     def gone(self, identity: ObjectIdentity) -> None:
-        """A pod was deleted, has completed, or carries nothing any more."""
+        """An object was deleted, has completed, or carries nothing any more."""
         self._faults.pop(identity.uid, None)
-        self._ledger.vanish(ObjectKey(POD, identity.namespace, identity.name), self._clock.now())
+        self._population.gone(self._key(identity), self._clock.now())
 
     def reached(self, resource_version: int) -> None:
-        """The view has come this far; after the first list the ledger is complete."""
+        """The view has come this far; after the first list all are known."""
         if not self.progress.resource_version:
-            self._readiness.clear(POD)
-            _log.info(
-                "following the cluster", kind=POD, resource_version=resource_version, held=self._ledger.held_count
-            )
+            self._readiness.clear(self._kind)
+            held = self._population.ledger.held_count
+            _log.info("following the cluster", kind=self._kind, resource_version=resource_version, held=held)
         self.progress.reached(resource_version)
 
     def unreadable(self, identity: ObjectIdentity, reason: str) -> None:
-        """A pod's addresses cannot be read: they may be in use without our knowing."""
-        self._measures.unreadable(POD)
+        """An object's addresses cannot be read: they may be in use without our knowing."""
+        self._measures.unreadable(self._kind)
         _log.warning(
             "object passed over: its addresses cannot be read",
-            kind=POD,
+            kind=self._kind,
             namespace=identity.namespace,
             name=identity.name,
             reason=reason,
         )
+
+    def _key(self, identity: ObjectIdentity) -> ObjectKey:
+        return ObjectKey(self._kind, identity.namespace, identity.name)

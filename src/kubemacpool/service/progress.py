@@ -24,6 +24,10 @@ class ViewProgress:
             if not future.done():
                 future.set_result(None)
 
+    def begin_anew(self) -> None:
+        """There is no view any more; the next one begins with a list."""
+        self.resource_version = 0
+
     async def until(self, resource_version: int) -> None:
         """Wait until the view has reached this resourceVersion."""
         if resource_version <= self.resource_version:

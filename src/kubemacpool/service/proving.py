@@ -1,6 +1,8 @@
 """Grants whose object was never seen end once the watch is proven to be past the moment of their bound (rule 5)."""
 
 import asyncio
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import structlog
 
@@ -16,13 +18,26 @@ PAUSE = 1.0
 _log = structlog.get_logger(__name__)
 
 
-class WatchProver:
-    """Asks the API server how far the cluster is, waits until the view is as far, and ends what is overdue by then."""
+class Followed(NamedTuple):
+    """One kind: how far its view has come, and how far it is in the cluster."""
 
-    def __init__(self, ledger: Ledger, progress: ViewProgress, newest: ConsistentRead, clock: Clock) -> None:
+    progress: ViewProgress
+    newest: ConsistentRead
+
+
+class WatchProver:
+    """Asks the API server how far the cluster is, waits until the views are as far, and ends what is overdue then."""
+
+    def __init__(self, ledger: Ledger, followed: Callable[[], Iterable[Followed]], clock: Clock) -> None:
+        """Prove nothing yet.
+
+        Args:
+            ledger: where unseen grants are.
+            followed: every kind that the ledger is derived from and that there is at this moment.
+            clock: the process's own.
+        """
         self._ledger = ledger
-        self._progress = progress
-        self._newest = newest
+        self._followed = followed
         self._clock = clock
 
     async def run(self) -> None:
@@ -50,7 +65,11 @@ class WatchProver:
         if oldest is None or oldest + self._ledger.in_flight_bound > moment:
             return
         before = self._ledger.pending_count + self._ledger.suspect_count
-        await self._progress.until(await self._newest.newest_resource_version())
+        await asyncio.gather(*(_proven(each) for each in self._followed()))
         self._ledger.prove(moment)
         after = self._ledger.pending_count + self._ledger.suspect_count
         _log.debug("ended unseen", addresses=before - after, left=after)
+
+
+async def _proven(followed: Followed) -> None:
+    await followed.progress.until(await followed.newest.newest_resource_version())

@@ -1,0 +1,35 @@
+"""The population: every object seen, told to the ledger as a holder of its party."""
+
+from kubemacpool.core.families import Families, OwnerReference
+from kubemacpool.core.ledger import Ledger
+from kubemacpool.core.parties import POD, Holder, ObjectKey
+
+
+class Population:
+    """What exists, as far as addresses are concerned."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.families = Families()
+
+    def see(self, holder: Holder, owner: OwnerReference | None, now: float, version: int) -> None:
+        """An object exists and carries these addresses; whoever belongs to it is of its party from now on.
+
+        Args:
+            holder: the object; whose party it is of is found out here.
+            owner: its controller, where it names one that matters.
+            now: seconds on the monotonic clock.
+            version: its resourceVersion.
+        """
+        key = holder.key
+        relatives = self.families.see(key, holder.uid, owner, heads=key.kind != POD)
+        self.ledger.observe(holder._replace(party=self.families.party_of(key)), now, version)
+        for relative in relatives:
+            known = self.ledger.holder(relative)
+            if known is not None:
+                self.ledger.observe(known._replace(party=self.families.party_of(relative)), now)
+
+    def gone(self, key: ObjectKey, now: float) -> None:
+        """An object is gone, or carries nothing any more."""
+        self.families.gone(key)
+        self.ledger.vanish(key, now)

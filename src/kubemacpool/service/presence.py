@@ -1,0 +1,165 @@
+"""Kinds that may come and go: KubeVirt may be installed later, or removed, while we run."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, Protocol
+
+import structlog
+
+from kubemacpool.ports.catalogue import Catalogue
+from kubemacpool.ports.errors import OutsideError
+from kubemacpool.ports.watching import Watch
+from kubemacpool.service.progress import ViewProgress
+from kubemacpool.service.readiness import Readiness
+
+POLL_SECONDS: Final = 5.0
+"""Between two looks at what the API server serves. A review of a kind that is not followed yet is a reason to look at
+once, so nobody waits for this."""
+
+RETRY_SECONDS: Final = 1.0
+"""Until the next look, after one that was not answered."""
+
+_OBSTACLE: Final = "presence"
+_log = structlog.get_logger(__name__)
+
+
+class KindListener(Protocol):
+    """Whoever listens to a kind that may come and go."""
+
+    progress: ViewProgress
+
+    def begin(self) -> None:
+        """The kind is there; nothing of it has been told yet."""
+        ...
+
+    def end(self) -> None:
+        """The kind is not there any more; everything was told as gone."""
+        ...
+
+
+class OptionalKind:
+    """One kind, followed for as long as the API server serves it."""
+
+    def __init__(self, plural: str, listener: KindListener, watch: Callable[[str], Watch]) -> None:
+        """Follow nothing yet.
+
+        Args:
+            plural: the kind as the API spells it, such as virtualmachines.
+            listener: who is told.
+            watch: makes what follows the collection of a path, and tells the listener.
+        """
+        self.plural = plural
+        self.path: str | None = None
+        """Where it is served; None while it is not."""
+        self._listener = listener
+        self._make = watch
+        self._watch: Watch | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._ended = asyncio.Event()
+
+    @property
+    def progress(self) -> ViewProgress:
+        """How far the view has come."""
+        return self._listener.progress
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything of it is known."""
+        return self.path is not None and self.progress.resource_version > 0
+
+    async def adjust(self, path: str | None, tasks: asyncio.TaskGroup) -> None:
+        """Follow what is served there, or nothing."""
+        if path == self.path:
+            return
+        await self._stop()
+        self.path = path
+        if path is not None:
+            self._listener.begin()
+            self._watch = self._make(path)
+            self._running = tasks.create_task(self._watch.run())
+
+    async def relist(self) -> None:
+        """Returns when a list that began after the call is complete, or there is nothing to list."""
+        watch, ended = self._watch, self._ended
+        if watch is None:
+            return
+        relisted, gone = asyncio.create_task(watch.relist()), asyncio.create_task(ended.wait())
+        try:
+            await asyncio.wait({relisted, gone}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (relisted, gone):
+                task.cancel()
+
+    async def _stop(self) -> None:
+        watch, running = self._watch, self._running
+        if watch is None or running is None:
+            return
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+        self._watch = self._running = None
+        self._ended.set()
+        self._ended = asyncio.Event()
+        watch.forget()
+        self._listener.end()
+
+
+class Presence:
+    """Looks at what the API server serves, and follows what there is of some kinds."""
+
+    def __init__(self, catalogue: Catalogue, kinds: Sequence[OptionalKind], readiness: Readiness) -> None:
+        self._catalogue = catalogue
+        self._kinds = kinds
+        self._readiness = readiness
+        self._asked = asyncio.Event()
+        self._looking: list[asyncio.Future[None]] = []
+        self._trouble = False
+        readiness.hinder(_OBSTACLE, "it is not known yet whether KubeVirt is installed")
+
+    @property
+    def present(self) -> Iterable[OptionalKind]:
+        """The kinds that are followed at this moment."""
+        return [kind for kind in self._kinds if kind.path is not None]
+
+    def look_soon(self) -> None:
+        """Somebody has reason to think that something has changed."""
+        self._asked.set()
+
+    async def look(self) -> None:
+        """Returns when a look that began after the call is complete."""
+        done = asyncio.get_running_loop().create_future()
+        self._looking.append(done)
+        self._asked.set()
+        await done
+
+    async def run(self, tasks: asyncio.TaskGroup) -> None:
+        """Look again and again until cancelled; what follows the kinds runs in this group."""
+        while True:
+            self._asked.clear()
+            waiting, self._looking = self._looking, []
+            try:
+                resources = await self._catalogue.resources()
+            except OutsideError as error:
+                self._looking = waiting + self._looking
+                self._complain(str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            await self._adjust(resources, tasks)
+            for future in waiting:
+                if not future.done():
+                    future.set_result(None)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._asked.wait()
+
+    async def _adjust(self, resources: Mapping[str, str], tasks: asyncio.TaskGroup) -> None:
+        self._trouble = False
+        for kind in self._kinds:
+            await kind.adjust(resources.get(kind.plural), tasks)
+        self._readiness.clear(_OBSTACLE)
+
+    def _complain(self, error: str) -> None:
+        if not self._trouble:
+            _log.warning("the API server does not say which kinds it serves, asking again", error=error)
+        self._trouble = True
