@@ -6,10 +6,10 @@ from typing import Final, NamedTuple
 import structlog
 
 from kubemacpool.service.readiness import Readiness
+from kubemacpool.wire.namespaces import CONFLICT_POLICY
 from kubemacpool.wire.objects import ObjectIdentity
 from kubemacpool.wire.quoting import quoted
 
-CONFLICT_POLICY: Final = "kubemacpool.io/conflict-policy"
 NAMESPACE: Final = "Namespace"
 
 _log = structlog.get_logger(__name__)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from kubemacpool.core.addresses import format_address
 from kubemacpool.core.decisions import Exhausted, Fault, Refusal
 from kubemacpool.core.parties import Party
-from kubemacpool.wire.networks import NETWORKS_ANNOTATION, Selection, describe_short_form
+from kubemacpool.wire.networks import Selection, describe_short_form
 from kubemacpool.wire.quoting import quoted
 
 RANGE_REMEDY = "ConfigMap kubemacpool-mac-range-config (RANGE_START, RANGE_END)"
@@ -16,14 +16,25 @@ def entry(index: int, selections: Sequence[Selection]) -> str:
     return f"entry {index} ({quoted(selections[index].name)})"
 
 
-def annotation_fault(party: Party, fault: str) -> str:
-    """The annotation is not what it should be."""
-    return f"{party}: annotation {NETWORKS_ANNOTATION}: {fault}"
+def field_fault(party: Party, where: str, fault: str) -> str:
+    """A field is not what it should be."""
+    return f"{party}: {where}: {fault}"
 
 
-def refusals(party: Party, selections: Sequence[Selection], found: Sequence[Refusal]) -> str:
-    """Every address that cannot be granted, and why."""
-    return annotation_fault(party, "; ".join(_refusal(selections, refusal) for refusal in found))
+def refusals(labels: Sequence[str], found: Sequence[Refusal]) -> str:
+    """Every address that cannot be granted, and why.
+
+    Args:
+        labels: what each interface of the request is called.
+        found: what is wrong.
+    """
+    return "; ".join(_refusal(labels, refusal) for refusal in found)
+
+
+def conflict(labels: Sequence[str], refusal: Refusal) -> str:
+    """Who has the address that was asked for."""
+    had = "is in use by" if refusal.fault is Fault.HELD else "was granted a moment ago to"
+    return f"{labels[refusal.interface]}: mac {format_address(refusal.address)} {had} {refusal.detail}"
 
 
 def exhausted(party: Party, full: Exhausted) -> str:
@@ -43,8 +54,8 @@ def short_form_warning(value: str) -> str:
     )
 
 
-def _refusal(selections: Sequence[Selection], refusal: Refusal) -> str:
-    where = f"{entry(refusal.interface, selections)}: mac {format_address(refusal.address)}"
+def _refusal(labels: Sequence[str], refusal: Refusal) -> str:
+    where = f"{labels[refusal.interface]}: mac {format_address(refusal.address)}"
     match refusal.fault, refusal.detail:
         case Fault.HELD, holder:
             return f'{where} is in use by {holder}; choose another address, or leave "mac" out to be given a free one'
@@ -54,6 +65,6 @@ def _refusal(selections: Sequence[Selection], refusal: Refusal) -> str:
                 "if that object is never created, the address becomes free by itself"
             )
         case Fault.TWICE, int(other):
-            return f"{where} is that of {entry(other, selections)} too; give each interface an address of its own"
+            return f"{where} is that of {labels[other]} too; give each interface an address of its own"
         case _, reason:
             return f'{where} is {reason}; choose another address, or leave "mac" out to be given a free one'

@@ -1,0 +1,31 @@
+"""Whose pod it is: a launcher pod is created right after the VirtualMachineInstance that it is for."""
+
+import asyncio
+from typing import Final
+
+from kubemacpool.core.families import Families, OwnerReference
+from kubemacpool.core.parties import Party
+from kubemacpool.ports.clock import Clock
+
+PATIENCE: Final = 2.0
+"""Seconds for our view to show the owner; it normally has it within milliseconds."""
+
+PAUSE: Final = 0.02
+"""Seconds between two looks."""
+
+
+class Kinship:
+    """Finds the party of an object by its controller."""
+
+    def __init__(self, families: Families, clock: Clock) -> None:
+        self._families = families
+        self._clock = clock
+
+    async def party_of_owner(self, namespace: str, owner: OwnerReference) -> Party | None:
+        """The party that an object belongs to; None when no such owner shows up, so that it belongs to nobody."""
+        until = self._clock.now() + PATIENCE
+        while True:
+            party = self._families.party_of_owner(namespace, owner)
+            if party is not None or self._clock.now() >= until:
+                return party
+            await asyncio.sleep(PAUSE)
