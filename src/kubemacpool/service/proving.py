@@ -8,6 +8,7 @@ from kubemacpool.core.ledger import Ledger
 from kubemacpool.ports.clock import Clock
 from kubemacpool.ports.errors import OutsideError
 from kubemacpool.ports.watching import ConsistentRead
+from kubemacpool.service.following import POD
 from kubemacpool.service.progress import ViewProgress
 
 PAUSE = 1.0
@@ -50,7 +51,8 @@ class WatchProver:
         if oldest is None or oldest + self._ledger.in_flight_bound > moment:
             return
         before = self._ledger.pending_count + self._ledger.suspect_count
-        await self._progress.until(await self._newest.newest_resource_version())
-        self._ledger.prove(moment)
+        version = await self._newest.newest_resource_version()
+        await self._progress.until(version)
+        self._ledger.prove(moment, {POD: version})
         after = self._ledger.pending_count + self._ledger.suspect_count
         _log.debug("ended unseen", addresses=before - after, left=after)
