@@ -171,11 +171,11 @@ class _Bench:
                     self.idle.append(writing.so_far())
 
     def _create(self, installation: Installation, kind: Kind, clients: int, pods: int) -> Sample:
-        asked = installation.asked()
+        asked_before = installation.asked()
         watched = self._daemons | installation.processes()
         writing = Writing(self._control_plane.api)
         others = Others()
-        before = {name: sum(map(cpu_seconds, pids)) for name, pids in watched.items()}
+        cpu_before = {name: sum(map(cpu_seconds, pids)) for name, pids in watched.items()}
         pki = self._control_plane.layout.pki
         load = send(
             self._load,
@@ -194,30 +194,32 @@ class _Bench:
         )
         # So that following the watch is part of a pod's CPU time.
         time.sleep(self._settle)
-        used = {name: sum(map(cpu_seconds, pids)) - before[name] for name, pids in watched.items()}
+        used = {name: sum(map(cpu_seconds, pids)) - cpu_before[name] for name, pids in watched.items()}
         measured = msgspec.structs.replace(sample(load, used, others), writes=writing.so_far())
-        check_asked(installation, asked, 0 if kind is Kind.PLAIN else pods)
+        asked = [now - before for now, before in zip(installation.asked(), asked_before, strict=True)]
+        check_asked(installation.name, asked, installation.shares(), 0 if kind is Kind.PLAIN else pods)
         delete_all(self._control_plane.api)
         time.sleep(self._settle)
         return measured
 
 
-def check_asked(installation: Installation, before: Sequence[int], pods: int) -> None:
+def check_asked(name: str, asked: Sequence[int], shares: Sequence[float], pods: int) -> None:
     """Make sure that each replica was asked about as many pods as its share is, one more or less.
 
     Args:
-        installation: the replicas.
-        before: what they had been asked before.
-        pods: how many were created since about which they should be asked.
+        name: what was measured.
+        asked: about how many pods each of the replicas was asked.
+        shares: what share of them it should have been asked about.
+        pods: how many there were to be asked about.
 
     Raises:
         BenchError: it was otherwise.
     """
-    asked = [now - earlier for now, earlier in zip(installation.asked(), before, strict=True)]
-    expected = [pods * share for share in installation.shares()]
-    far_off = any(abs(got - wanted) >= 1 for got, wanted in zip(asked, expected, strict=True))
+    far_off = any(abs(got - share * pods) >= 1 for got, share in zip(asked, shares, strict=True))
     if far_off or (asked and sum(asked) != pods):
-        message = f"{installation.name} was asked about {asked} pods of {pods}: what was measured does not count."
+        message = (
+            f"{name}: the replicas were asked about {list(asked)} pods of {pods}: what was measured does not count."
+        )
         raise BenchError(message)
 
 

@@ -125,13 +125,20 @@ class Installed:
     async def alone(self) -> AsyncIterator[None]:
         """One replica only, for what can be seen only where no other is there to answer; afterwards all are back."""
         before = self._plan()
-        self._follow(msgspec.structs.replace(before, replicas=1, strategy="Recreate"))
+        await self._scale(msgspec.structs.replace(before, replicas=1, strategy="Recreate"))
         try:
-            await asyncio.to_thread(self.wait_ready)
             yield
         finally:
-            self._follow(msgspec.structs.replace(self._plan(), replicas=before.replicas, strategy=before.strategy))
-            await asyncio.to_thread(self.wait_ready)
+            await self._scale(msgspec.structs.replace(self._plan(), replicas=before.replicas, strategy=before.strategy))
+
+    async def _scale(self, plan: Plan) -> None:
+        self._follow(plan)
+
+        async def scaled() -> bool:
+            status = self.installation.status()
+            return status is not None and status.wanted == plan.replicas and status.settled(plan.revision)
+
+        await eventually(scaled, f"{plan.replicas} replicas are ready, and no other")
 
     async def begin_restart(self) -> None:
         """End the only replica in good order and start a new one; do not wait until that is ready."""

@@ -20,7 +20,6 @@ LARGEST_PORT: Final = 65_535
 LONGEST_TIME: Final = 7 * 24 * 3600
 """Seconds: a week. Nobody means more; a time in milliseconds would be more."""
 
-UNSPECIFIED: Final = ("0.0.0.0", "::")  # noqa: S104 (listened on, never advertised)
 LOOPBACK: Final = "127.0.0.1"
 """Advertised by a replica that listens on all interfaces and was not told its address: on a developer's machine."""
 
@@ -66,7 +65,7 @@ class Settings:
         """The IP address at which the other replicas reach this one."""
         if self.advertise_address is not None:
             return self.advertise_address
-        return LOOPBACK if self.bind_address in UNSPECIFIED else self.bind_address
+        return LOOPBACK if ipaddress.ip_address(self.bind_address).is_unspecified else self.bind_address
 
     def __post_init__(self) -> None:
         """Check what no type can say.

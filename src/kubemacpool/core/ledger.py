@@ -19,6 +19,7 @@ Moments are seconds on the caller's monotonic clock; they must not decrease from
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from kubemacpool.core.collisions import colliding
@@ -136,18 +137,27 @@ class Ledger:
             for address in holder.addresses:
                 self._release(address, holder, now)
 
-    def prove(self, moment: float) -> None:
-        """End what can no longer come: all that was persisted before `moment` has been observed (rule 5)."""
-        if self._suspects and self._suspected_at + self.in_flight_bound <= moment:
-            cleared, self._suspects = self._suspects, {}
-            for address in cleared:
-                self._mark(address)
-        while self._pending:
-            address, grant = next(iter(self._pending.items()))
-            if grant.granted_at + self.in_flight_bound > moment:
-                return
+    def prove(self, moment: float, reached: Mapping[str, int] = MappingProxyType({})) -> None:
+        """End what can no longer come: all that was persisted before `moment` has been observed (rule 5).
+
+        That can rest on seeing that an object has come and gone. A successor whose view is older would see it come, and
+        take it for a later one of its name: so its view must be as new (rule 3).
+
+        Args:
+            moment: seconds on the monotonic clock.
+            reached: by kind, the resourceVersion by which the view is proven to be past `moment`.
+        """
+        ended = [each for each, grant in self._pending.items() if grant.granted_at + self.in_flight_bound <= moment]
+        for address in ended:
             del self._pending[address]
+        if self._suspects and self._suspected_at + self.in_flight_bound <= moment:
+            ended += self._suspects
+            self._suspects = {}
+        for address in ended:
             self._mark(address)
+        if ended:
+            for kind, version in reached.items():
+                self._sighted[kind] = max(version, self._sighted.get(kind, 0))
 
     # What the decider does
 
@@ -227,7 +237,10 @@ class Ledger:
 
     @property
     def sighted(self) -> Mapping[str, int]:
-        """By kind, the newest resourceVersion of an object seen with addresses: a view as new has seen no less."""
+        """By kind, how new a view must be to have seen all on which it rests that an address is not on its way.
+
+        That is the newest resourceVersion of an object seen with addresses, or by which the view was proven.
+        """
         return self._sighted
 
     def is_free(self, address: int) -> bool:

@@ -37,6 +37,7 @@ from kubemacpool.wire.objects import ObjectIdentity
 __all__ = ["Elector", "Replica"]
 
 _MISSING: Final = "it does not exist"
+_NOBODY: Final = "no replica decides at this moment"
 _STOPPING: Final = "this replica is shutting down"
 
 _log = structlog.get_logger(__name__)
@@ -270,6 +271,8 @@ class Elector:
 
     def _take_note(self, record: LeaseRecord) -> None:
         """This is how the Lease is now."""
+        if record.term < self._known.term:  # another object: terms only grow
+            self._lose("it was deleted and made anew")
         self._known.note(record)
         if self._presidency.ours:
             if record.holder == self._replica.identity and not record.fault:
@@ -307,4 +310,6 @@ class Elector:
             return self._presidency.hindrance() or "; ".join(self._obstacles())
         if self._known.lost_since is not None:
             return f"nobody knows what was granted lately ({LEASE_NAME})"
-        return ELSEWHERE
+        if self._known.others_left > 0:
+            return ELSEWHERE
+        return "; ".join(self._obstacles()) or _NOBODY

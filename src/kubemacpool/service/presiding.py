@@ -131,6 +131,8 @@ class Presidency:
             stored = await self._lease.renew(record, names)
         except OutsideError:
             self._wishes.put_back(batch)
+            if not self.ours:
+                self.refuse(ELSEWHERE)
             raise
         if not self.ours:  # the watch was faster
             self._wishes.refuse(batch, ELSEWHERE)

@@ -21,6 +21,7 @@ _log = structlog.get_logger(__name__)
 class Followed(NamedTuple):
     """One kind: how far its view has come, and how far it is in the cluster."""
 
+    kind: str
     progress: ViewProgress
     newest: ConsistentRead
 
@@ -65,11 +66,13 @@ class WatchProver:
         if oldest is None or oldest + self._ledger.in_flight_bound > moment:
             return
         before = self._ledger.pending_count + self._ledger.suspect_count
-        await asyncio.gather(*(_proven(each) for each in self._followed()))
-        self._ledger.prove(moment)
+        versions = await asyncio.gather(*(_proven(each) for each in self._followed()))
+        self._ledger.prove(moment, dict(versions))
         after = self._ledger.pending_count + self._ledger.suspect_count
         _log.debug("ended unseen", addresses=before - after, left=after)
 
 
-async def _proven(followed: Followed) -> None:
-    await followed.progress.until(await followed.newest.newest_resource_version())
+async def _proven(followed: Followed) -> tuple[str, int]:
+    version = await followed.newest.newest_resource_version()
+    await followed.progress.until(version)
+    return followed.kind, version

@@ -55,7 +55,7 @@ class PeerClient:
                 timeout=timeout,
                 allow_redirects=False,
             ) as response:
-                content = await response.content.read(limits.MAX_BODY)
+                content = await _whole(response.content)
                 retry_after = response.headers.get("Retry-After", "")
                 return Answer(
                     response.status,
@@ -65,3 +65,17 @@ class PeerClient:
                 )
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise PeerError(f"replica {endpoint} gave no answer: {str(error) or type(error).__name__}") from error
+
+
+async def _whole(content: aiohttp.StreamReader) -> bytes:
+    """A body from beginning to end.
+
+    Raises:
+        ValueError: it is greater than any answer of ours.
+    """
+    body = bytearray()
+    async for piece in content.iter_any():
+        body += piece
+        if len(body) > limits.MAX_BODY:
+            raise ValueError(f"more than {limits.MAX_BODY} bytes")
+    return bytes(body)

@@ -5,6 +5,7 @@ annotations. `kubemacpool.io/format` says how those are to be read. A change tha
 raises it (the kinds that `seen` must cover are such a change); one that an earlier program may overlook does not.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final, NamedTuple
 
@@ -78,6 +79,8 @@ class _Lease(msgspec.Struct, gc=False):
 
 
 _leases: Final = msgspec.json.Decoder(_Lease)
+_NUMBER: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
+"""As long as the largest resourceVersion, one of 64 bits."""
 
 
 class _FaultError(ValueError):
@@ -170,7 +173,7 @@ def _record(lease: _Lease) -> LeaseRecord:
 
 
 def _check_format(text: str) -> None:
-    if not (text.isascii() and text.isdecimal()):
+    if _NUMBER.fullmatch(text) is None:
         raise _FaultError(f"annotation {_FORMAT} is {quoted(text)}, which is not a number")
     if int(text) > FORMAT:
         raise _FaultError(f"annotation {_FORMAT} is {text}, and this program understands up to {FORMAT}")
@@ -193,7 +196,7 @@ def _seen(text: str) -> dict[str, int]:
     seen: dict[str, int] = {}
     for part in filter(None, text.split(",")):
         kind, _, version = part.partition("=")
-        if not (version.isascii() and version.isdecimal()):
+        if _NUMBER.fullmatch(version) is None:
             raise _FaultError(f"annotation {_SEEN} has {quoted(part)}, which is no resourceVersion")
         seen[kind] = int(version)
     return seen

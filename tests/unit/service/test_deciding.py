@@ -95,7 +95,7 @@ async def test_who_loses_what_was_named_for_it_again_and_again_is_asked_to_come_
     scene = Scene()
     count = 0
 
-    async def in_vain(_: Iterable[int], __: int) -> None:
+    async def in_vain(addresses: Iterable[int], automatic: int) -> None:  # noqa: ARG001 (as the port has it)
         nonlocal count
         count += 1
 
