@@ -3,45 +3,44 @@
 import asyncio
 import os
 import uuid
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from kubemacpool.app.clock import MonotonicClock
+from kubemacpool.app.population import FollowedCluster
 from kubemacpool.app.settings import Settings
 from kubemacpool.core.decider import Decider
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.pool import Pool
 from kubemacpool.kube.client import ApiClient
-from kubemacpool.kube.collections import CollectionRead
 from kubemacpool.kube.leases import ClusterLease, lease_resource
 from kubemacpool.kube.reflector import Reflector
 from kubemacpool.kube.resource import Resource
 from kubemacpool.ports.events import Events
 from kubemacpool.ports.forwarding import Peer
-from kubemacpool.service.admitting import PodAdmission
-from kubemacpool.service.catching_up import View
 from kubemacpool.service.deciding import LocalDecider
 from kubemacpool.service.electing import Elector, Replica
-from kubemacpool.service.following import POD, PodFollower
+from kubemacpool.service.kinship import Kinship
+from kubemacpool.service.machine_admission import Followed, MachineAdmission
+from kubemacpool.service.pod_admission import Place, PodAdmission
+from kubemacpool.service.policies import NamespacePolicies
 from kubemacpool.service.proving import WatchProver
 from kubemacpool.service.readiness import Readiness
 from kubemacpool.service.reporting import CollisionReporter
 from kubemacpool.service.routing import Router
 from kubemacpool.telemetry.metrics import Metrics
-from kubemacpool.web.endpoints import MUTATE_PODS
+from kubemacpool.web.endpoints import MUTATE_PODS, MUTATE_VIRTUAL_MACHINES
 from kubemacpool.wire.lease import decode_lease
-from kubemacpool.wire.pods import decode_pod
+from kubemacpool.wire.namespaces import decode_namespace
 
-PODS = Resource(
-    "/api/v1/pods",
-    field_selector="status.phase!=Succeeded,status.phase!=Failed",  # a pod that completes is told as gone (rule 8)
-    metadata_only=True,
-)
+NAMESPACES = Resource("/api/v1/namespaces", metadata_only=True)
 
 
 class Surroundings(NamedTuple):
     """What the parts have in common."""
 
     settings: Settings
+    cluster_uid: str
     client: ApiClient
     peer: Peer
     readiness: Readiness
@@ -64,27 +63,44 @@ class Deciding:
         settings, client, clock = around.settings, around.client, around.clock
         ledger = Ledger(pool, in_flight_bound=settings.wait_time, cool_down=settings.cool_down)
         self.decider = Decider(ledger)
-        follower = PodFollower(ledger, around.readiness, around.metrics, clock)
-        self._pods = Reflector(client, PODS, decode_pod, follower)
-        self._prover = WatchProver(ledger, follower.progress, CollectionRead(client, PODS), clock)
+        self._cluster = FollowedCluster(client, ledger, around.readiness, around.metrics, clock)
+        self._prover = WatchProver(ledger, self._cluster.followed, clock)
         self.elector = Elector(
             Replica(f"{os.uname().nodename}_{uuid.uuid4()}", endpoint),
             ClusterLease(client, settings.namespace),
             self.decider,
-            {POD: View(follower.progress, self._pods.relist)},
+            self._cluster.views(),
             lambda: around.readiness.obstacles,
             clock,
         )
         self._lease = Reflector(client, lease_resource(settings.namespace), decode_lease, self.elector)
-        admission = PodAdmission(LocalDecider(self.decider, self.elector, clock), around.metrics, clock)
-        self.router = Router(MUTATE_PODS, admission.answer, self.elector, around.peer, around.metrics, clock)
+        policies = NamespacePolicies(settings.conflict_policy, around.readiness)
+        self._namespaces = Reflector(client, NAMESPACES, decode_namespace, policies)
+        self.routers = self._routers(policies, around)
         self._collisions = CollisionReporter(ledger, lambda: self.elector.deciding, around.events)
         around.metrics.follow(ledger)
         around.metrics.follow_election(self.elector, self.decider)
 
+    def _routers(self, policies: NamespacePolicies, around: Surroundings) -> Mapping[str, Router]:
+        """By the path that the API server asks, who answers there."""
+        metrics, clock = around.metrics, around.clock
+        decider = LocalDecider(self.decider, self.elector, clock)
+        kinship = Kinship(self._cluster.population.families, clock)
+        place = Place(around.cluster_uid, lambda: self.decider.ledger.pool)
+        machines = Followed(lambda: self._cluster.knows_all_machines, self._cluster.presence.look_soon)
+        served = around.settings.served_networks
+        answers = {
+            MUTATE_PODS: PodAdmission(decider, policies, kinship, place, metrics, clock).answer,
+            MUTATE_VIRTUAL_MACHINES: MachineAdmission(decider, policies, machines, served, metrics, clock).answer,
+        }
+        return {
+            path: Router(path, answer, self.elector, around.peer, metrics, clock) for path, answer in answers.items()
+        }
+
     def start(self, tasks: asyncio.TaskGroup) -> "asyncio.Task[None]":
         """Follow the cluster and take part in the election; the task returned ends after `elector.resign`."""
-        tasks.create_task(self._pods.run())
+        self._cluster.start(tasks)
+        tasks.create_task(self._namespaces.run())
         tasks.create_task(self._lease.run())
         tasks.create_task(self._prover.run())
         tasks.create_task(self._collisions.run())

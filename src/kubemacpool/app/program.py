@@ -125,16 +125,16 @@ class Process:
                 tasks.create_task(server.sweep())
             tasks.create_task(events.run())
             tasks.create_task(Reflector(client, _range_resource(settings), decode_config_map, ranges).run())
-            around = Surroundings(settings, client, peers, self._readiness, self._metrics, events, self._clock)
+            around = Surroundings(settings, uid, client, peers, self._readiness, self._metrics, events, self._clock)
             self._deciding = Deciding(await ranges.first_pool(), _endpoint(settings.advertised, port), around)
             self._election = self._deciding.start(tasks)
 
-    async def _answer(self, body: bytes, patience: float | None, *, forwarded: bool) -> Answer:
+    async def _answer(self, path: str, body: bytes, patience: float | None, *, forwarded: bool) -> Answer:
         """Answer a review; before there is a pool, say what is waited for."""
         if self._deciding is None:
             reason = "; ".join(self._readiness.obstacles) or "it has just started"
             return in_words(SERVICE_UNAVAILABLE, f"kubemacpool cannot decide yet: {reason}")
-        return await self._deciding.router.answer(body, patience, forwarded=forwarded)
+        return await self._deciding.routers[path].answer(body, patience, forwarded=forwarded)
 
     def _replace_pool(self, pool: Pool) -> None:
         """The range was changed while running."""

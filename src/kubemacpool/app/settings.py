@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from kubemacpool.service.policies import ConflictPolicy
 from kubemacpool.telemetry.logs import LogFormat, LogLevel
+from kubemacpool.wire.machine_review import NetworkKind
 
 DEFAULT_NAMESPACE: Final = "kubemacpool-system"
 
@@ -44,6 +46,9 @@ class Settings:
         wait_time: seconds for which a grant is kept whose object never appeared: the in-flight bound.
         cool_down: seconds for which a released address is kept back; 0 for not at all.
         drain_delay: seconds between SIGTERM and closing the port, for endpoints to be taken out of the Service.
+        conflict_policy: what happens where a user asks for an address that somebody else holds.
+        pod_network: whether virtual machines get an address also for the pod network with another binding than
+            masquerade; with bridge binding the pod's own address matters to some CNI plugins.
         log_level: the least severe lines that are written.
         log_format: one JSON object a line, or lines for people.
     """
@@ -57,6 +62,8 @@ class Settings:
     wait_time: int = DEFAULT_WAIT_TIME
     cool_down: int = DEFAULT_WAIT_TIME
     drain_delay: int = 3
+    conflict_policy: ConflictPolicy = ConflictPolicy.REJECT
+    pod_network: bool = False
     log_level: LogLevel = "info"
     log_format: LogFormat = "json"
 
@@ -66,6 +73,12 @@ class Settings:
         if self.advertise_address is not None:
             return self.advertise_address
         return LOOPBACK if ipaddress.ip_address(self.bind_address).is_unspecified else self.bind_address
+
+    @property
+    def served_networks(self) -> frozenset[NetworkKind]:
+        """What an interface of a virtual machine has to be bound to in order to be given an address."""
+        served = {NetworkKind.MULTUS, NetworkKind.POD_MASQUERADE}
+        return frozenset(served | {NetworkKind.POD_OTHER} if self.pod_network else served)
 
     def __post_init__(self) -> None:
         """Check what no type can say.

@@ -10,6 +10,7 @@ import typer
 
 from kubemacpool.app.program import StartError, run_manager
 from kubemacpool.app.settings import DEFAULT_NAMESPACE, DEFAULT_WAIT_TIME, IN_FLIGHT_FLOOR, Settings, SettingsError
+from kubemacpool.service.policies import ConflictPolicy
 from kubemacpool.telemetry.logs import LogFormat, LogLevel
 
 _cli = typer.Typer(
@@ -113,6 +114,21 @@ def _manager(  # noqa: PLR0913, PLR0917 (a setting each)
             help="Seconds between SIGTERM and closing the port, for the Service to send its connections elsewhere.",
         ),
     ] = Settings.drain_delay,
+    conflict_policy: Annotated[
+        ConflictPolicy,
+        typer.Option(
+            envvar="KUBEMACPOOL_CONFLICT_POLICY",
+            help="What happens where a user asks for an address that somebody else holds: refuse it, or let it through "
+            "with a warning. A namespace may have its own (annotation kubemacpool.io/conflict-policy).",
+        ),
+    ] = Settings.conflict_policy,
+    pod_network: Annotated[
+        bool,
+        typer.Option(
+            envvar="KUBEMACPOOL_POD_NETWORK",
+            help="Give virtual machines an address also for the pod network with another binding than masquerade.",
+        ),
+    ] = Settings.pod_network,
     log_level: Annotated[
         LogLevel, typer.Option(envvar="KUBEMACPOOL_LOG_LEVEL", help="The least severe lines that are written.")
     ] = "info",
@@ -132,6 +148,8 @@ def _manager(  # noqa: PLR0913, PLR0917 (a setting each)
             wait_time=wait_time,
             cool_down=wait_time if cool_down is None else cool_down,
             drain_delay=drain_delay,
+            conflict_policy=conflict_policy,
+            pod_network=pod_network,
             log_level=log_level,
             log_format=log_format,
         )

@@ -18,18 +18,18 @@ from kubemacpool.service import refusing
 from kubemacpool.service.admission import BAD_REQUEST, UNTOUCHED, Admission, Denial, Verdict, denial_of
 from kubemacpool.service.conflicts import Resolution, decide
 from kubemacpool.service.policies import ConflictPolicy, NamespacePolicies
-from kubemacpool.wire.quoting import quoted
-from kubemacpool.wire.virtualmachines import (
-    Interface,
+from kubemacpool.wire.machine_review import (
+    MAC_POLICY,
+    MachineInterface,
+    MachineReview,
     NetworkKind,
-    VirtualMachineReview,
-    decode_vm_review,
+    decode_machine_review,
     interface_patch,
 )
+from kubemacpool.wire.quoting import quoted
 
 _log = structlog.get_logger(__name__)
 
-MAC_POLICY: Final = "kubemacpool.io/mac-policy"
 _WHERE: Final = "spec.template.spec.domain.devices.interfaces"
 
 
@@ -40,7 +40,7 @@ class Followed(NamedTuple):
     look_soon: Callable[[], None]
 
 
-class MachineAdmission(Admission[VirtualMachineReview]):
+class MachineAdmission(Admission[MachineReview]):
     """Gives the interfaces of virtual machines their addresses."""
 
     kind = VIRTUAL_MACHINE
@@ -61,11 +61,11 @@ class MachineAdmission(Admission[VirtualMachineReview]):
         self._followed = followed
         self._kinds = kinds
 
-    def decode(self, body: bytes) -> VirtualMachineReview:
+    def decode(self, body: bytes) -> MachineReview:
         """Read a review."""
-        return decode_vm_review(body)
+        return decode_machine_review(body)
 
-    async def admit(self, review: VirtualMachineReview, party: Party) -> Verdict:
+    async def admit(self, review: MachineReview, party: Party) -> Verdict:
         """Fill in what is missing, and judge what the user gave."""
         if review.deleting or not review.interfaces:
             return UNTOUCHED
@@ -99,7 +99,7 @@ class MachineAdmission(Admission[VirtualMachineReview]):
         _log.debug("granted", object=str(party), addresses=macs, dry_run=review.dry_run)
         return Verdict("granted", interface_patch(additions) if additions else None, warnings)
 
-    def _wanted(self, review: VirtualMachineReview, had: Mapping[str, int], party: Party) -> dict[int, int | None]:
+    def _wanted(self, review: MachineReview, had: Mapping[str, int], party: Party) -> dict[int, int | None]:
         """By the index of each interface that needs an address or has one: the one it has, had, or None for any."""
         wanted: dict[int, int | None] = {}
         faults: list[str] = []
@@ -120,7 +120,7 @@ class MachineAdmission(Admission[VirtualMachineReview]):
                 wanted[index] = before
         return wanted
 
-    def _resolution(self, review: VirtualMachineReview, party: Party) -> Resolution:
+    def _resolution(self, review: MachineReview, party: Party) -> Resolution:
         if review.operation == "CREATE" and review.mac_policy is not None and review.mac_policy != "keep":
             if review.mac_policy != "reassign":
                 fault = f"annotation {MAC_POLICY} is {quoted(review.mac_policy)}, expected keep or reassign"
@@ -130,11 +130,11 @@ class MachineAdmission(Admission[VirtualMachineReview]):
         return Resolution.ADMIT if policy.conflict is ConflictPolicy.WARN else Resolution.REFUSE
 
 
-def _label(interface: Interface) -> str:
+def _label(interface: MachineInterface) -> str:
     return f"interface {quoted(interface.name)}"
 
 
-def _check_shape(review: VirtualMachineReview, party: Party) -> None:
+def _check_shape(review: MachineReview, party: Party) -> None:
     """Names are unique, and every interface has its network; else nobody could say which address is whose."""
     faults: list[str] = []
     names: set[str] = set()
@@ -148,7 +148,7 @@ def _check_shape(review: VirtualMachineReview, party: Party) -> None:
         raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _WHERE, "; ".join(faults)))
 
 
-def _addresses(interfaces: tuple[Interface, ...]) -> dict[str, int]:
+def _addresses(interfaces: tuple[MachineInterface, ...]) -> dict[str, int]:
     """By name, what interfaces had; what cannot be read is nobody's."""
     found: dict[str, int] = {}
     for interface in interfaces:

@@ -17,10 +17,10 @@ from kubemacpool.service.admission import BAD_REQUEST, UNTOUCHED, Admission, Den
 from kubemacpool.service.conflicts import Resolution, decide
 from kubemacpool.service.kinship import Kinship
 from kubemacpool.service.policies import ConflictPolicy, NamespacePolicies
-from kubemacpool.service.sticky import STICKY, preferred
-from kubemacpool.wire.admission import PodReview, decode_pod_review
+from kubemacpool.service.sticky import preferred
 from kubemacpool.wire.networks import NETWORKS_ANNOTATION, NetworkSelections, NetworksError, parse_networks
 from kubemacpool.wire.patches import annotation_patch
+from kubemacpool.wire.pod_review import STICKY, PodReview, decode_pod_review
 from kubemacpool.wire.quoting import quoted
 
 _log = structlog.get_logger(__name__)

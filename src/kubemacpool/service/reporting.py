@@ -12,16 +12,19 @@ import structlog
 
 from kubemacpool.core.addresses import format_address
 from kubemacpool.core.ledger import Ledger
-from kubemacpool.core.parties import Holder
+from kubemacpool.core.parties import POD, VIRTUAL_MACHINE_INSTANCE, Holder
 from kubemacpool.ports.events import Events, Regarding
-from kubemacpool.service.following import POD
+from kubemacpool.wire.carrying import KUBEVIRT
 
 MAC_COLLISION: Final = "MACCollision"
 
 PAUSE: Final = 1.0
 """Seconds between two looks; a look costs as much as there are collisions."""
 
-_API_VERSIONS: Final[Mapping[str, str]] = {POD: "v1"}
+_API_VERSIONS: Final[Mapping[str, str]] = {POD: "v1", VIRTUAL_MACHINE_INSTANCE: f"{KUBEVIRT}/v1"}
+
+_SHORT: Final[Mapping[str, str]] = {POD: "pod", VIRTUAL_MACHINE_INSTANCE: "vmi"}
+"""As users know the kinds from the messages of the Go implementation."""
 
 _log = structlog.get_logger(__name__)
 
@@ -58,7 +61,7 @@ class CollisionReporter:
         self._known = present
 
     def _tell(self, address: int, holders: list[Holder]) -> None:
-        objects = sorted(f"{key.kind.lower()}/{key.namespace}/{key.name}" for key, *_ in holders)
+        objects = sorted(f"{_SHORT[key.kind]}/{key.namespace}/{key.name}" for key, *_ in holders)
         message = f"MAC {format_address(address)}: Collision between {', '.join(objects)}"
         _log.warning("collision", address=format_address(address), objects=objects)
         for holder in holders:

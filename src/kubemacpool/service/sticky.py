@@ -6,8 +6,6 @@ from typing import Final
 
 from kubemacpool.core.pool import Pool
 
-STICKY: Final = "kubemacpool.io/sticky"
-
 ATTEMPTS: Final = 64
 """Another place is tried when an interface of the same pod has the first one; a pool so small is not worth more."""
 

@@ -12,16 +12,18 @@ from kubemacpool.wire.answers import Answer
 from kubemacpool.wire.durations import DurationError, parse_duration
 
 MUTATE_PODS = "/mutate-pods"
+MUTATE_VIRTUAL_MACHINES = "/mutate-virtualmachines"
 JSON = "application/json"
 
 
 class Reviewing(Protocol):
     """Answers reviews."""
 
-    async def __call__(self, body: bytes, patience: float | None, *, forwarded: bool) -> Answer:
+    async def __call__(self, path: str, body: bytes, patience: float | None, *, forwarded: bool) -> Answer:
         """The answer to one.
 
         Args:
+            path: where it was sent to.
             body: the review.
             patience: seconds after which the API server gives up, None where it did not say.
             forwarded: whether another replica sent it.
@@ -30,18 +32,18 @@ class Reviewing(Protocol):
 
 
 def webhook_routes(answer: Reviewing, obstacles: Callable[[], Sequence[str]]) -> Mapping[Route, Handler]:
-    """The webhook for pods, and the kubelet's probes.
+    """The webhooks, and the kubelet's probes.
 
     Args:
         answer: judges the body of a review.
         obstacles: what keeps this replica from being ready, a sentence each.
     """
 
-    async def mutate_pods(request: web.BaseRequest) -> web.Response:
+    async def mutate(request: web.BaseRequest) -> web.Response:
         if request.content_type != JSON:
             return text(415, f"Content-Type is {request.content_type}; the API server sends {JSON}")
         body = await read_body(request)
-        given = await answer(body, _patience(request), forwarded=FORWARDED in request.headers)
+        given = await answer(request.path, body, _patience(request), forwarded=FORWARDED in request.headers)
         headers = None if given.retry_after is None else {"Retry-After": str(given.retry_after)}
         return web.Response(status=given.status, body=given.body, content_type=given.content_type, headers=headers)
 
@@ -52,7 +54,12 @@ def webhook_routes(answer: Reviewing, obstacles: Callable[[], Sequence[str]]) ->
         found = obstacles()
         return unavailable("\n".join(found)) if found else text(200, "ok")
 
-    return {("POST", MUTATE_PODS): mutate_pods, ("GET", "/healthz"): alive, ("GET", "/readyz"): ready}
+    return {
+        ("POST", MUTATE_PODS): mutate,
+        ("POST", MUTATE_VIRTUAL_MACHINES): mutate,
+        ("GET", "/healthz"): alive,
+        ("GET", "/readyz"): ready,
+    }
 
 
 def metrics_routes(exposition: Callable[[], tuple[bytes, str]]) -> Mapping[Route, Handler]:

@@ -2,11 +2,10 @@
 
 from base64 import b64encode
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from kubemacpool.wire.networks import NETWORKS_ANNOTATION
 from kubemacpool.wire.quoting import quoted
 
 API_VERSION: Final = "admission.k8s.io/v1"
@@ -22,22 +21,14 @@ class ReviewError(ValueError):
     """The body is not a question that we can answer."""
 
 
-class AnnotationsOfInterest(msgspec.Struct, gc=False):
-    """The one annotation that matters to us."""
-
-    networks: str | None = msgspec.field(name=NETWORKS_ANNOTATION, default=None)
-
-
-class PodMetadata(msgspec.Struct, gc=False, rename="camel"):
-    """What the API server knows of a pod at mutating admission: no uid, and with `generateName` no name."""
+class ReviewedMetadata(msgspec.Struct, gc=False, rename="camel"):
+    """What the API server knows of any object at mutating admission: no uid, and with `generateName` no name."""
 
     name: str | None = None
     generate_name: str | None = None
-    annotations: AnnotationsOfInterest | None = None
 
 
-class _Pod(msgspec.Struct, gc=False):
-    metadata: PodMetadata = msgspec.field(default_factory=PodMetadata)
+ObjectT = TypeVar("ObjectT")
 
 
 class _Kind(msgspec.Struct, gc=False):
@@ -45,20 +36,33 @@ class _Kind(msgspec.Struct, gc=False):
     kind: str = ""
 
 
-class _Request(msgspec.Struct, gc=False, rename="camel"):
+class Request(msgspec.Struct, Generic[ObjectT], gc=False, rename="camel"):
+    """The question: may this be done to an object?"""
+
     uid: str
     kind: _Kind
     operation: str
     namespace: str = ""
     name: str = ""
     dry_run: bool | None = None
-    object: _Pod | None = None
+    object: ObjectT | None = None
+    old_object: ObjectT | None = None
 
 
-class _Review(msgspec.Struct, gc=False, rename="camel"):
+class Review(msgspec.Struct, Generic[ObjectT], gc=False, rename="camel"):
+    """The envelope of a question."""
+
     api_version: str
     kind: str
-    request: _Request
+    request: Request[ObjectT]
+
+
+class Expected(NamedTuple):
+    """What is answered at one path."""
+
+    group: str
+    kind: str
+    operations: tuple[str, ...]
 
 
 class _Asked(msgspec.Struct, gc=False):
@@ -69,39 +73,20 @@ class _AnyReview(msgspec.Struct, gc=False):
     request: _Asked
 
 
-class PodReview(NamedTuple):
-    """A pod about to be created.
-
-    Attributes:
-        uid: of the request, to be repeated in the answer. The API server asks again with the same one after a 503.
-        namespace: the pod's; it may be missing in the object, so it is the request's.
-        name: the pod's, or empty when the API server has yet to make one from `generate_name`.
-        generate_name: the prefix of that name.
-        networks: the network-selection annotation; None when the pod has none.
-        dry_run: whether the pod will not be persisted.
-    """
-
-    uid: str
-    namespace: str
-    name: str
-    generate_name: str
-    networks: str | None
-    dry_run: bool
-
-
-_reviews = msgspec.json.Decoder(_Review)
 _any_reviews = msgspec.json.Decoder(_AnyReview)
 _encoder = msgspec.json.Encoder()
 
 
-def decode_pod_review(body: bytes) -> PodReview:
-    """Read the question whether a pod may be created.
+def decode_review(
+    body: bytes, decoder: "msgspec.json.Decoder[Review[ObjectT]]", expected: Expected
+) -> tuple[Request[ObjectT], ObjectT]:
+    """Read a question: the request, and the object that it is about.
 
     Raises:
         ReviewError: when the body is no AdmissionReview of this version, or asks about something else.
     """
     try:
-        review = _reviews.decode(body)
+        review = decoder.decode(body)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise ReviewError(f"the body is not an AdmissionReview: {error}") from error
     if review.kind != "AdmissionReview" or review.api_version != API_VERSION:
@@ -110,23 +95,17 @@ def decode_pod_review(body: bytes) -> PodReview:
             f"expected AdmissionReview of {API_VERSION}"
         )
     request = review.request
-    if request.kind.kind != "Pod" or request.kind.group or request.operation != "CREATE":
-        kind = f"{request.kind.kind}.{request.kind.group}".rstrip(".")
+    asked = request.kind
+    if (asked.group, asked.kind) != (expected.group, expected.kind) or request.operation not in expected.operations:
+        kind = f"{asked.kind}.{asked.group}".rstrip(".")
         raise ReviewError(
-            f"asked about {quoted(request.operation)} of {quoted(kind)}, but only CREATE of Pod is answered here; "
+            f"asked about {quoted(request.operation)} of {quoted(kind)}, but only {' and '.join(expected.operations)} "
+            f"of {expected.kind} is answered here; "
             "correct the rules of MutatingWebhookConfiguration kubemacpool-mutator"
         )
     if request.object is None:
-        raise ReviewError("asked about a Pod, but `request.object` is missing")
-    metadata = request.object.metadata
-    return PodReview(
-        request.uid,
-        request.namespace,
-        metadata.name or request.name,
-        metadata.generate_name or "",
-        metadata.annotations.networks if metadata.annotations is not None else None,
-        bool(request.dry_run),
-    )
+        raise ReviewError(f"asked about a {expected.kind}, but `request.object` is missing")
+    return request, request.object
 
 
 def decode_uid(body: bytes) -> str:

@@ -19,8 +19,11 @@ from kubemacpool.wire.quoting import quoted
 
 LEASE_NAME: Final = "kubemacpool-decider"
 
-FORMAT: Final = 1
-"""How this program writes the annotations, and the newest format that it understands."""
+FORMAT: Final = 2
+"""How this program writes the annotations, and the newest format that it understands.
+
+1: `seen` tells of pods only. 2: it tells of virtual machines and their instances, too.
+"""
 
 _FORMAT: Final = "kubemacpool.io/format"
 _OPEN: Final = "kubemacpool.io/open"

@@ -1,21 +1,19 @@
 """Pods as a watch on their metadata shows them: which addresses each carries."""
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
-from kubemacpool.core.addresses import AddressError, parse_address
-from kubemacpool.wire.admission import AnnotationsOfInterest
-from kubemacpool.wire.networks import NetworksError, parse_networks
+from kubemacpool.core.families import OwnerReference
+from kubemacpool.core.parties import VIRTUAL_MACHINE_INSTANCE
+from kubemacpool.wire.carrying import CarriedAddresses, Reference, controller_of, read_addresses
+from kubemacpool.wire.networks import NETWORKS_ANNOTATION, NetworksError, parse_networks
 from kubemacpool.wire.objects import Decoded, ObjectIdentity, UnreadableObjectError
 from kubemacpool.wire.quoting import quoted
 
 
-class CarriedAddresses(NamedTuple):
-    """The addresses in a pod's annotation, each once; and what in it could not be read, or an empty text."""
-
-    addresses: tuple[int, ...]
-    fault: str = ""
+class _Annotations(msgspec.Struct, gc=False):
+    networks: str | None = msgspec.field(name=NETWORKS_ANNOTATION, default=None)
 
 
 class _Metadata(msgspec.Struct, gc=False, rename="camel"):
@@ -23,7 +21,8 @@ class _Metadata(msgspec.Struct, gc=False, rename="camel"):
     uid: str
     resource_version: str
     namespace: str = ""
-    annotations: AnnotationsOfInterest | None = None
+    annotations: _Annotations | None = None
+    owner_references: list[Reference] | None = None
 
 
 class _Object(msgspec.Struct, gc=False):
@@ -47,24 +46,18 @@ def decode_pod(raw: bytes | msgspec.Raw) -> Decoded[CarriedAddresses]:
     if not networks:
         return Decoded(identity, version, None)
     try:
-        carried = _carried(networks)
+        carried = _carried(networks, controller_of(metadata.owner_references, VIRTUAL_MACHINE_INSTANCE))
     except NetworksError as error:
         raise UnreadableObjectError(identity, version, str(error)) from error
     return Decoded(identity, version, carried)
 
 
-def _carried(networks: str) -> CarriedAddresses | None:
+def _carried(networks: str, owner: OwnerReference | None) -> CarriedAddresses | None:
     selections = parse_networks(networks)
     if selections is None:
         return None
-    addresses: dict[int, None] = {}
-    faults: list[str] = []
-    for index, selection in enumerate(selections.selections):
-        if selection.mac:
-            try:
-                addresses[parse_address(selection.mac)] = None
-            except AddressError as error:
-                faults.append(f"entry {index} ({quoted(selection.name)}): mac {quoted(selection.mac)} is {error}")
-    if not addresses and not faults:
-        return None
-    return CarriedAddresses(tuple(addresses), "; ".join(faults))
+    addresses, fault = read_addresses(
+        (f"entry {index} ({quoted(selection.name)})", selection.mac)
+        for index, selection in enumerate(selections.selections)
+    )
+    return CarriedAddresses(addresses, fault, owner) if addresses or fault else None

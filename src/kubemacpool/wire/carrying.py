@@ -1,0 +1,62 @@
+"""What a followed object tells: which addresses it carries, and whom it belongs to."""
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+import msgspec
+
+from kubemacpool.core.addresses import AddressError, parse_address
+from kubemacpool.core.families import OwnerReference
+from kubemacpool.wire.quoting import quoted
+
+KUBEVIRT: Final = "kubevirt.io"
+"""The API group of virtual machines."""
+
+
+class CarriedAddresses(NamedTuple):
+    """What an object carries.
+
+    Attributes:
+        addresses: each once, in the object's order.
+        fault: what of it could not be read, or an empty text.
+        owner: its controller, where that is an object of KubeVirt.
+    """
+
+    addresses: tuple[int, ...]
+    fault: str = ""
+    owner: OwnerReference | None = None
+
+
+class Reference(msgspec.Struct, gc=False, rename="camel"):
+    """An entry of metadata.ownerReferences (meta/v1)."""
+
+    api_version: str = ""
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+    controller: bool | None = None
+
+
+def controller_of(references: Iterable[Reference] | None, kind: str) -> OwnerReference | None:
+    """The controller of an object, if it is of this kind of KubeVirt."""
+    for reference in references or ():
+        if reference.controller and reference.kind == kind and reference.api_version.startswith(f"{KUBEVIRT}/"):
+            return OwnerReference(reference.kind, reference.name, reference.uid)
+    return None
+
+
+def read_addresses(given: Iterable[tuple[str, str]]) -> tuple[tuple[int, ...], str]:
+    """The addresses that can be read, each once, and what is wrong with the others.
+
+    Args:
+        given: what an address is called there, and its text; an empty text is none.
+    """
+    addresses: dict[int, None] = {}
+    faults: list[str] = []
+    for label, text in given:
+        if text:
+            try:
+                addresses[parse_address(text)] = None
+            except AddressError as error:
+                faults.append(f"{label}: mac {quoted(text)} is {error}")
+    return tuple(addresses), "; ".join(faults)

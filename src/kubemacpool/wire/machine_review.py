@@ -1,0 +1,179 @@
+"""The question whether a VirtualMachine may be as it is, and the patch that gives its interfaces addresses.
+
+Source: kubevirt.io/v1: spec.template.spec.domain.devices.interfaces[] and spec.template.spec.networks[] belong together
+by name.
+"""
+
+import enum
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from kubemacpool.core.parties import VIRTUAL_MACHINE
+from kubemacpool.wire.admission import Expected, Review, ReviewedMetadata, decode_review
+from kubemacpool.wire.carrying import KUBEVIRT
+
+MAC_POLICY: Final = "kubemacpool.io/mac-policy"
+INTERFACES: Final = "/spec/template/spec/domain/devices/interfaces"
+
+
+class NetworkKind(enum.Enum):
+    """What an interface is bound to."""
+
+    MULTUS = "multus"
+    POD_MASQUERADE = "the pod network, by masquerade"
+    POD_OTHER = "the pod network, by another binding"
+    MISSING = "nothing of its name"
+
+
+class MachineInterface(NamedTuple):
+    """One interface.
+
+    Attributes:
+        name: by which it finds its network.
+        mac: the text of its address; empty where it has none.
+        network: what it is bound to.
+        absent: whether it is about to be unplugged (`state: absent`).
+    """
+
+    name: str
+    mac: str
+    network: NetworkKind
+    absent: bool
+
+
+class MachineReview(NamedTuple):
+    """A VirtualMachine about to be created or changed.
+
+    Attributes:
+        uid: of the request.
+        operation: CREATE or UPDATE.
+        namespace: the machine's.
+        name: the machine's, or empty when the API server has yet to make one from `generate_name`.
+        generate_name: the prefix of that name.
+        dry_run: whether nothing will be persisted.
+        deleting: whether it is being deleted.
+        mac_policy: what is to be done about addresses that others hold; None where the annotation is missing.
+        interfaces: in the object's order.
+        old_interfaces: before an update; none at a creation.
+    """
+
+    uid: str
+    operation: str
+    namespace: str
+    name: str
+    generate_name: str
+    dry_run: bool
+    deleting: bool
+    mac_policy: str | None
+    interfaces: tuple[MachineInterface, ...]
+    old_interfaces: tuple[MachineInterface, ...]
+
+
+class _Annotations(msgspec.Struct, gc=False):
+    mac_policy: str | None = msgspec.field(name=MAC_POLICY, default=None)
+
+
+class _Metadata(ReviewedMetadata, gc=False, rename="camel"):
+    annotations: _Annotations | None = None
+    deletion_timestamp: str | None = None
+
+
+class _Interface(msgspec.Struct, gc=False, rename="camel"):
+    name: str = ""
+    mac_address: str | None = None
+    state: str | None = None
+    masquerade: dict[str, Any] | None = None
+
+
+class _Devices(msgspec.Struct, gc=False):
+    interfaces: list[_Interface] | None = None
+
+
+class _Domain(msgspec.Struct, gc=False):
+    devices: _Devices | None = None
+
+
+class _Network(msgspec.Struct, gc=False):
+    name: str = ""
+    multus: dict[str, Any] | None = None
+    pod: dict[str, Any] | None = None
+
+
+class _InstanceSpec(msgspec.Struct, gc=False):
+    domain: _Domain | None = None
+    networks: list[_Network] | None = None
+
+
+class _Template(msgspec.Struct, gc=False):
+    spec: _InstanceSpec | None = None
+
+
+class _Spec(msgspec.Struct, gc=False):
+    template: _Template | None = None
+
+
+class _Machine(msgspec.Struct, gc=False):
+    metadata: _Metadata = msgspec.field(default_factory=_Metadata)
+    spec: _Spec | None = None
+
+
+_EXPECTED: Final = Expected(KUBEVIRT, VIRTUAL_MACHINE, ("CREATE", "UPDATE"))
+_reviews: Final = msgspec.json.Decoder(Review[_Machine])
+_encoder: Final = msgspec.json.Encoder()
+
+
+def decode_machine_review(body: bytes) -> MachineReview:
+    """Read the question whether a VirtualMachine may be created or changed.
+
+    Raises:
+        ReviewError: when the body is no AdmissionReview of this version, or asks about something else.
+    """
+    request, machine = decode_review(body, _reviews, _EXPECTED)
+    metadata = machine.metadata
+    return MachineReview(
+        request.uid,
+        request.operation,
+        request.namespace,
+        metadata.name or request.name,
+        metadata.generate_name or "",
+        bool(request.dry_run),
+        metadata.deletion_timestamp is not None,
+        metadata.annotations.mac_policy if metadata.annotations is not None else None,
+        _interfaces(machine),
+        _interfaces(request.old_object) if request.old_object is not None else (),
+    )
+
+
+def interface_patch(macs: Mapping[int, str]) -> bytes:
+    """A JSON patch (RFC 6902) that gives interfaces their addresses.
+
+    Args:
+        macs: by the interface's index in the object.
+    """
+    return _encoder.encode(
+        [{"op": "add", "path": f"{INTERFACES}/{index}/macAddress", "value": mac} for index, mac in macs.items()]
+    )
+
+
+def _interfaces(machine: _Machine) -> tuple[MachineInterface, ...]:
+    template = machine.spec.template if machine.spec is not None else None
+    spec = template.spec if template is not None else None
+    if spec is None or spec.domain is None or spec.domain.devices is None:
+        return ()
+    networks = {network.name: network for network in spec.networks or ()}
+    return tuple(
+        MachineInterface(
+            each.name, each.mac_address or "", _network_kind(each, networks.get(each.name)), each.state == "absent"
+        )
+        for each in spec.domain.devices.interfaces or ()
+    )
+
+
+def _network_kind(interface: _Interface, network: _Network | None) -> NetworkKind:
+    if network is None:
+        return NetworkKind.MISSING
+    if network.multus is not None:
+        return NetworkKind.MULTUS
+    return NetworkKind.POD_MASQUERADE if interface.masquerade is not None else NetworkKind.POD_OTHER
