@@ -79,7 +79,7 @@ class StoredLease:
             raise ClusterUnavailableError("no connection")
         if record.resource_version != self._existing().resource_version:
             raise ConflictError("it was changed")
-        stored = self.put(record)
+        stored = self.put(record._replace(fault=""))  # every annotation is written anew
         self.writes.append(stored)
         return await self._leave(stored, fate)
 
