@@ -41,7 +41,9 @@ class Knowledge:
         self.record = record
         self._newest = int(record.resource_version)
         self.observed_at = self._clock.now()
-        if record.term > 0 and not record.fault:  # a Lease that nobody has held yet tells nothing of what was granted
+        # A Lease that nobody has held yet tells nothing of what was granted. Nor does one that cannot be read, but its
+        # holder may have granted until now: another wait begins when that one is silent.
+        if record.term > 0:
             self.lost_since = None
 
     def forget(self) -> None:

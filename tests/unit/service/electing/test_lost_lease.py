@@ -127,20 +127,21 @@ async def test_a_lease_replaced_by_hand_is_a_lost_one(watches: bool) -> None:  #
     assert candidate.relists == 1
 
 
-async def test_what_the_watch_tells_late_of_the_time_before_the_loss_does_not_shorten_the_wait() -> None:
+async def test_what_the_watch_tells_late_of_the_time_before_the_loss_changes_nothing() -> None:
     store = StoredLease()
     candidate = Candidate("a", store, watches=False)
     await until_deciding(candidate)
     before = store.record
     assert before is not None
     store.delete()
-    await asyncio.sleep(RENEWAL_SECONDS + MOMENT)
+    await asyncio.sleep(BOUND / 2)
+    store.requests.clear()
     store.tell(candidate.elector, before)
     await asyncio.sleep(MOMENT)
     with pytest.raises(NotDecidingError, match=LOST):
         candidate.elector.check()
-    store.put(VIRGIN)
-    await _nobody_decides_for(BOUND - RENEWAL_SECONDS - 3 * MOMENT, candidate)
+    assert store.requests == []
+    await until_deciding(candidate, within=BOUND / 2 + RENEWAL_SECONDS)
 
 
 async def test_while_the_lease_cannot_be_made_it_is_tried_again_and_again() -> None:
@@ -215,3 +216,40 @@ async def test_a_newer_program_that_comes_back_in_time_ends_the_wait() -> None:
     assert candidate.elector.endpoint_of_decider == "other:8000"
     store.put(HELD._replace(holder="", term=9))
     await until_deciding(candidate, within=2 * MOMENT)
+
+
+async def test_what_a_newer_program_granted_after_it_came_back_is_waited_for_as_well() -> None:
+    store = StoredLease(NEWER._replace(holder=""))
+    candidate = Candidate("a", store)
+    await asyncio.sleep(BOUND / 2)
+    for _ in range(100):
+        store.put(NEWER._replace(term=4))
+        await asyncio.sleep(LEASE_SECONDS / 2)
+    store.put(NEWER._replace(term=4, holder=""))
+    await _nobody_decides_for(BOUND - MOMENT, candidate)
+    await until_deciding(candidate, within=2 * MOMENT)
+
+
+# A cluster restored from a backup, whose resourceVersions begin again at an earlier one
+
+
+async def test_a_decider_learns_from_its_next_write_that_another_has_the_lease_of_the_backup() -> None:
+    store = StoredLease()
+    candidate = Candidate("a", store)
+    await until_deciding(candidate)
+    store.restore(HELD._replace(term=1))
+    await asyncio.sleep(RENEWAL_SECONDS + MOMENT)
+    assert not candidate.deciding
+    assert candidate.elector.endpoint_of_decider == "other:8000"
+
+
+async def test_a_replica_that_stands_by_leaves_the_lease_of_the_backup_to_its_holder() -> None:
+    store = StoredLease(HELD)
+    candidate = Candidate("a", store)
+    await asyncio.sleep(MOMENT)
+    store.restore(HELD)
+    for _ in range(100):
+        store.put(HELD)
+        await asyncio.sleep(LEASE_SECONDS / 5)
+    assert store.writes == []
+    assert candidate.elector.endpoint_of_decider == "other:8000"
