@@ -16,18 +16,33 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from chaos.suspicion import Suspicion
+
 # Between two processes' looks at the clock, and until a loop gets round to looking.
 SLACK_SECONDS = 0.3
+# As the API server and src/kubemacpool/service/deciding.py word it.
+_WEBHOOK_FAILED = "failed calling webhook"
+_TOO_LATE = "context deadline exceeded"
+_SUSPECT = "another replica may have granted"
 
 
 class Cause(StrEnum):
     """Why a create failed."""
 
-    INSIDE = "inside the killed or paused process"
-    DEAD = "sent to a dead endpoint before its removal"
-    SUSPECT = "asked for an address that a killed decider may have granted"
-    API_SERVER = "the API server itself was down"
+    INSIDE = "inside"
+    DEAD = "dead endpoint"
+    SUSPECT = "suspect"
+    API_SERVER = "API server"
     OTHER = "other"
+
+
+MEANINGS = {
+    Cause.INSIDE: "inside the killed or paused process",
+    Cause.DEAD: "sent to a dead endpoint before its removal",
+    Cause.SUSPECT: "asked for an address that an earlier decider may have granted just before it ended",
+    Cause.API_SERVER: "the API server itself was down",
+    Cause.OTHER: "anything else: a fault of the program",
+}
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -39,8 +54,15 @@ class Failure(msgspec.Struct, frozen=True):
     status: int
     """0 where there was no answer."""
     message: str
-    explicit: bool
-    """Whether it asked for an address of its own choice."""
+    explicit: str
+    """The address that it asked for; empty for any."""
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """Why a create failed, and since when that had been so."""
+
+    cause: Cause
+    since: float
 
 
 class Outage(msgspec.Struct):
@@ -50,8 +72,6 @@ class Outage(msgspec.Struct):
     begun: float
     ended: float = math.inf
     """When it went on, or its successor was ready."""
-    decided: bool = False
-    """Whether it was the decider."""
 
 
 class Loss(msgspec.Struct, frozen=True):
@@ -75,21 +95,17 @@ class Window(msgspec.Struct):
 class Attribution:
     """Gives each failed create its cause."""
 
-    def __init__(
-        self, outages: Sequence[Outage], downtimes: Sequence[Window], suspect_seconds: float, timeout_seconds: float
-    ) -> None:
-        """Keep what happened; the sequences may grow.
+    def __init__(self, outages: Sequence[Outage], downtimes: Sequence[Window], suspicion: Suspicion) -> None:
+        """Keep what happened; all three may grow.
 
         Args:
             outages: processes killed and paused.
             downtimes: of the API server.
-            suspect_seconds: how long an address is suspect after a takeover.
-            timeout_seconds: the webhook's time-out.
+            suspicion: which addresses were suspect.
         """
         self._outages = outages
         self._downtimes = downtimes
-        self._suspect_seconds = suspect_seconds
-        self._timeout_seconds = timeout_seconds
+        self._suspicion = suspicion
         self._losses: list[tuple[Loss, Outage]] = []
 
     def learn(self, losses: Iterable[Loss]) -> None:
@@ -99,26 +115,29 @@ class Attribution:
             if outage is not None:
                 self._losses.append((loss, outage))
 
-    def cause(self, failure: Failure) -> Cause:
+    def judge(self, failure: Failure) -> Verdict:
         """Find the cause, and use up the connection that excuses the failure."""
-        if "failed calling webhook" in failure.message:
+        if failure.explicit and _held_up(failure):
+            since = self._suspicion.since(failure.explicit, failure.sent, failure.answered)
+            if since is not None:
+                return Verdict(Cause.SUSPECT, since)
+        if _WEBHOOK_FAILED in failure.message:
             candidates = [entry for entry in self._losses if _explains(entry[0], failure)]
             if candidates:
                 # The API server may name its own end of the connection; else the one that waited is likelier.
                 best = min(candidates, key=lambda entry: (not _named(entry[0], failure), entry[0].asked is None))
                 self._losses.remove(best)
                 loss, outage = best
-                return Cause.DEAD if loss.opened >= outage.begun else Cause.INSIDE
-        elif failure.explicit and "another replica may have granted" in failure.message and self._suspect(failure):
-            return Cause.SUSPECT
-        if any(_overlap(failure, window.begun, window.ended) for window in self._downtimes):
-            return Cause.API_SERVER
-        return Cause.OTHER
+                return Verdict(Cause.DEAD if loss.opened >= outage.begun else Cause.INSIDE, outage.begun)
+        for window in self._downtimes:
+            if _overlap(failure, window.begun, window.ended):
+                return Verdict(Cause.API_SERVER, window.begun)
+        return Verdict(Cause.OTHER, failure.sent)
 
-    def _suspect(self, failure: Failure) -> bool:
-        """Whether a decider was lost so shortly before that its grants may still be suspect."""
-        reach = self._suspect_seconds + 2 * self._timeout_seconds
-        return any(outage.decided and _overlap(failure, outage.begun, outage.begun + reach) for outage in self._outages)
+
+def _held_up(failure: Failure) -> bool:
+    """Whether it was asked to come again until there was no time left."""
+    return _SUSPECT in failure.message or (_WEBHOOK_FAILED in failure.message and _TOO_LATE in failure.message)
 
 
 def _struck(loss: Loss, outage: Outage) -> bool:

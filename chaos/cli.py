@@ -14,6 +14,7 @@ import typer
 import uvloop
 from rich.console import Console
 
+from chaos.causes import Cause
 from chaos.conducting import Conductor, Extent
 from chaos.faults import Kind
 from chaos.load import Plan
@@ -89,8 +90,8 @@ def _say(results: Results, console: Console) -> None:
         console.print(f"DUPLICATE {duplicate.address}: {', '.join(duplicate.holders)}", markup=False)
     for untruth in results.untruths[:MOST_SHOWN]:
         console.print(f"UNTRUE {untruth}", markup=False)
-    for failed in [each for each in results.failed if each.cause == "other"][:MOST_SHOWN]:
-        console.print(f"OTHER during {failed.during}: {failed.failure}", markup=False)
+    for failed in [each for each in results.failed if each.verdict.cause is Cause.OTHER][:MOST_SHOWN]:
+        console.print(f"OTHER during {failed.during or 'no fault'}: {failed.failure}", markup=False)
 
 
 def main() -> None:

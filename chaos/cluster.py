@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 NAMESPACE = "chaos"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
-LEASE = "/apis/coordination.k8s.io/v1/namespaces/kubemacpool-system/leases/kubemacpool-decider"
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/kubemacpool-system/leases"
+LEASE_NAME = "kubemacpool-decider"
 NETWORKS = "k8s.v1.cni.cncf.io/networks"
 ENDPOINT = "kubemacpool.io/endpoint"
+NAMED = "kubemacpool.io/open"
 METADATA_ONLY = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
 # Longer than any create can take, so that it is the API server that gives up.
 REQUEST_SECONDS = 40.0
@@ -103,12 +105,40 @@ class PodList(msgspec.Struct):
 
 
 class _LeaseSpec(msgspec.Struct, rename="camel"):
-    holder_identity: str = ""
+    holder_identity: str | None = None
+    lease_transitions: int | None = None
 
 
-class _Lease(msgspec.Struct):
+class Lease(msgspec.Struct):
+    """Who decides, and which addresses are on their way."""
+
     metadata: _Metadata
     spec: _LeaseSpec = msgspec.field(default_factory=_LeaseSpec)
+
+    @property
+    def resource_version(self) -> int:
+        """How it orders among all that happened."""
+        return int(self.metadata.resource_version)
+
+    @property
+    def holder(self) -> str:
+        """Whose it is; empty while nobody decides."""
+        return self.spec.holder_identity or ""
+
+    @property
+    def term(self) -> int:
+        """How often it has changed hands."""
+        return self.spec.lease_transitions or 0
+
+    @property
+    def endpoint(self) -> str:
+        """Where the holder is reached."""
+        return self.metadata.annotations.get(ENDPOINT, "") if self.holder else ""
+
+    @property
+    def named(self) -> str:
+        """The open addresses, as the annotation has them."""
+        return self.metadata.annotations.get(NAMED, "")
 
 
 class _Selection(msgspec.Struct):
@@ -187,7 +217,6 @@ class Cluster:
         """List every pod, consistently."""
         return await self.get("/api/v1/pods", PodList, {"Accept": METADATA_ONLY.format("List")})
 
-    async def endpoint_of_decider(self) -> str | None:
-        """Where the Lease says that the decider is reached; None while it names nobody."""
-        lease = await self.get(LEASE, _Lease)
-        return lease.metadata.annotations.get(ENDPOINT) or None if lease.spec.holder_identity else None
+    async def lease(self) -> Lease:
+        """Read the Lease."""
+        return await self.get(f"{LEASES}/{LEASE_NAME}", Lease)

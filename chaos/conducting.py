@@ -9,28 +9,34 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from chaos.auditing import Auditor, duplicates_in
-from chaos.causes import Attribution, Loss
+from chaos.causes import Attribution
 from chaos.claims import Claims
 from chaos.cluster import UnexpectedError
-from chaos.faults import Fault, Kind, drawn
-from chaos.following import Follower
+from chaos.faults import drawn
+from chaos.following import LeaseFollower, PodFollower
 from chaos.inflicting import Impossible, Inflicter
 from chaos.load import Load, Plan
 from chaos.results import Episode, FailedCreate, Results
 from chaos.stage import WAIT_SECONDS, WEBHOOK_TIMEOUT_SECONDS, Stage
+from chaos.suspicion import Suspicion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from chaos.causes import Loss
+    from chaos.faults import Fault, Kind
 
 POLL_SECONDS = 0.1
 WARM_UP_SECONDS = 2.0
 # For everybody to be ready after a fault; past it, the next one strikes all the same if two are.
 RECOVERY_SECONDS = 15.0
 LEAST_READY = 2
-# For what was never seen to end, beyond the bound: the proof that a watch is past it comes within seconds.
+# Beyond the bound, until the decider is sure that its watch has passed it: while pods come and go, seconds.
+PROOF_SECONDS = 3.0
+# For what was never seen to end.
 SETTLE_SECONDS = WAIT_SECONDS + 15.0
 AUDIT_SECONDS = 10.0
-QUIET = "no fault"
+QUIET = None
 ADDRESSES = "kubemacpool_addresses{{state={}}}"
 
 
@@ -53,12 +59,12 @@ class Conductor:
         self._progress = progress
         self._auditor = Auditor()
         claims = Claims(float(WAIT_SECONDS))
-        self._follower = Follower(stage.cluster, self._auditor, claims)
+        suspicion = Suspicion(WAIT_SECONDS + PROOF_SECONDS)
+        self._pods = PodFollower(stage.cluster, self._auditor, claims)
+        self._lease = LeaseFollower(stage.cluster, suspicion)
         self._load = Load(stage.cluster, self._auditor, claims, extent.load, extent.seed)
         self._inflicter = Inflicter(stage)
-        self._attribution = Attribution(
-            self._inflicter.outages, self._inflicter.downtimes, WAIT_SECONDS, WEBHOOK_TIMEOUT_SECONDS
-        )
+        self._attribution = Attribution(self._inflicter.outages, self._inflicter.downtimes, suspicion)
         self._episodes: list[Episode] = []
         self._failed: list[FailedCreate] = []
         self._leaks: list[str] = []
@@ -67,23 +73,24 @@ class Conductor:
     async def run(self) -> Results:
         """Do everything, and return what was found."""
         async with asyncio.TaskGroup() as tasks:
-            following = tasks.create_task(self._follower.run())
+            following = [tasks.create_task(each.run()) for each in (self._pods, self._lease)]
             self._began = time.monotonic()
             creating = tasks.create_task(self._load.run())
             await asyncio.sleep(WARM_UP_SECONDS)
-            await self._account(QUIET, QUIET, self._began, 0)
-            faults = drawn(self._extent.seed, self._extent.kinds)
-            while time.monotonic() - self._began < self._extent.seconds:
-                await self._episode(next(faults))
+            await self._account(QUIET, self._began, 0)
+            for fault in drawn(self._extent.seed, self._extent.kinds):
+                if time.monotonic() - self._began >= self._extent.seconds:
+                    break
+                await self._episode(fault)
             before, ending = self._load.creates, time.monotonic()
             self._load.end()
             await creating
-            lasted = time.monotonic() - self._began
-            await self._account(QUIET, QUIET, ending, before)
+            await self._account(QUIET, ending, before)
             await self._settle()
             await self._compare()
-            following.cancel()
-        return self._results(lasted)
+            for task in following:
+                task.cancel()
+        return self._results(ending - self._began)
 
     async def _episode(self, fault: Fault) -> None:
         begun, before = time.monotonic(), self._load.creates
@@ -96,7 +103,7 @@ class Conductor:
         await self._recover()
         # Creates that the fault has struck belong to it, not to the next one.
         await self._load.quiet(time.monotonic())
-        await self._account(str(fault), fault.kind, begun, before)
+        await self._account(fault, begun, before)
 
     async def _inflict(self, fault: Fault) -> None:
         while True:
@@ -124,15 +131,16 @@ class Conductor:
         except UnexpectedError:
             return None
 
-    async def _account(self, fault: str, kind: str, begun: float, before: int) -> None:
+    async def _account(self, fault: Fault | None, begun: float, before: int) -> None:
         """Say what came of a fault: failed creates by cause, and the audit."""
         await asyncio.sleep(POLL_SECONDS)  # for connections that are being given up
         self._attribution.learn(self._take_losses())
         failures: Counter[str] = Counter()
         for failure in self._load.failures:
-            cause = self._attribution.cause(failure)
-            failures[cause] += 1
-            self._failed.append(FailedCreate(cause, fault, failure))
+            verdict = self._attribution.judge(failure)
+            failures[verdict.cause] += 1
+            during = "" if fault is None else fault.kind.value
+            self._failed.append(FailedCreate(verdict, during, verdict.since < begun, failure))
         self._load.failures.clear()
         self._load.check_refusals()
         try:
@@ -146,10 +154,11 @@ class Conductor:
                 if duplicate.address not in known:
                     self._auditor.duplicates.append(duplicate)
         now, creates = time.monotonic(), self._load.creates - before
-        self._episodes.append(Episode(fault, kind, begun - self._began, now - begun, creates, dict(failures)))
+        title = "no fault" if fault is None else str(fault)
+        self._episodes.append(Episode(title, begun - self._began, now - begun, creates, dict(failures)))
         failed = ", ".join(f"{count} {cause}" for cause, count in failures.items()) or "none"
         self._progress(
-            f"{fault}: over after {now - begun:.1f} s; {creates} creates, failed: {failed}; "
+            f"{title}: over after {now - begun:.1f} s; {creates} creates, failed: {failed}; "
             f"duplicates: {len(self._auditor.duplicates)}; pods: {len(self._auditor.live)}"
         )
 
@@ -162,6 +171,7 @@ class Conductor:
         self._progress(f"waiting up to {SETTLE_SECONDS:.0f} s for what was never seen to end")
         until = time.monotonic() + SETTLE_SECONDS
         while True:
+            await self._load.stir()
             self._leaks = await self._unsettled()
             if not self._leaks or time.monotonic() > until:
                 return
@@ -210,5 +220,5 @@ class Conductor:
             duplicates=self._auditor.duplicates,
             untruths=self._load.untruths,
             leaks=self._leaks,
-            watch_gaps=self._follower.gaps,
+            watch_gaps=self._pods.gaps,
         )

@@ -1,36 +1,29 @@
-"""A watch on all pods for as long as the faults last, told to the auditor."""
+"""Watches for as long as the faults last: on all pods, told to the auditor, and on the Lease."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 import time
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import aiohttp
 import msgspec
 
-from chaos.cluster import METADATA_ONLY, OK, PodRecord, UnexpectedError
+from chaos.cluster import LEASE_NAME, LEASES, METADATA_ONLY, Lease, PodRecord, UnexpectedError
+from chaos.watching import BOOKMARK, DELETED, MissedError, events
 
 if TYPE_CHECKING:
     from chaos.auditing import Auditor, Carrier
     from chaos.claims import Claim, Claims
     from chaos.cluster import Cluster
+    from chaos.suspicion import Suspicion
 
+PODS = "/api/v1/pods"
 PAUSE_SECONDS = 0.1
-GONE = 410
 
 
-class _Event(msgspec.Struct):
-    type: Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"]
-    object: msgspec.Raw
-
-
-class _Error(msgspec.Struct):
-    code: int = 0
-
-
-class Follower:
+class PodFollower:
     """Follows every pod; where the watch missed something it says so."""
 
     def __init__(self, cluster: Cluster, auditor: Auditor, claims: Claims) -> None:
@@ -48,9 +41,22 @@ class Follower:
         await self._list()
         while True:
             try:
-                await self._watch()
+                async for what, raw in events(self._cluster, PODS, self._version, METADATA_ONLY.format("")):
+                    self._take(what, msgspec.json.decode(raw, type=PodRecord))
+            except MissedError:
+                self.gaps += 1
+                await self._list_again()
             except (aiohttp.ClientError, OSError, TimeoutError, UnexpectedError):
                 await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _list_again(self) -> None:
+        while True:
+            try:
+                await self._list()
+            except UnexpectedError:
+                await asyncio.sleep(PAUSE_SECONDS)
+            else:
+                return
 
     async def _list(self) -> None:
         listed = await self._cluster.pods()
@@ -62,37 +68,12 @@ class Follower:
         self._version = int(listed.metadata.resource_version)
         self._auditor.replace(carriers, self._version)
 
-    async def _watch(self) -> None:
-        async with self._cluster.session.get(
-            f"{self._cluster.url}/api/v1/pods",
-            params={"watch": "1", "resourceVersion": str(self._version), "allowWatchBookmarks": "true"},
-            headers={"Accept": METADATA_ONLY.format("")},
-            timeout=aiohttp.ClientTimeout(total=None),
-        ) as stream:
-            if stream.status == GONE:
-                await self._relist()
-                return
-            if stream.status != OK:
-                message = f"the watch was answered with {stream.status}"
-                raise UnexpectedError(message)
-            while line := await stream.content.readline():
-                event = msgspec.json.decode(line, type=_Event)
-                if event.type == "ERROR":
-                    if msgspec.json.decode(event.object, type=_Error).code == GONE:
-                        await self._relist()
-                    return
-                self._take(event.type, msgspec.json.decode(event.object, type=PodRecord))
-
-    async def _relist(self) -> None:
-        self.gaps += 1
-        await self._list()
-
     def _take(self, what: str, pod: PodRecord) -> None:
         self._version = pod.resource_version
-        if what == "BOOKMARK":
+        if what == BOOKMARK:
             return
         carrier = pod.carrier()
-        if what == "DELETED":
+        if what == DELETED:
             self._close(carrier.uid)
             self._auditor.gone(carrier.uid)
         else:
@@ -107,3 +88,28 @@ class Follower:
         claim = self._open.pop(uid, None)
         if claim is not None:
             claim.ended = time.monotonic()
+
+
+class LeaseFollower:
+    """Follows the Lease, for what each new decider found in it."""
+
+    def __init__(self, cluster: Cluster, suspicion: Suspicion) -> None:
+        """Follow nothing yet."""
+        self._cluster = cluster
+        self._suspicion = suspicion
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        while True:
+            try:
+                lease = await self._cluster.lease()
+                self._note(lease)
+                async for what, raw in events(self._cluster, LEASES, lease.resource_version):
+                    if what != BOOKMARK:
+                        self._note(msgspec.json.decode(raw, type=Lease))
+            except (MissedError, aiohttp.ClientError, OSError, TimeoutError, UnexpectedError):
+                await asyncio.sleep(PAUSE_SECONDS)
+
+    def _note(self, lease: Lease) -> None:
+        if lease.metadata.name == LEASE_NAME:
+            self._suspicion.learn(lease.term, lease.holder, lease.named, time.monotonic())

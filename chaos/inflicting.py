@@ -43,10 +43,9 @@ class Inflicter:
         """
         match fault.kind:
             case Kind.KILL_DECIDER | Kind.KILL_FOLLOWER:
-                await self._kill(await self._victim(fault), decided=fault.kind is Kind.KILL_DECIDER)
+                await self._kill(await self._victim(fault))
             case Kind.PAUSE_DECIDER | Kind.PAUSE_FOLLOWER:
-                decided = fault.kind is Kind.PAUSE_DECIDER
-                await self._pause(await self._victim(fault), fault.seconds, decided=decided)
+                await self._pause(await self._victim(fault), fault.seconds)
             case Kind.ROLL:
                 await self._roll()
             case Kind.CUT_PEERS:
@@ -75,11 +74,11 @@ class Inflicter:
             raise Impossible
         return candidates[int(fault.draw * len(candidates))]
 
-    async def _kill(self, port: int, *, decided: bool) -> None:
+    async def _kill(self, port: int) -> None:
         process = self._stage.process(port)
         if process is None:
             raise Impossible
-        outage = Outage(port, time.monotonic(), decided=decided)
+        outage = Outage(port, time.monotonic())
         self.outages.append(outage)
         process.send(signal.SIGKILL)
         async with asyncio.timeout(RESTART_SECONDS):
@@ -87,11 +86,11 @@ class Inflicter:
                 await asyncio.sleep(POLL_SECONDS)
         outage.ended = time.monotonic()
 
-    async def _pause(self, port: int, seconds: float, *, decided: bool) -> None:
+    async def _pause(self, port: int, seconds: float) -> None:
         process = self._stage.process(port)
         if process is None:
             raise Impossible
-        outage = Outage(port, time.monotonic(), decided=decided)
+        outage = Outage(port, time.monotonic())
         self.outages.append(outage)
         process.send(signal.SIGSTOP)
         try:

@@ -134,6 +134,12 @@ class Load:
         while any(began <= moment for began in self._under_way.values()):  # noqa: ASYNC110 (clients set no event)
             await asyncio.sleep(PAUSE_SECONDS)
 
+    async def stir(self) -> None:
+        """Create and delete a pod that asks for nothing, so that every watch has something to tell."""
+        manifest = Request("stir", "", "").manifest() | {"metadata": {"name": "stir"}}
+        for method, path, body in (("POST", PODS, manifest), ("DELETE", f"{PODS}/stir?gracePeriodSeconds=0", None)):
+            await self._cluster.ask(method, path, body)
+
     def check_refusals(self) -> None:
         """Check whether refusals told the truth: a moment later, when their holders are known."""
         for message, sent, answered in self._refusals:
@@ -174,9 +180,7 @@ class Load:
         self.counts[outcome] += 1
         if outcome == "failed":
             self.failures.append(
-                Failure(
-                    request.title, answer.sent, answer.answered, answer.status, answer.message, bool(request.explicit)
-                )
+                Failure(request.title, answer.sent, answer.answered, answer.status, answer.message, request.explicit)
             )
         else:
             self.longest = max(self.longest, answer.answered - answer.sent)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from chaos.auditing import Duplicate  # noqa: TC001 (msgspec reads the annotations)
-from chaos.causes import Cause, Failure
+from chaos.causes import Cause, Failure, Verdict
+from chaos.faults import Kind
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-HARMLESS = (Cause.INSIDE, Cause.DEAD, Cause.SUSPECT, Cause.API_SERVER)
+ROLL = Kind.ROLL.value
 LEAST_RATE = 50.0
 
 
@@ -20,7 +22,6 @@ class Episode(msgspec.Struct, frozen=True):
     """One fault, with the time until everybody was well again."""
 
     fault: str
-    kind: str
     begun: float
     """Since the load began."""
     lasted: float
@@ -32,8 +33,11 @@ class Episode(msgspec.Struct, frozen=True):
 class FailedCreate(msgspec.Struct, frozen=True):
     """A create that failed, why, and during what."""
 
-    cause: str
+    verdict: Verdict
     during: str
+    """The kind of the last fault before."""
+    inherited: bool
+    """Whether the cause is older than that fault."""
     failure: Failure
 
 
@@ -71,19 +75,15 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
         """Creates a second, refused and failed ones with them."""
         return sum(self.creates.values()) / self.load_seconds if self.load_seconds else 0.0
 
-    def failures(self, kind: str | None = None) -> dict[str, int]:
-        """Failed creates by cause, of one kind of fault or of all."""
-        counts = dict.fromkeys((cause.value for cause in Cause), 0)
-        for episode in self.episodes:
-            if kind in {None, episode.kind}:
-                for cause, count in episode.failures.items():
-                    counts[cause] += count
-        return counts
+    def failures(self) -> dict[Cause, int]:
+        """Failed creates by cause."""
+        counts = Counter(failed.verdict.cause for failed in self.failed)
+        return {cause: counts[cause] for cause in Cause}
 
     def targets(self) -> list[Target]:
         """Check what has to be so."""
         other = self.failures()[Cause.OTHER]
-        rolling = sum(self.failures("roll").values())
+        rolling = sum(failed.during == ROLL and not failed.inherited for failed in self.failed)
         return [
             Target("no address held by two parties", not self.duplicates, f"{len(self.duplicates)} duplicates"),
             Target("nothing leaked after the bound", not self.leaks, "; ".join(self.leaks) or "nothing"),

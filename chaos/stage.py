@@ -111,8 +111,8 @@ class Stage:
 
     async def decider(self) -> int | None:
         """Webhook port of the replica that decides; None while nobody does, as far as the Lease says."""
-        endpoint = await self.cluster.endpoint_of_decider()
-        return None if endpoint is None else int(endpoint.rpartition(":")[2])
+        endpoint = (await self.cluster.lease()).endpoint
+        return int(endpoint.rpartition(":")[2]) if endpoint else None
 
     def process(self, port: int) -> ProcessId | None:
         """The process of a replica."""

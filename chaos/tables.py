@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 def tables(results: Results) -> Iterator[Table]:
     """Everything, fault by fault, and then the targets."""
-    table = Table(title=f"Faults of seed {results.seed}", title_justify="left", pad_edge=False)
+    table = Table(
+        title=f"Faults of seed {results.seed}, and failed creates by cause", title_justify="left", pad_edge=False
+    )
     table.add_column("fault")
     for heading in ("at s", "took s", "creates", *(cause.value for cause in Cause)):
         table.add_column(heading, justify="right")

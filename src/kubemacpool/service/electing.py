@@ -278,7 +278,10 @@ class Elector:
             if record.holder == self._replica.identity and not record.fault:
                 self._presidency.confirm(record)
             else:
-                _log.warning("the Lease is no longer ours", term=record.term, holder=record.holder, fault=record.fault)
+                if not self._resigning:  # else it may be our own last write, of which the watch tells first
+                    _log.warning(
+                        "the Lease is no longer ours", term=record.term, holder=record.holder, fault=record.fault
+                    )
                 self._presidency.end()
         self._pulse()
 

@@ -26,20 +26,24 @@ class Knowledge:
         """What it says; None while there is none, or while none was told of yet."""
         self.observed_at = clock.now()
         """When that was learnt."""
+        self._newest = 0
         self.lost_since: float | None = None
         """Since when nobody knows what was granted before; None while somebody does."""
         self.says_too_little = False
         """Whether it was lost since we last took it over, and so may not ask for all that has to be seen (rule 4)."""
 
     def is_news(self, record: LeaseRecord) -> bool:
-        """Whether a watch tells of a later state of the Lease than is known."""
-        return self.record is None or int(record.resource_version) > int(self.record.resource_version)
+        """Whether a watch tells of a later state of the Lease than is known, or was before the Lease was deleted."""
+        return int(record.resource_version) > self._newest
 
     def note(self, record: LeaseRecord) -> None:
         """This is how the Lease is now."""
         self.record = record
+        self._newest = int(record.resource_version)
         self.observed_at = self._clock.now()
-        if record.term > 0 and not record.fault:  # a Lease that nobody has held yet tells nothing of what was granted
+        # A Lease that nobody has held yet tells nothing of what was granted. Nor does one that cannot be read, but its
+        # holder may have granted until now: another wait begins when that one is silent.
+        if record.term > 0:
             self.lost_since = None
 
     def forget(self) -> None:

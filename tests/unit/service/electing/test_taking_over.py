@@ -189,6 +189,10 @@ async def test_one_that_loses_the_lease_before_it_has_caught_up_does_not_decide_
     candidate.progress.reached(9)
     await asyncio.sleep(MOMENT)
     assert not candidate.deciding
+    store.put(HELD._replace(term=9, holder="", seen={"Pod": 20}))
+    await asyncio.sleep(MOMENT)
+    assert candidate.elector.term == 10
+    assert not candidate.deciding, "that was another time"
 
 
 async def test_a_lease_that_asks_for_a_kind_which_is_not_followed_is_not_taken_over() -> None:
