@@ -21,12 +21,16 @@ from kubemacpool.app.clock import MonotonicClock
 from kubemacpool.app.settings import DEFAULT_WAIT_TIME
 from kubemacpool.core.decider import Decider
 from kubemacpool.core.decisions import Granted
+from kubemacpool.core.families import Families
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.core.pool import AddressRange, Pool
 from kubemacpool.ports.forwarding import PeerError
-from kubemacpool.service.admitting import PodAdmission
 from kubemacpool.service.deciding import LocalDecider
+from kubemacpool.service.kinship import Kinship
+from kubemacpool.service.pod_admission import Place, PodAdmission
+from kubemacpool.service.policies import ConflictPolicy, NamespacePolicies
+from kubemacpool.service.readiness import Readiness
 from kubemacpool.service.routing import Router
 from kubemacpool.telemetry.logs import configure_logs
 from kubemacpool.telemetry.metrics import Metrics
@@ -118,9 +122,11 @@ async def serve(port: int, tls: ssl.SSLContext) -> None:
     decider = Decider(ledger)
     election = CertainElection(decider)
     cluster = QuickCluster(LocalDecider(decider, election, clock), ledger, clock)
-    admission = PodAdmission(cluster, metrics, clock)
+    policies = NamespacePolicies(ConflictPolicy.REJECT, Readiness())
+    place = Place("", lambda: ledger.pool)
+    admission = PodAdmission(cluster, policies, Kinship(Families(), clock), place, metrics, clock)
     router = Router(MUTATE_PODS, admission.answer, election, NoPeer(), metrics, clock)
-    server = Server(webhook_routes(router.answer, tuple), tls)
+    server = Server(webhook_routes({MUTATE_PODS: router.answer}, tuple), tls)
     await server.start(HOST, port)
     await asyncio.Event().wait()
 

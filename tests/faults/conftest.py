@@ -57,7 +57,7 @@ async def scene(authority_and_server: tuple[bytes, bytes, bytes]) -> AsyncIterat
     async def answer(body: bytes, patience: float | None, *, forwarded: bool) -> Answer:  # noqa: ARG001 (as the router)
         return await scene.answer(body)
 
-    scene.server = Server(webhook_routes(answer, lambda: ()), server_context(certificate, key))
+    scene.server = Server(webhook_routes({"/mutate-pods": answer}, lambda: ()), server_context(certificate, key))
     scene.port = await scene.server.start("127.0.0.1", 0)
     sweeping = asyncio.create_task(scene.server.sweep())
     yield scene

@@ -26,7 +26,7 @@ from kubemacpool.telemetry.logs import configure_logs
 from kubemacpool.telemetry.metrics import Metrics
 from kubemacpool.tls.contexts import client_context, server_context
 from kubemacpool.tls.issuing import service_names
-from kubemacpool.web.endpoints import metrics_routes, webhook_routes
+from kubemacpool.web.endpoints import WEBHOOKS, Reviewing, metrics_routes, webhook_routes
 from kubemacpool.web.peer import PeerClient
 from kubemacpool.web.server import Server
 from kubemacpool.wire.answers import SERVICE_UNAVAILABLE, Answer, in_words
@@ -106,7 +106,7 @@ class Process:
         credentials = await establish_credentials(client, settings.namespace)
         serving = credentials.serving
         tls = server_context(serving.certificate_pem, serving.key_pem)
-        webhook = Server(webhook_routes(self._answer, self._obstacles), tls)
+        webhook = Server(webhook_routes({path: self._answer_at(path) for path in WEBHOOKS}, self._obstacles), tls)
         metrics = Server(metrics_routes(self._metrics.exposition), tls)
         self._servers = (webhook, metrics)
         try:
@@ -129,12 +129,16 @@ class Process:
             self._deciding = Deciding(await ranges.first_pool(), _endpoint(settings.advertised, port), around)
             self._election = self._deciding.start(tasks)
 
-    async def _answer(self, path: str, body: bytes, patience: float | None, *, forwarded: bool) -> Answer:
-        """Answer a review; before there is a pool, say what is waited for."""
-        if self._deciding is None:
-            reason = "; ".join(self._readiness.obstacles) or "it has just started"
-            return in_words(SERVICE_UNAVAILABLE, f"kubemacpool cannot decide yet: {reason}")
-        return await self._deciding.routers[path].answer(body, patience, forwarded=forwarded)
+    def _answer_at(self, path: str) -> Reviewing:
+        """Answers the reviews that are sent to a path; before there is a pool, it says what is waited for."""
+
+        async def answer(body: bytes, patience: float | None, *, forwarded: bool) -> Answer:
+            if self._deciding is None:
+                reason = "; ".join(self._readiness.obstacles) or "it has just started"
+                return in_words(SERVICE_UNAVAILABLE, f"kubemacpool cannot decide yet: {reason}")
+            return await self._deciding.routers[path].answer(body, patience, forwarded=forwarded)
+
+        return answer
 
     def _replace_pool(self, pool: Pool) -> None:
         """The range was changed while running."""

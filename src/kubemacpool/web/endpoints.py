@@ -13,17 +13,17 @@ from kubemacpool.wire.durations import DurationError, parse_duration
 
 MUTATE_PODS = "/mutate-pods"
 MUTATE_VIRTUAL_MACHINES = "/mutate-virtualmachines"
+WEBHOOKS = (MUTATE_PODS, MUTATE_VIRTUAL_MACHINES)
 JSON = "application/json"
 
 
 class Reviewing(Protocol):
     """Answers reviews."""
 
-    async def __call__(self, path: str, body: bytes, patience: float | None, *, forwarded: bool) -> Answer:
+    async def __call__(self, body: bytes, patience: float | None, *, forwarded: bool) -> Answer:
         """The answer to one.
 
         Args:
-            path: where it was sent to.
             body: the review.
             patience: seconds after which the API server gives up, None where it did not say.
             forwarded: whether another replica sent it.
@@ -31,21 +31,13 @@ class Reviewing(Protocol):
         ...
 
 
-def webhook_routes(answer: Reviewing, obstacles: Callable[[], Sequence[str]]) -> Mapping[Route, Handler]:
+def webhook_routes(answers: Mapping[str, Reviewing], obstacles: Callable[[], Sequence[str]]) -> Mapping[Route, Handler]:
     """The webhooks, and the kubelet's probes.
 
     Args:
-        answer: judges the body of a review.
+        answers: by path, what judges the bodies of the reviews that are sent there.
         obstacles: what keeps this replica from being ready, a sentence each.
     """
-
-    async def mutate(request: web.BaseRequest) -> web.Response:
-        if request.content_type != JSON:
-            return text(415, f"Content-Type is {request.content_type}; the API server sends {JSON}")
-        body = await read_body(request)
-        given = await answer(request.path, body, _patience(request), forwarded=FORWARDED in request.headers)
-        headers = None if given.retry_after is None else {"Retry-After": str(given.retry_after)}
-        return web.Response(status=given.status, body=given.body, content_type=given.content_type, headers=headers)
 
     async def alive(_: web.BaseRequest) -> web.Response:
         return text(200, "ok")
@@ -55,8 +47,7 @@ def webhook_routes(answer: Reviewing, obstacles: Callable[[], Sequence[str]]) ->
         return unavailable("\n".join(found)) if found else text(200, "ok")
 
     return {
-        ("POST", MUTATE_PODS): mutate,
-        ("POST", MUTATE_VIRTUAL_MACHINES): mutate,
+        **{("POST", path): _reviewing(answer) for path, answer in answers.items()},
         ("GET", "/healthz"): alive,
         ("GET", "/readyz"): ready,
     }
@@ -70,6 +61,18 @@ def metrics_routes(exposition: Callable[[], tuple[bytes, str]]) -> Mapping[Route
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     return {("GET", "/metrics"): metrics}
+
+
+def _reviewing(answer: Reviewing) -> Handler:
+    async def review(request: web.BaseRequest) -> web.Response:
+        if request.content_type != JSON:
+            return text(415, f"Content-Type is {request.content_type}; the API server sends {JSON}")
+        body = await read_body(request)
+        given = await answer(body, _patience(request), forwarded=FORWARDED in request.headers)
+        headers = None if given.retry_after is None else {"Retry-After": str(given.retry_after)}
+        return web.Response(status=given.status, body=given.body, content_type=given.content_type, headers=headers)
+
+    return review
 
 
 def _patience(request: web.BaseRequest) -> float | None:

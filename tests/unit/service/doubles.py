@@ -5,11 +5,16 @@ import json
 from collections.abc import Iterable, Sequence
 
 from kubemacpool.core.decider import Decider
+from kubemacpool.core.families import Families
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.pool import AddressRange, Pool
-from kubemacpool.ports.deciding import NotDecidingError
+from kubemacpool.ports.deciding import AddressDecider, NotDecidingError
 from kubemacpool.ports.events import Regarding
 from kubemacpool.ports.measures import Forwarding, Outcome
+from kubemacpool.service.kinship import Kinship
+from kubemacpool.service.pod_admission import Place, PodAdmission
+from kubemacpool.service.policies import ConflictPolicy, NamespacePolicies
+from kubemacpool.service.readiness import Readiness
 from kubemacpool.wire.networks import NETWORKS_ANNOTATION
 
 FIRST = 0x02_00_00_00_00_01
@@ -131,6 +136,17 @@ def new_ledger(size: int = 10, cool_down: float = BOUND) -> Ledger:
 def new_decider(size: int = 10, cool_down: float = BOUND) -> Decider:
     """A decider over a small pool."""
     return Decider(new_ledger(size, cool_down))
+
+
+def new_policies(default: ConflictPolicy = ConflictPolicy.REJECT) -> NamespacePolicies:
+    """What is known of namespaces: none has a policy of its own."""
+    return NamespacePolicies(default, Readiness())
+
+
+def new_pod_admission(decider: AddressDecider, measures: KeptMeasures, clock: ManualClock) -> PodAdmission:
+    """Pods of a cluster in which nothing else is known of."""
+    place = Place("the cluster's uid", lambda: small_pool(10))
+    return PodAdmission(decider, new_policies(), Kinship(Families(), clock), place, measures, clock)
 
 
 def pod_review(networks: str | None, *, uid: str = "r1", **metadata: str) -> bytes:

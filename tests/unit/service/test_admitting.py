@@ -7,12 +7,19 @@ from typing import NamedTuple, cast
 import pytest
 from hypothesis import given, settings
 from structlog.testing import capture_logs
-from tests.unit.service.doubles import FIRST, KeptMeasures, ManualClock, NamingAtOnce, new_decider, pod_review
+from tests.unit.service.doubles import (
+    FIRST,
+    KeptMeasures,
+    ManualClock,
+    NamingAtOnce,
+    new_decider,
+    new_pod_admission,
+    pod_review,
+)
 from tests.unit.wire.strategies import REVIEW_BODIES
 
 from kubemacpool.core.decisions import AddressRequest, Decision
 from kubemacpool.core.parties import Holder, ObjectKey, Party
-from kubemacpool.service.admitting import PodAdmission
 from kubemacpool.service.deciding import LocalDecider
 from kubemacpool.wire.answers import Answer
 
@@ -39,7 +46,7 @@ class Webhook:
         decider = new_decider(size, cool_down)
         self.naming = NamingAtOnce(decider)
         self.deciding = LocalDecider(decider, self.naming, self.clock)
-        self.admission = PodAdmission(self.deciding, self.measures, self.clock)
+        self.admission = new_pod_admission(self.deciding, self.measures, self.clock)
         self.ledger = decider.ledger
 
     async def answer(self, body: bytes) -> Answer:

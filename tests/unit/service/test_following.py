@@ -4,10 +4,11 @@ from structlog.testing import capture_logs
 from tests.unit.service.doubles import BOUND, FIRST, KeptMeasures, ManualClock, new_ledger
 
 from kubemacpool.core.parties import Party
-from kubemacpool.service.following import PodFollower
+from kubemacpool.core.population import Population
+from kubemacpool.service.following import Follower
 from kubemacpool.service.readiness import Readiness
+from kubemacpool.wire.carrying import CarriedAddresses
 from kubemacpool.wire.objects import ObjectIdentity
-from kubemacpool.wire.pods import CarriedAddresses
 
 if TYPE_CHECKING:
     from kubemacpool.core.ledger import Ledger
@@ -23,7 +24,8 @@ class Scene:
         self.readiness = Readiness()
         self.measures = KeptMeasures()
         self.clock = ManualClock()
-        self.follower = PodFollower(self.ledger, self.readiness, self.measures, self.clock)
+        self.follower = Follower("Pod", Population(self.ledger), self.readiness, self.measures, self.clock)
+        self.follower.begin()
 
     def holders(self, address: int) -> list[str]:
         """Who carries an address."""
@@ -73,7 +75,7 @@ def test_a_pod_that_was_never_told_may_be_gone() -> None:
 
 def test_the_end_of_the_first_list_clears_the_obstacle_once() -> None:
     scene = Scene()
-    assert list(scene.readiness.obstacles) == ["the list of the cluster's pods is not complete yet"]
+    assert list(scene.readiness.obstacles) == ["the list of objects of kind Pod is not complete yet"]
     scene.follower.present(POD, CarriedAddresses((FIRST,)), 1)
     assert list(scene.readiness.obstacles) != []
     with capture_logs() as logs:

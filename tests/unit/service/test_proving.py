@@ -9,7 +9,7 @@ from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.ports.errors import ClusterUnavailableError, OutsideError, RefusedError
 from kubemacpool.service import proving
 from kubemacpool.service.progress import ViewProgress
-from kubemacpool.service.proving import WatchProver
+from kubemacpool.service.proving import Followed, WatchProver
 
 PARTY = Party("Pod", "default", "a")
 
@@ -22,7 +22,7 @@ class Scene:
         self.ledger = new_ledger()
         self.progress = ViewProgress()
         self.read = ScriptedRead(answers)
-        self.prover = WatchProver(self.ledger, self.progress, self.read, self.clock)
+        self.prover = WatchProver(self.ledger, lambda: [Followed("Pod", self.progress, self.read)], self.clock)
         self.ledger.grant(FIRST, PARTY, self.clock.now())
 
 

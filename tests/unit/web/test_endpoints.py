@@ -52,7 +52,7 @@ def _review(body: bytes, query: str = "", **headers: str) -> web.Request:
 )
 async def test_the_answer_to_a_review_goes_out_as_it_was_given(answer: Answer, expected: Reply) -> None:
     webhook = Webhook(answer)
-    routes = webhook_routes(webhook.answer, tuple)
+    routes = webhook_routes({"/mutate-pods": webhook.answer}, tuple)
     assert _reply(await routes["POST", "/mutate-pods"](_review(b'{"a":1}'))) == expected
     assert webhook.asked == [(b'{"a":1}', None, False)]
 
@@ -64,19 +64,21 @@ async def test_the_patience_of_the_api_server_is_told_as_far_as_it_can_be_read(
     query: str, patience: float | None
 ) -> None:
     webhook = Webhook(Answer(200, b"{}"))
-    await webhook_routes(webhook.answer, tuple)["POST", "/mutate-pods"](_review(b"{}", query))
+    await webhook_routes({"/mutate-pods": webhook.answer}, tuple)["POST", "/mutate-pods"](_review(b"{}", query))
     assert webhook.asked == [(b"{}", patience, False)]
 
 
 async def test_a_review_from_another_replica_is_told_as_such() -> None:
     webhook = Webhook(Answer(200, b"{}"))
-    await webhook_routes(webhook.answer, tuple)["POST", "/mutate-pods"](_review(b"{}", **{FORWARDED: "1"}))
+    await webhook_routes({"/mutate-pods": webhook.answer}, tuple)["POST", "/mutate-pods"](
+        _review(b"{}", **{FORWARDED: "1"})
+    )
     assert webhook.asked == [(b"{}", None, True)]
 
 
 async def test_readiness_names_every_obstacle_and_liveness_none() -> None:
     obstacles = ["no range", "no pods"]
-    routes = webhook_routes(Webhook(Answer(200, b"")).answer, lambda: obstacles)
+    routes = webhook_routes({"/mutate-pods": Webhook(Answer(200, b"")).answer}, lambda: obstacles)
     request = make_mocked_request("GET", "/readyz")
     assert _reply(await routes["GET", "/readyz"](request)) == Reply(503, b"no range\nno pods\n", "text/plain", "1")
     assert _reply(await routes["GET", "/healthz"](request)) == Reply(200, b"ok\n", "text/plain", None)

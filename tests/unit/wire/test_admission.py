@@ -8,14 +8,13 @@ from tests.unit.wire.strategies import REVIEW_BODIES, TEXTS
 
 from kubemacpool.wire.admission import (
     MAX_WARNING,
-    PodReview,
     ReviewError,
-    decode_pod_review,
     decode_uid,
     encode_allowed,
     encode_denied,
 )
 from kubemacpool.wire.networks import NETWORKS_ANNOTATION
+from kubemacpool.wire.pod_review import PodReview, decode_pod_review
 
 Review = dict[str, object]
 

@@ -3,9 +3,10 @@ import json
 import msgspec
 import pytest
 
+from kubemacpool.wire.carrying import CarriedAddresses
 from kubemacpool.wire.networks import NETWORKS_ANNOTATION
 from kubemacpool.wire.objects import Decoded, ObjectIdentity, UnreadableObjectError
-from kubemacpool.wire.pods import CarriedAddresses, decode_pod
+from kubemacpool.wire.pods import decode_pod
 
 IDENTITY = ObjectIdentity("ns1", "samplepod", "u1")
 
