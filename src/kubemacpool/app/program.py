@@ -12,6 +12,7 @@ import uvloop
 from kubemacpool.app.assembly import Deciding, Surroundings
 from kubemacpool.app.clock import MonotonicClock
 from kubemacpool.app.credentials import SERVICES, establish_credentials, learn_cluster_uid
+from kubemacpool.app.loop import Loop
 from kubemacpool.app.settings import IN_FLIGHT_FLOOR, Settings
 from kubemacpool.core.pool import Pool
 from kubemacpool.kube.client import ApiClient
@@ -54,7 +55,7 @@ def run_manager(settings: Settings) -> None:
         config = load_in_cluster(clock) if settings.kubeconfig is None else load_kubeconfig(settings.kubeconfig, clock)
     except ClusterConfigError as error:
         raise StartError(f"{error} (setting: --kubeconfig or KUBECONFIG)") from error
-    uvloop.run(Process(settings, config, clock).run())
+    uvloop.run(Process(settings, config, clock).run(), loop_factory=Loop)
 
 
 class Process:

@@ -92,7 +92,7 @@ class Router:
         if patience is None:
             patience = PATIENCE_SECONDS
         arrived = self._clock.now()
-        answer = await self._attempt(body, min(HOLD_SECONDS, patience))
+        answer = await self._attempt(body, max(min(HOLD_SECONDS, patience - SPARE_SECONDS), SPARE_SECONDS))
         if answer is not None and answer.status != SERVICE_UNAVAILABLE:
             return answer
         deadline = self._deadlines.of(body, arrived, patience)
