@@ -106,7 +106,7 @@ def test_a_watch_tells_which_lease_it_is_and_its_version() -> None:
 
 
 FAULTS = {
-    "a newer format": ({"format": "2"}, "kubemacpool.io/format is 2, and this program understands up to 1"),
+    "a newer format": ({"format": "3"}, "kubemacpool.io/format is 3, and this program understands up to 2"),
     "no number for a format": ({"format": "one"}, 'kubemacpool.io/format is "one", which is not a number'),
     "a format in other digits": ({"format": "\u0661"}, "which is not a number"),
     "an empty format": ({"format": ""}, 'kubemacpool.io/format is "", which is not a number'),
@@ -247,7 +247,7 @@ def test_neighbours_are_named_as_a_range(named: tuple[int, ...], text: str) -> N
 def test_the_annotations_say_their_format_and_what_is_not_known_is_taken_away() -> None:
     record = VIRGIN._replace(seen={"VirtualMachine": 7, "Pod": 12})
     assert json.loads(lease_patch(record, RENEWED, None))["metadata"]["annotations"] == {
-        "kubemacpool.io/format": "1",
+        "kubemacpool.io/format": "2",
         "kubemacpool.io/open": "",
         "kubemacpool.io/seen": "Pod=12,VirtualMachine=7",
         "kubemacpool.io/last": None,
