@@ -98,3 +98,32 @@ REVIEW_PARTS = st.fixed_dictionaries(
 REVIEW_BODIES = st.one_of(
     st.binary(max_size=60), VALUES.map(str.encode), REVIEW_PARTS.map(lambda review: json.dumps(review).encode())
 )
+
+_KUBEVIRT_KEYS = st.sampled_from(
+    [
+        "template",
+        "spec",
+        "domain",
+        "devices",
+        "interfaces",
+        "networks",
+        "name",
+        "macAddress",
+        "state",
+        "masquerade",
+        "multus",
+        "pod",
+        "sendTo",
+        "receive",
+        "migrationID",
+        "vmiName",
+        "phase",
+        "metadata",
+    ]
+)
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(_KUBEVIRT_KEYS | TEXTS, values, max_size=4),
+    max_leaves=12,
+)
+"""Any JSON, with many of the keys by which KubeVirt's objects are read."""

@@ -1,0 +1,127 @@
+"""Who belongs to whom: told by controller references, believed once the controller was seen with that uid."""
+
+from itertools import permutations
+
+import pytest
+
+from kubemacpool.core.families import Families, OwnerReference
+from kubemacpool.core.parties import ObjectKey, Party
+
+VM = ObjectKey("VirtualMachine", "ns", "vm")
+VMI = ObjectKey("VirtualMachineInstance", "ns", "vm")
+LAUNCHER = ObjectKey("Pod", "ns", "virt-launcher-vm-abc")
+MACHINE = Party(*VM)
+
+TO_VM = OwnerReference("VirtualMachine", "vm", "uid-vm")
+TO_VMI = OwnerReference("VirtualMachineInstance", "vm", "uid-vmi")
+
+
+def _see(families: Families, key: ObjectKey) -> list[ObjectKey]:
+    match key:
+        case ObjectKey(kind="VirtualMachine"):
+            return families.see(key, "uid-vm", None, heads=True)
+        case ObjectKey(kind="VirtualMachineInstance"):
+            return families.see(key, "uid-vmi", TO_VM, heads=True)
+        case _:
+            return families.see(key, "uid-launcher", TO_VMI, heads=False)
+
+
+def _family() -> Families:
+    families = Families()
+    for key in (VM, VMI, LAUNCHER):
+        _see(families, key)
+    return families
+
+
+@pytest.mark.parametrize("order", list(permutations((VM, VMI, LAUNCHER))), ids=lambda order: "-".join(map(str, order)))
+def test_machine_instance_and_launcher_pod_are_one_party_in_whatever_order_they_are_seen(
+    order: tuple[ObjectKey, ...],
+) -> None:
+    families = Families()
+    told: dict[ObjectKey, Party] = {}
+    for key in order:
+        for changed in (key, *_see(families, key)):
+            told[changed] = families.party_of(changed)
+    assert told == dict.fromkeys((VM, VMI, LAUNCHER), MACHINE)
+
+
+def test_what_is_told_again_changes_nobody() -> None:
+    families = _family()
+    assert [_see(families, key) for key in (VM, VMI, LAUNCHER)] == [[], [], []]
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        OwnerReference("VirtualMachine", "vm", "uid-other"),
+        OwnerReference("VirtualMachine", "other", "uid-vm"),
+        OwnerReference("VirtualMachineInstance", "vm", "uid-vm"),
+    ],
+    ids=["another uid", "another name", "another kind"],
+)
+def test_a_forged_reference_makes_nobody_family(forged: OwnerReference) -> None:
+    families = Families()
+    _see(families, VM)
+    families.see(VMI, "uid-vmi", forged, heads=True)
+    assert families.party_of(VMI) == Party(*VMI)
+    assert families.party_of_owner("ns", forged) is None
+
+
+def test_a_reference_into_another_namespace_makes_nobody_family() -> None:
+    families = _family()
+    assert families.party_of_owner("elsewhere", TO_VM) is None
+
+
+def test_an_instance_without_a_machine_leads_its_own_launcher_pods() -> None:
+    families = Families()
+    families.see(VMI, "uid-vmi", None, heads=True)
+    _see(families, LAUNCHER)
+    assert families.party_of(LAUNCHER) == families.party_of(VMI) == Party(*VMI)
+
+
+def test_an_instance_that_is_orphaned_is_a_party_of_its_own_and_takes_its_pods_with_it() -> None:
+    families = _family()
+    families.gone(VM)
+    assert families.see(VMI, "uid-vmi", None, heads=True) == [LAUNCHER]
+    assert families.party_of(LAUNCHER) == Party(*VMI)
+
+
+def test_those_whose_machine_is_gone_are_its_party_for_as_long_as_they_exist() -> None:
+    families = _family()
+    families.gone(VM)
+    assert families.party_of(VMI) == families.party_of(LAUNCHER) == MACHINE
+    families.gone(VMI)
+    assert families.party_of(LAUNCHER) == MACHINE
+    families.gone(LAUNCHER)
+    assert families.party_of_owner("ns", TO_VM) is None
+    assert families.party_of_owner("ns", TO_VMI) is None
+
+
+def test_a_machine_that_is_created_again_under_its_name_is_the_same_party_as_what_is_left_of_the_one_before() -> None:
+    families = _family()
+    families.see(VM, "uid-vm-2", None, heads=True)
+    assert families.party_of(VM) == families.party_of(VMI) == MACHINE
+
+
+def test_nothing_is_remembered_of_objects_that_are_gone() -> None:
+    families = _family()
+    for key in (LAUNCHER, VM, VMI):
+        families.gone(key)
+    families.gone(VM)
+    assert not families._members
+    assert not families._heads
+    assert not families._children
+
+
+def test_a_pod_that_belongs_to_nobody_is_not_remembered() -> None:
+    families = Families()
+    assert families.see(LAUNCHER, "uid-launcher", None, heads=False) == []
+    assert not families._members
+    assert families.party_of(LAUNCHER) == Party(*LAUNCHER)
+
+
+def test_an_object_that_gets_another_controller_changes_sides() -> None:
+    families = _family()
+    families.see(ObjectKey("VirtualMachineInstance", "ns", "other"), "uid-other", None, heads=True)
+    families.see(LAUNCHER, "uid-launcher", OwnerReference("VirtualMachineInstance", "other", "uid-other"), heads=False)
+    assert families.party_of(LAUNCHER) == Party("VirtualMachineInstance", "ns", "other")
