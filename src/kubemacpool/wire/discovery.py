@@ -32,7 +32,7 @@ def read_preferred_version(body: bytes) -> str:
     """
     try:
         return msgspec.json.decode(body, type=_Group).preferred_version.version
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise UnexpectedAnswerError(f"not an APIGroup ({error})") from error
 
 
@@ -44,6 +44,6 @@ def read_plurals(body: bytes) -> frozenset[str]:
     """
     try:
         found = msgspec.json.decode(body, type=_ResourceList).resources
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise UnexpectedAnswerError(f"not an APIResourceList ({error})") from error
     return frozenset(resource.name for resource in found if "/" not in resource.name)

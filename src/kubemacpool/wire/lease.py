@@ -110,7 +110,7 @@ def read_lease(body: bytes) -> LeaseRecord:
     """
     try:
         return _record(_leases.decode(body))
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise UnexpectedAnswerError(f"not a Lease ({error})") from error
 
 

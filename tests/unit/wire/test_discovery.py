@@ -20,7 +20,17 @@ def test_resources_are_told_without_their_subresources() -> None:
     assert read_plurals(json.dumps(body).encode()) == {"virtualmachines", "virtualmachineinstances"}
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b'{"preferredVersion":{}}', b"[" * 100_000], ids=["1", "2", "3", "deep"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b'{"preferredVersion":{}}',
+        b'{"preferredVersion":{"version":"\xff"},"resources":[{"name":"\xff"}]}',
+        b"[" * 100_000,
+    ],
+    ids=["empty", "a list", "no version", "no UTF-8", "deep"],
+)
 def test_anything_else_is_an_unexpected_answer(body: bytes) -> None:
     with pytest.raises(UnexpectedAnswerError, match="not an APIGroup"):
         read_preferred_version(body)

@@ -159,6 +159,7 @@ NO_LEASES = {
     "no resourceVersion": b'{"metadata":{"name":"a","uid":"u"}}',
     "a number for a holder": lease({"holderIdentity": 1}),
     "a text for a term": lease({"leaseTransitions": "1"}),
+    "no UTF-8": b'{"metadata":{"name":"\xff"}}',
     "nested without end": b"[" * 100_000,
 }
 
