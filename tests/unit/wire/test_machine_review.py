@@ -62,16 +62,16 @@ def test_interfaces_are_told_in_their_order_with_what_they_are_bound_to() -> Non
 def test_a_creation_is_told_whole() -> None:
     obj = machine(generateName="vm-", name=None, annotations={"kubemacpool.io/mac-policy": "reassign", "x": "y"})
     assert decode_machine_review(review(obj, dryRun=True)) == MachineReview(
-        "r1",
-        "CREATE",
-        "ns",
-        "",
-        "vm-",
-        True,
-        False,
-        "reassign",
-        (),
-        (),  # noqa: FBT003 (as the fields are)
+        uid="r1",
+        operation="CREATE",
+        namespace="ns",
+        name="",
+        generate_name="vm-",
+        dry_run=True,
+        deleting=False,
+        mac_policy="reassign",
+        interfaces=(),
+        old_interfaces=(),
     )
 
 
