@@ -2,40 +2,43 @@
 
 Source: kubevirt.io/v1, VirtualMachineInstanceSpec: domain.devices.interfaces[].macAddress; an instance that has ended
 (status.phase Succeeded or Failed) runs no more.
+
+An address that is overlooked may be given to somebody else. So what is of an unexpected shape hides as little as
+possible: each interface is read by itself, and an instance whose phase cannot be read has not ended.
 """
 
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from kubemacpool.core.parties import VIRTUAL_MACHINE
 from kubemacpool.wire.carrying import CarriedAddresses, Reference, controller_of, read_addresses
-from kubemacpool.wire.objects import Decoded, ObjectIdentity, UnreadableObjectError
+from kubemacpool.wire.objects import Decoded, StoredMetadata, UnreadableObjectError, identify
 from kubemacpool.wire.quoting import quoted
 
 ENDED: Final = frozenset({"Succeeded", "Failed"})
+"""The phases, of instances and of migrations, that no other one follows."""
+
+_NULL: Final = msgspec.Raw(b"null")
 
 
-class Metadata(msgspec.Struct, gc=False, rename="camel"):
-    """Of an object as it is stored."""
-
-    name: str
-    uid: str
-    resource_version: str
-    namespace: str = ""
+class _Metadata(StoredMetadata, gc=False, rename="camel"):
     owner_references: list[Reference] | None = None
 
 
-class Interface(msgspec.Struct, gc=False, rename="camel"):
-    """What tells one interface from another, and its address."""
+class _Object(msgspec.Struct, gc=False):
+    metadata: _Metadata
+    spec: msgspec.Raw = _NULL
+    status: msgspec.Raw = _NULL
 
-    name: str = ""
+
+class _Interface(msgspec.Struct, gc=False, rename="camel"):
+    name: object = ""  # said in messages only
     mac_address: str | None = None
 
 
 class _Devices(msgspec.Struct, gc=False):
-    interfaces: list[Interface] | None = None
+    interfaces: list[msgspec.Raw] | None = None
 
 
 class _Domain(msgspec.Struct, gc=False):
@@ -58,22 +61,11 @@ class _Status(msgspec.Struct, gc=False):
     phase: str | None = None
 
 
-class _Stored(msgspec.Struct, gc=False):
-    metadata: Metadata
-
-
-class _Machine(msgspec.Struct, gc=False):
-    spec: _MachineSpec | None = None
-
-
-class _Instance(msgspec.Struct, gc=False):
-    spec: _InstanceSpec | None = None
-    status: _Status | None = None
-
-
-_stored: Final = msgspec.json.Decoder(_Stored)
-_machines: Final = msgspec.json.Decoder(_Machine)
-_instances: Final = msgspec.json.Decoder(_Instance)
+_objects: Final = msgspec.json.Decoder(_Object)
+_machine_specs: Final = msgspec.json.Decoder(_MachineSpec | None)
+_instance_specs: Final = msgspec.json.Decoder(_InstanceSpec | None)
+_interfaces: Final = msgspec.json.Decoder(_Interface)
+_statuses: Final = msgspec.json.Decoder(_Status | None)
 
 
 def decode_machine(raw: bytes | msgspec.Raw) -> Decoded[CarriedAddresses]:
@@ -83,13 +75,13 @@ def decode_machine(raw: bytes | msgspec.Raw) -> Decoded[CarriedAddresses]:
         UnreadableObjectError: when its spec is not of the expected shape, so that nothing is known of its addresses.
         msgspec.ValidationError: when it is not an object with metadata.
     """
-    metadata = _stored.decode(raw).metadata
+    machine = _objects.decode(raw)
     try:
-        spec = _machines.decode(raw).spec
+        spec = _machine_specs.decode(machine.spec)
     except msgspec.ValidationError as error:
-        raise _unreadable(metadata, error) from error
+        raise _unreadable(machine, error) from error
     template = spec.template if spec is not None else None
-    return _decoded(metadata, template.spec if template is not None else None)
+    return _decoded(machine, template.spec if template is not None else None)
 
 
 def decode_instance(raw: bytes | msgspec.Raw) -> Decoded[CarriedAddresses]:
@@ -99,36 +91,44 @@ def decode_instance(raw: bytes | msgspec.Raw) -> Decoded[CarriedAddresses]:
         UnreadableObjectError: when its spec is not of the expected shape, so that nothing is known of its addresses.
         msgspec.ValidationError: when it is not an object with metadata.
     """
-    metadata = _stored.decode(raw).metadata
+    instance = _objects.decode(raw)
+    if _has_ended(instance.status):
+        return _decoded(instance, None)
     try:
-        instance = _instances.decode(raw)
+        spec = _instance_specs.decode(instance.spec)
     except msgspec.ValidationError as error:
-        raise _unreadable(metadata, error) from error
-    ended = instance.status is not None and instance.status.phase in ENDED
-    return _decoded(metadata, None if ended else instance.spec)
+        raise _unreadable(instance, error) from error
+    return _decoded(instance, spec)
 
 
-def _decoded(metadata: Metadata, spec: _InstanceSpec | None) -> Decoded[CarriedAddresses]:
-    identity, version = identify(metadata)
-    addresses, fault = read_addresses(
-        (f"interface {quoted(interface.name)}", interface.mac_address or "") for interface in _interfaces(spec)
-    )
+def _has_ended(status: msgspec.Raw) -> bool:
+    try:
+        read = _statuses.decode(status)
+    except (msgspec.DecodeError, UnicodeError):
+        return False
+    return read is not None and read.phase in ENDED
+
+
+def _decoded(stored: _Object, spec: _InstanceSpec | None) -> Decoded[CarriedAddresses]:
+    identity, version = identify(stored.metadata)
+    domain = spec.domain if spec is not None else None
+    devices = domain.devices if domain is not None else None
+    given: list[tuple[str, str]] = []
+    faults: list[str] = []
+    for index, entry in enumerate((devices.interfaces if devices is not None else None) or ()):
+        try:
+            interface = _interfaces.decode(entry)
+        except (msgspec.DecodeError, UnicodeError) as error:
+            faults.append(f"interface {index}: {quoted(bytes(entry).decode(errors='replace'))} is unreadable ({error})")
+        else:
+            given.append((f"interface {quoted(str(interface.name))}", interface.mac_address or ""))
+    addresses, fault = read_addresses(given)
+    fault = "; ".join(filter(None, [*faults, fault]))
     if not addresses and not fault:
         return Decoded(identity, version, None)
-    owner = controller_of(metadata.owner_references, VIRTUAL_MACHINE)
+    owner = controller_of(stored.metadata.owner_references, VIRTUAL_MACHINE)
     return Decoded(identity, version, CarriedAddresses(addresses, fault, owner))
 
 
-def _interfaces(spec: _InstanceSpec | None) -> Sequence[Interface]:
-    domain = spec.domain if spec is not None else None
-    devices = domain.devices if domain is not None else None
-    return (devices.interfaces if devices is not None else None) or ()
-
-
-def identify(metadata: Metadata) -> tuple[ObjectIdentity, int]:
-    """Which object it is, and its resourceVersion."""
-    return ObjectIdentity(metadata.namespace, metadata.name, metadata.uid), int(metadata.resource_version)
-
-
-def _unreadable(metadata: Metadata, error: msgspec.ValidationError) -> UnreadableObjectError:
-    return UnreadableObjectError(*identify(metadata), str(error))
+def _unreadable(stored: _Object, error: msgspec.ValidationError) -> UnreadableObjectError:
+    return UnreadableObjectError(*identify(stored.metadata), f"spec: {error}")

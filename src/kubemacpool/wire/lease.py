@@ -14,7 +14,7 @@ import msgspec
 from kubemacpool.core.addresses import AddressError, format_address, parse_address
 from kubemacpool.core.pool import AddressRange
 from kubemacpool.wire.listing import UnexpectedAnswerError
-from kubemacpool.wire.objects import Decoded, ObjectIdentity
+from kubemacpool.wire.objects import Decoded, StoredMetadata, identify
 from kubemacpool.wire.quoting import quoted
 
 LEASE_NAME: Final = "kubemacpool-decider"
@@ -62,11 +62,7 @@ class LeaseRecord(NamedTuple):
     fault: str = ""
 
 
-class _Metadata(msgspec.Struct, gc=False, rename="camel"):
-    name: str
-    uid: str
-    resource_version: str
-    namespace: str = ""
+class _Metadata(StoredMetadata, gc=False, rename="camel"):
     annotations: dict[str, str] | None = None
 
 
@@ -97,9 +93,7 @@ def decode_lease(raw: bytes | msgspec.Raw) -> Decoded[LeaseRecord]:
         msgspec.ValidationError: when it is no Lease.
     """
     lease = _leases.decode(raw)
-    metadata = lease.metadata
-    identity = ObjectIdentity(metadata.namespace, metadata.name, metadata.uid)
-    return Decoded(identity, int(metadata.resource_version), _record(lease))
+    return Decoded(*identify(lease.metadata), _record(lease))
 
 
 def read_lease(body: bytes) -> LeaseRecord:

@@ -4,17 +4,13 @@ Objects are handed on as the bytes they came in: what they mean is for the decod
 survive any object that the API server can store, so that one strange object costs nobody the view of the others.
 """
 
-import re
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
-from kubemacpool.wire.objects import ObjectIdentity
+from kubemacpool.wire.objects import ObjectIdentity, read_resource_version
 from kubemacpool.wire.shallow import elements, members
-
-_NUMBER: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
-"""As long as the largest resourceVersion, one of 64 bits."""
 
 
 class UnexpectedAnswerError(Exception):
@@ -143,11 +139,6 @@ def read_head(raw: bytes) -> ObjectHead:
         meta = _recover_meta(raw)
     identity = ObjectIdentity(meta.namespace, meta.name, meta.uid)
     return ObjectHead(identity, read_resource_version(meta.resource_version))
-
-
-def read_resource_version(text: str) -> int | None:
-    """A resourceVersion as a number, which KEP-5504 promises it to be; None for anything else."""
-    return int(text) if _NUMBER.fullmatch(text) is not None else None
 
 
 def _page(meta: _ListMeta, items: Sequence[bytes]) -> ListPage:

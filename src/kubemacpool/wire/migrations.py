@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from kubemacpool.wire.kubevirt import ENDED, Metadata, identify
-from kubemacpool.wire.objects import Decoded, UnreadableObjectError
+from kubemacpool.wire.kubevirt import ENDED
+from kubemacpool.wire.objects import Decoded, StoredMetadata, UnreadableObjectError, identify
 
 
 class Migration(NamedTuple):
@@ -42,7 +42,7 @@ class _Status(msgspec.Struct, gc=False):
 
 
 class _Stored(msgspec.Struct, gc=False):
-    metadata: Metadata
+    metadata: StoredMetadata
 
 
 class _Migration(msgspec.Struct, gc=False):
@@ -66,9 +66,13 @@ def decode_migration(raw: bytes | msgspec.Raw) -> Decoded[Migration]:
         migration = _migrations.decode(raw)
     except msgspec.ValidationError as error:
         raise UnreadableObjectError(identity, version, str(error)) from error
-    end = migration.spec.send_to or migration.spec.receive
     ended = migration.status is not None and migration.status.phase in ENDED
-    if end is None or not end.migration_id or ended:
-        return Decoded(identity, version, None)
-    sends = migration.spec.send_to is not None
-    return Decoded(identity, version, Migration(end.migration_id, migration.spec.vmi_name, sends))
+    return Decoded(identity, version, None if ended else _side(migration.spec))
+
+
+def _side(spec: _Spec) -> Migration | None:
+    """Which side it is on; None for a migration within one namespace."""
+    for end, sends in ((spec.send_to, True), (spec.receive, False)):
+        if end is not None and end.migration_id and spec.vmi_name:
+            return Migration(end.migration_id, spec.vmi_name, sends)
+    return None

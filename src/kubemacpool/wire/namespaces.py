@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from kubemacpool.wire.objects import Decoded, ObjectIdentity
+from kubemacpool.wire.objects import Decoded, StoredMetadata, identify
 
 CONFLICT_POLICY: Final = "kubemacpool.io/conflict-policy"
 
@@ -13,10 +13,7 @@ class _Annotations(msgspec.Struct, gc=False):
     policy: str | None = msgspec.field(name=CONFLICT_POLICY, default=None)
 
 
-class _Metadata(msgspec.Struct, gc=False, rename="camel"):
-    name: str
-    uid: str
-    resource_version: str
+class _Metadata(StoredMetadata, gc=False, rename="camel"):
     annotations: _Annotations | None = None
 
 
@@ -35,4 +32,4 @@ def decode_namespace(raw: bytes | msgspec.Raw) -> Decoded[str]:
     """
     metadata = _objects.decode(raw).metadata
     policy = metadata.annotations.policy if metadata.annotations is not None else None
-    return Decoded(ObjectIdentity("", metadata.name, metadata.uid), int(metadata.resource_version), policy)
+    return Decoded(*identify(metadata), policy)

@@ -1,6 +1,11 @@
 """What every Kubernetes object has, an identity and a resourceVersion; and how one that cannot be read is named."""
 
-from typing import Generic, NamedTuple, TypeVar
+import re
+from typing import Final, Generic, NamedTuple, TypeVar
+
+import msgspec
+
+from kubemacpool.wire.quoting import quoted
 
 ItemT = TypeVar("ItemT")
 
@@ -11,6 +16,15 @@ class ObjectIdentity(NamedTuple):
     namespace: str
     name: str
     uid: str
+
+
+class StoredMetadata(msgspec.Struct, gc=False, rename="camel"):
+    """What of `metadata` tells which object it is, once it is stored (ObjectMeta of meta/v1)."""
+
+    name: str
+    uid: str
+    resource_version: str
+    namespace: str = ""
 
 
 class Decoded(NamedTuple, Generic[ItemT]):
@@ -29,3 +43,24 @@ class UnreadableObjectError(Exception):
         self.identity = identity
         self.resource_version = resource_version
         self.reason = reason
+
+
+_NUMBER: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
+"""As long as the largest resourceVersion, one of 64 bits."""
+
+
+def read_resource_version(text: str) -> int | None:
+    """A resourceVersion as a number, which KEP-5504 promises it to be; None for anything else."""
+    return int(text) if _NUMBER.fullmatch(text) is not None else None
+
+
+def identify(metadata: StoredMetadata) -> tuple[ObjectIdentity, int]:
+    """Which object it is, and its resourceVersion.
+
+    Raises:
+        msgspec.ValidationError: when that is no number.
+    """
+    version = read_resource_version(metadata.resource_version)
+    if version is None:
+        raise msgspec.ValidationError(f"resourceVersion is {quoted(metadata.resource_version)}, which is no number")
+    return ObjectIdentity(metadata.namespace, metadata.name, metadata.uid), version

@@ -8,7 +8,7 @@ from kubemacpool.core.families import OwnerReference
 from kubemacpool.core.parties import VIRTUAL_MACHINE_INSTANCE
 from kubemacpool.wire.carrying import CarriedAddresses, Reference, controller_of, read_addresses
 from kubemacpool.wire.networks import NETWORKS_ANNOTATION, NetworksError, parse_networks
-from kubemacpool.wire.objects import Decoded, ObjectIdentity, UnreadableObjectError
+from kubemacpool.wire.objects import Decoded, StoredMetadata, UnreadableObjectError, identify
 from kubemacpool.wire.quoting import quoted
 
 
@@ -16,11 +16,7 @@ class _Annotations(msgspec.Struct, gc=False):
     networks: str | None = msgspec.field(name=NETWORKS_ANNOTATION, default=None)
 
 
-class _Metadata(msgspec.Struct, gc=False, rename="camel"):
-    name: str
-    uid: str
-    resource_version: str
-    namespace: str = ""
+class _Metadata(StoredMetadata, gc=False, rename="camel"):
     annotations: _Annotations | None = None
     owner_references: list[Reference] | None = None
 
@@ -40,8 +36,7 @@ def decode_pod(raw: bytes | msgspec.Raw) -> Decoded[CarriedAddresses]:
         msgspec.ValidationError: when it is not an object with metadata.
     """
     metadata = _objects.decode(raw).metadata
-    identity = ObjectIdentity(metadata.namespace, metadata.name, metadata.uid)
-    version = int(metadata.resource_version)
+    identity, version = identify(metadata)
     networks = metadata.annotations.networks if metadata.annotations is not None else None
     if not networks:
         return Decoded(identity, version, None)

@@ -13,7 +13,7 @@ import msgspec
 
 from kubemacpool.core.addresses import AddressError, format_address, parse_address
 from kubemacpool.core.pool import AddressRange, EmptyPoolError, Pool
-from kubemacpool.wire.objects import Decoded, ObjectIdentity
+from kubemacpool.wire.objects import Decoded, StoredMetadata, identify
 from kubemacpool.wire.quoting import quoted
 
 RANGE_CONFIG_MAP: Final = "kubemacpool-mac-range-config"
@@ -32,15 +32,8 @@ class RangeError(ValueError):
     """The ConfigMap does not describe a pool; the message names the key, its value and the remedy."""
 
 
-class _Metadata(msgspec.Struct, gc=False, rename="camel"):
-    name: str
-    uid: str
-    resource_version: str
-    namespace: str = ""
-
-
 class _ConfigMap(msgspec.Struct, gc=False):
-    metadata: _Metadata
+    metadata: StoredMetadata
     data: dict[str, str] | None = None
 
 
@@ -54,9 +47,7 @@ def decode_config_map(raw: bytes | msgspec.Raw) -> Decoded[Mapping[str, str]]:
         msgspec.ValidationError: when it is not a ConfigMap.
     """
     config_map = _config_maps.decode(raw)
-    metadata = config_map.metadata
-    identity = ObjectIdentity(metadata.namespace, metadata.name, metadata.uid)
-    return Decoded(identity, int(metadata.resource_version), config_map.data or {})
+    return Decoded(*identify(config_map.metadata), config_map.data or {})
 
 
 def parse_pool(data: Mapping[str, str], cluster_uid: str = "") -> Pool:

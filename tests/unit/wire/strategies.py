@@ -127,3 +127,17 @@ JSON_VALUES = st.recursive(
     max_leaves=12,
 )
 """Any JSON, with many of the keys by which KubeVirt's objects are read."""
+
+
+@st.composite
+def damaged(draw: st.DrawFn, document: Json) -> Json:
+    """The document with one part of it, however deep, replaced by any JSON or left out."""
+    if isinstance(document, dict) and document and draw(st.booleans()):
+        key = draw(st.sampled_from(sorted(document)))
+        if draw(st.booleans()) and draw(st.booleans()):
+            return {other: value for other, value in document.items() if other != key}
+        return {**document, key: draw(damaged(document[key]))}
+    if isinstance(document, list) and document and draw(st.booleans()):
+        index = draw(st.integers(0, len(document) - 1))
+        return [*document[:index], draw(damaged(document[index])), *document[index + 1 :]]
+    return draw(JSON_VALUES)

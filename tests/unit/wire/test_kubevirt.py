@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
-from tests.unit.wire.strategies import JSON_VALUES
+from tests.unit.wire.strategies import JSON_VALUES, Json, damaged
 
 from kubemacpool.core.families import OwnerReference
 from kubemacpool.wire.carrying import CarriedAddresses
@@ -15,13 +14,22 @@ from kubemacpool.wire.kubevirt import decode_instance, decode_machine
 from kubemacpool.wire.migrations import Migration, decode_migration
 from kubemacpool.wire.objects import Decoded, ObjectIdentity, UnreadableObjectError
 
+Decoder = Callable[[bytes], Decoded[CarriedAddresses]]
+
 IDENTITY = ObjectIdentity("ns", "a", "uid-a")
 FIRST, SECOND = 0x02_00_00_00_00_01, 0x02_00_00_00_00_02
-TO_VM = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine", "name": "vm", "uid": "uid-vm", "controller": True}
+TO_VM: dict[str, Json] = {
+    "apiVersion": "kubevirt.io/v1",
+    "kind": "VirtualMachine",
+    "name": "vm",
+    "uid": "uid-vm",
+    "controller": True,
+}
 
 
-def _interface(name: str, mac: str | None = None) -> dict[str, object]:
-    return {"name": name, "bridge": {}} | ({} if mac is None else {"macAddress": mac})
+def _interface(name: str, mac: str | None = None) -> dict[str, Json]:
+    interface: dict[str, Json] = {"name": name, "bridge": {}}
+    return interface if mac is None else {**interface, "macAddress": mac}
 
 
 def _object(spec: object, *, status: object = None, **metadata: object) -> bytes:
@@ -41,22 +49,66 @@ def _instance(*interfaces: object, phase: str | None = "Running", **metadata: ob
     return _object(_spec(*interfaces), status=None if phase is None else {"phase": phase}, **metadata)
 
 
-@pytest.mark.parametrize(("decode", "write"), [(decode_machine, _machine), (decode_instance, _instance)])
-def test_the_addresses_of_the_interfaces_are_carried(
-    decode: Callable[[bytes], Decoded[CarriedAddresses]], write: Callable[..., bytes]
-) -> None:
+BOTH = pytest.mark.parametrize(
+    ("decode", "write"), [(decode_machine, _machine), (decode_instance, _instance)], ids=["machine", "instance"]
+)
+
+
+@BOTH
+def test_the_addresses_of_the_interfaces_are_carried(decode: Decoder, write: Callable[..., bytes]) -> None:
     raw = write(_interface("a", "02:00:00:00:00:01"), _interface("b"), _interface("c", "02-00-00-00-00-02"))
     assert decode(raw) == Decoded(IDENTITY, 7, CarriedAddresses((FIRST, SECOND)))
 
 
-@pytest.mark.parametrize(("decode", "write"), [(decode_machine, _machine), (decode_instance, _instance)])
+@BOTH
 def test_an_address_that_cannot_be_read_is_named_and_the_others_count(
-    decode: Callable[[bytes], Decoded[CarriedAddresses]], write: Callable[..., bytes]
+    decode: Decoder, write: Callable[..., bytes]
 ) -> None:
     item = decode(write(_interface("a", "02:00"), _interface("b", "02:00:00:00:00:02"))).item
     assert item is not None
     assert item.addresses == (SECOND,)
     assert item.fault.startswith('interface "a": mac "02:00" is ')
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("entry", "shown"),
+    [({"name": "b", "macAddress": 5}, '{"name": "b", "macAddress": 5}'), (None, "null"), ("b", '"b"')],
+    ids=["a number for an address", "null", "a text"],
+)
+def test_an_interface_of_an_unexpected_shape_is_named_and_hides_no_other(
+    decode: Decoder, write: Callable[..., bytes], entry: object, shown: str
+) -> None:
+    raw = write(_interface("a", "02:00:00:00:00:01"), entry, _interface("c", "02:00:00:00:00:02"))
+    item = decode(raw).item
+    assert item is not None
+    assert item.addresses == (FIRST, SECOND)
+    assert item.fault.startswith(f'interface 1: "{shown}" is unreadable (Expected `')
+
+
+def test_everything_that_cannot_be_read_is_named() -> None:
+    item = decode_machine(_machine(_interface("a", "1"), None, _interface("c", "2"))).item
+    assert item is not None
+    assert [part.split(":")[0] for part in item.fault.split("; ") if part.startswith("interface")] == [
+        "interface 1",
+        'interface "a"',
+        'interface "c"',
+    ]
+
+
+@pytest.mark.parametrize("name", [None, 5, ["x"]])
+def test_an_address_counts_whatever_its_interface_is_called(name: object) -> None:
+    assert decode_machine(_machine({"name": name, "macAddress": "02:00:00:00:00:01"})).item == CarriedAddresses(
+        (FIRST,)
+    )
+
+
+def test_an_interface_whose_name_is_not_utf8_hides_no_other() -> None:
+    raw = _machine(_interface("?", "02:00:00:00:00:01"), _interface("b", "02:00:00:00:00:02")).replace(b"?", b"\xff")
+    item = decode_machine(raw).item
+    assert item is not None
+    assert item.addresses == (SECOND,)
+    assert "\ufffd" in item.fault
 
 
 @pytest.mark.parametrize(
@@ -67,13 +119,33 @@ def test_a_machine_without_interfaces_is_of_no_interest(spec: object) -> None:
     assert decode_machine(_object(spec)).item is None
 
 
+@pytest.mark.parametrize("spec", [None, {}, {"domain": None}, {"domain": {"devices": None}}, _spec()])
+def test_an_instance_without_interfaces_is_of_no_interest(spec: object) -> None:
+    assert decode_instance(_object(spec)).item is None
+
+
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
 def test_an_instance_that_has_ended_carries_nothing(phase: str) -> None:
     assert decode_instance(_instance(_interface("a", "02:00:00:00:00:01"), phase=phase)).item is None
 
 
-def test_an_instance_without_a_status_has_not_ended() -> None:
-    assert decode_instance(_instance(_interface("a", "02:00:00:00:00:01"), phase=None)).item is not None
+@pytest.mark.parametrize("status", [None, {}, {"phase": None}, {"phase": "Running"}, {"phase": "Unknown"}])
+def test_an_instance_in_any_other_phase_has_not_ended(status: object) -> None:
+    assert decode_instance(_object(_spec(_interface("a", "02:00:00:00:00:01")), status=status)).item is not None
+
+
+@pytest.mark.parametrize("status", [{"phase": 5}, {"phase": ["Failed"]}, "Failed", []])
+def test_an_instance_whose_phase_cannot_be_read_has_not_ended(status: object) -> None:
+    """Whatever else is wrong with it, its addresses may be in use."""
+    assert decode_instance(_object(_spec(_interface("a", "02:00:00:00:00:01")), status=status)).item is not None
+
+
+def test_the_phase_of_a_machine_says_nothing_about_its_addresses() -> None:
+    assert decode_machine(_machine(_interface("a", "02:00:00:00:00:01"), status={"phase": "Failed"})).item is not None
+
+
+def test_nothing_is_said_of_the_shape_of_an_instance_that_has_ended() -> None:
+    assert decode_instance(_object({"domain": []}, status={"phase": "Failed"})).item is None
 
 
 def test_the_machine_that_controls_an_instance_is_told() -> None:
@@ -111,7 +183,7 @@ def test_an_object_of_an_unexpected_shape_is_named(decode: Callable[[bytes], obj
     with pytest.raises(UnreadableObjectError) as caught:
         decode(raw)
     assert (caught.value.identity, caught.value.resource_version) == (IDENTITY, 7)
-    assert "$.spec" in caught.value.reason
+    assert "spec" in caught.value.reason
 
 
 def _migration(*, phase: str | None = None, **spec: object) -> bytes:
@@ -129,20 +201,64 @@ def test_both_sides_of_a_migration_to_another_namespace_name_it(side: str, *, se
     [
         _migration(),
         _migration(sendTo={}),
+        _migration(sendTo=None, receive=None),
+        _migration(sendTo={"migrationID": "m1"}, vmiName=""),
         _migration(sendTo={"migrationID": "m1"}, phase="Succeeded"),
         _migration(receive={"migrationID": "m1"}, phase="Failed"),
     ],
-    ids=["within a namespace", "without a name", "succeeded", "failed"],
+    ids=["within a namespace", "without an id", "neither side", "of no instance", "succeeded", "failed"],
 )
 def test_any_other_migration_is_of_no_interest(raw: bytes) -> None:
     assert decode_migration(raw).item is None
 
 
-@given(JSON_VALUES, JSON_VALUES)
-def test_no_json_raises_anything_but_the_errors_told(spec: Any, status: Any) -> None:  # noqa: ANN401 (anything)
+def test_a_side_that_does_not_name_the_migration_does_not_hide_the_one_that_does() -> None:
+    raw = _migration(sendTo={}, receive={"migrationID": "m1"})
+    assert decode_migration(raw).item == Migration("m1", "vm", sends=False)
+
+
+@pytest.mark.parametrize("decode", [decode_machine, decode_instance, decode_migration])
+@pytest.mark.parametrize("version", [7, "", "0x7", "1_0", "7" * 5000])
+def test_an_object_whose_version_is_no_number_is_none_of_ours(
+    decode: Callable[[bytes], object], version: object
+) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        decode(_object({}, resourceVersion=version))
+
+
+WHOLE: dict[str, Json] = {
+    "metadata": {
+        "name": "a",
+        "namespace": "ns",
+        "uid": "u",
+        "resourceVersion": "7",
+        "ownerReferences": [dict(TO_VM)],
+    },
+    "spec": {
+        "domain": {"devices": {"interfaces": [_interface("a", "02:00:00:00:00:01")]}},
+        "template": {"spec": {"domain": {"devices": {"interfaces": [_interface("a", "02:00:00:00:00:01")]}}}},
+        "vmiName": "vm",
+        "sendTo": {"migrationID": "m1"},
+        "receive": {"migrationID": "m1"},
+    },
+    "status": {"phase": "Running"},
+}
+"""What all of the decoders find something in."""
+
+
+@given(damaged(WHOLE))
+def test_no_json_raises_anything_but_the_errors_told(document: Json) -> None:
+    raw = json.dumps(document).encode()
     for decode in (decode_machine, decode_instance, decode_migration):
-        for raw in (_object(spec, status=status), json.dumps(spec).encode()):
-            try:
-                decode(raw)
-            except (UnreadableObjectError, msgspec.ValidationError):
-                continue
+        try:
+            decode(raw)
+        except (UnreadableObjectError, msgspec.ValidationError):
+            continue
+
+
+@given(JSON_VALUES, JSON_VALUES)
+def test_no_interface_hides_the_address_of_another(before: Json, after: Json) -> None:
+    for decode, write in ((decode_machine, _machine), (decode_instance, _instance)):
+        item = decode(write(before, _interface("a", "02:00:00:00:00:01"), after)).item
+        assert item is not None
+        assert FIRST in item.addresses

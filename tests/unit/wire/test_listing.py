@@ -13,10 +13,9 @@ from kubemacpool.wire.listing import (
     read_event,
     read_head,
     read_page,
-    read_resource_version,
     read_status,
 )
-from kubemacpool.wire.objects import ObjectIdentity
+from kubemacpool.wire.objects import ObjectIdentity, read_resource_version
 from kubemacpool.wire.shallow import elements, members
 
 DEEP = b'{"a":' * 3000 + b"1" + b"}" * 3000

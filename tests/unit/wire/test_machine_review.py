@@ -45,7 +45,7 @@ def review(obj: object, **request: object) -> bytes:
 
 
 def test_interfaces_are_told_in_their_order_with_what_they_are_bound_to() -> None:
-    interfaces = (
+    interfaces: tuple[dict[str, object], ...] = (
         {"name": "red", "bridge": {}, "macAddress": "02:00:00:00:00:01"},
         {"name": "default", "masquerade": {}},
         {"name": "plain", "bridge": {}, "state": "absent"},
