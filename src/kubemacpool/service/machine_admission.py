@@ -31,6 +31,7 @@ from kubemacpool.wire.quoting import quoted
 _log = structlog.get_logger(__name__)
 
 _WHERE: Final = "spec.template.spec.domain.devices.interfaces"
+_REMEDY: Final = "correct it (in YAML, an address between quotation marks is never taken for a number)"
 
 
 class Followed(NamedTuple):
@@ -67,7 +68,11 @@ class MachineAdmission(Admission[MachineReview]):
 
     async def admit(self, review: MachineReview, party: Party) -> Verdict:
         """Fill in what is missing, and judge what the user gave."""
-        if review.deleting or not review.interfaces:
+        if review.deleting:
+            return UNTOUCHED
+        if review.fault:
+            raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, "spec", f"{review.fault}; {_REMEDY}"))
+        if not review.interfaces:
             return UNTOUCHED
         _check_shape(review, party)
         if not self._followed.complete():

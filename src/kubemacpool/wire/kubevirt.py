@@ -7,7 +7,8 @@ An address that is overlooked may be given to somebody else. So what is of an un
 possible: each interface is read by itself, and an instance whose phase cannot be read has not ended.
 """
 
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -19,7 +20,10 @@ from kubemacpool.wire.quoting import quoted
 ENDED: Final = frozenset({"Succeeded", "Failed"})
 """The phases, of instances and of migrations, that no other one follows."""
 
-_NULL: Final = msgspec.Raw(b"null")
+NULL: Final = msgspec.Raw(b"null")
+"""A part that is missing, before it is read."""
+
+EntryT = TypeVar("EntryT")
 
 
 class _Metadata(StoredMetadata, gc=False, rename="camel"):
@@ -28,8 +32,8 @@ class _Metadata(StoredMetadata, gc=False, rename="camel"):
 
 class _Object(msgspec.Struct, gc=False):
     metadata: _Metadata
-    spec: msgspec.Raw = _NULL
-    status: msgspec.Raw = _NULL
+    spec: msgspec.Raw = NULL
+    status: msgspec.Raw = NULL
 
 
 class _Interface(msgspec.Struct, gc=False, rename="camel"):
@@ -101,6 +105,26 @@ def decode_instance(raw: bytes | msgspec.Raw) -> Decoded[CarriedAddresses]:
     return _decoded(instance, spec)
 
 
+def read_entries(
+    label: str, entries: Iterable[msgspec.Raw] | None, decoder: "msgspec.json.Decoder[EntryT]"
+) -> tuple[list[EntryT], list[str]]:
+    """Read the entries of a list one by one: those that can be read, and what is wrong with the others.
+
+    Args:
+        label: what an entry is called in messages.
+        entries: as they were written; None is an empty list.
+        decoder: reads one.
+    """
+    found: list[EntryT] = []
+    faults: list[str] = []
+    for index, entry in enumerate(entries or ()):
+        try:
+            found.append(decoder.decode(entry))
+        except (msgspec.DecodeError, UnicodeError) as error:
+            faults.append(f"{label} {index}: {quoted(bytes(entry).decode(errors='replace'))} is unreadable ({error})")
+    return found, faults
+
+
 def _has_ended(status: msgspec.Raw) -> bool:
     try:
         read = _statuses.decode(status)
@@ -113,16 +137,10 @@ def _decoded(stored: _Object, spec: _InstanceSpec | None) -> Decoded[CarriedAddr
     identity, version = identify(stored.metadata)
     domain = spec.domain if spec is not None else None
     devices = domain.devices if domain is not None else None
-    given: list[tuple[str, str]] = []
-    faults: list[str] = []
-    for index, entry in enumerate((devices.interfaces if devices is not None else None) or ()):
-        try:
-            interface = _interfaces.decode(entry)
-        except (msgspec.DecodeError, UnicodeError) as error:
-            faults.append(f"interface {index}: {quoted(bytes(entry).decode(errors='replace'))} is unreadable ({error})")
-        else:
-            given.append((f"interface {quoted(str(interface.name))}", interface.mac_address or ""))
-    addresses, fault = read_addresses(given)
+    interfaces, faults = read_entries("interface", devices.interfaces if devices is not None else None, _interfaces)
+    addresses, fault = read_addresses(
+        (f"interface {quoted(str(interface.name))}", interface.mac_address or "") for interface in interfaces
+    )
     fault = "; ".join(filter(None, [*faults, fault]))
     if not addresses and not fault:
         return Decoded(identity, version, None)

@@ -13,6 +13,7 @@ import msgspec
 from kubemacpool.core.parties import VIRTUAL_MACHINE
 from kubemacpool.wire.admission import Expected, Review, ReviewedMetadata, decode_review
 from kubemacpool.wire.carrying import KUBEVIRT
+from kubemacpool.wire.kubevirt import NULL, read_entries
 
 MAC_POLICY: Final = "kubemacpool.io/mac-policy"
 INTERFACES: Final = "/spec/template/spec/domain/devices/interfaces"
@@ -56,7 +57,9 @@ class MachineReview(NamedTuple):
         deleting: whether it is being deleted.
         mac_policy: what is to be done about addresses that others hold; None where the annotation is missing.
         interfaces: in the object's order.
-        old_interfaces: before an update; none at a creation.
+        old_interfaces: before an update, as far as they can be read; none at a creation.
+        fault: what of the interfaces and networks cannot be read, or an empty text. The API server looks at the types
+            of a custom resource's fields only after we have.
     """
 
     uid: str
@@ -69,6 +72,7 @@ class MachineReview(NamedTuple):
     mac_policy: str | None
     interfaces: tuple[MachineInterface, ...]
     old_interfaces: tuple[MachineInterface, ...]
+    fault: str = ""
 
 
 class _Annotations(msgspec.Struct, gc=False):
@@ -88,7 +92,7 @@ class _Interface(msgspec.Struct, gc=False, rename="camel"):
 
 
 class _Devices(msgspec.Struct, gc=False):
-    interfaces: list[_Interface] | None = None
+    interfaces: list[msgspec.Raw] | None = None
 
 
 class _Domain(msgspec.Struct, gc=False):
@@ -103,7 +107,7 @@ class _Network(msgspec.Struct, gc=False):
 
 class _InstanceSpec(msgspec.Struct, gc=False):
     domain: _Domain | None = None
-    networks: list[_Network] | None = None
+    networks: list[msgspec.Raw] | None = None
 
 
 class _Template(msgspec.Struct, gc=False):
@@ -116,11 +120,14 @@ class _Spec(msgspec.Struct, gc=False):
 
 class _Machine(msgspec.Struct, gc=False):
     metadata: _Metadata = msgspec.field(default_factory=_Metadata)
-    spec: _Spec | None = None
+    spec: msgspec.Raw = NULL
 
 
 _EXPECTED: Final = Expected(KUBEVIRT, VIRTUAL_MACHINE, ("CREATE", "UPDATE"))
 _reviews: Final = msgspec.json.Decoder(Review[_Machine])
+_specs: Final = msgspec.json.Decoder(_Spec | None)
+_interfaces: Final = msgspec.json.Decoder(_Interface)
+_networks: Final = msgspec.json.Decoder(_Network)
 _encoder: Final = msgspec.json.Encoder()
 
 
@@ -132,6 +139,7 @@ def decode_machine_review(body: bytes) -> MachineReview:
     """
     request, machine = decode_review(body, _reviews, _EXPECTED)
     metadata = machine.metadata
+    interfaces, fault = _read_spec(machine.spec)
     return MachineReview(
         request.uid,
         request.operation,
@@ -141,8 +149,9 @@ def decode_machine_review(body: bytes) -> MachineReview:
         bool(request.dry_run),
         metadata.deletion_timestamp is not None,
         metadata.annotations.mac_policy if metadata.annotations is not None else None,
-        _interfaces(machine),
-        _interfaces(request.old_object) if request.old_object is not None else (),
+        interfaces,
+        _read_spec(request.old_object.spec)[0] if request.old_object is not None else (),
+        fault,
     )
 
 
@@ -157,18 +166,25 @@ def interface_patch(macs: Mapping[int, str]) -> bytes:
     )
 
 
-def _interfaces(machine: _Machine) -> tuple[MachineInterface, ...]:
-    template = machine.spec.template if machine.spec is not None else None
+def _read_spec(raw: msgspec.Raw) -> tuple[tuple[MachineInterface, ...], str]:
+    """The interfaces that can be read, and what is wrong with what cannot."""
+    try:
+        whole = _specs.decode(raw)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        return (), str(error)
+    template = whole.template if whole is not None else None
     spec = template.spec if template is not None else None
     if spec is None or spec.domain is None or spec.domain.devices is None:
-        return ()
-    networks = {network.name: network for network in spec.networks or ()}
+        return (), ""
+    interfaces, faults = read_entries("interface", spec.domain.devices.interfaces, _interfaces)
+    networks, more_faults = read_entries("network", spec.networks, _networks)
+    by_name = {network.name: network for network in networks}
     return tuple(
         MachineInterface(
-            each.name, each.mac_address or "", _network_kind(each, networks.get(each.name)), each.state == "absent"
+            each.name, each.mac_address or "", _network_kind(each, by_name.get(each.name)), each.state == "absent"
         )
-        for each in spec.domain.devices.interfaces or ()
-    )
+        for each in interfaces
+    ), "; ".join(faults + more_faults)
 
 
 def _network_kind(interface: _Interface, network: _Network | None) -> NetworkKind:

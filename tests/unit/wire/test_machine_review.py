@@ -1,10 +1,11 @@
 """The API server's question about a VirtualMachine."""
 
+import contextlib
 import json
 
 import pytest
 from hypothesis import given
-from tests.unit.wire.strategies import JSON_VALUES
+from tests.unit.wire.strategies import JSON_VALUES, Json, damaged
 
 from kubemacpool.wire.admission import ReviewError
 from kubemacpool.wire.machine_review import (
@@ -123,6 +124,64 @@ def test_the_patch_adds_addresses_and_nothing_else() -> None:
         }
         for index, number in ((0, 1), (2, 2))
     ]
+
+
+def _fault(spec: object) -> str:
+    told = decode_machine_review(review({"metadata": {"name": "vm"}, "spec": spec}))
+    assert told.interfaces == ()
+    return told.fault
+
+
+@pytest.mark.parametrize(
+    ("spec", "fault"),
+    [
+        (5, "Expected `object | null`, got `int`"),
+        ({"template": {"spec": []}}, "Expected `object | null`, got `array` - at `$.template.spec`"),
+        (
+            {"template": {"spec": {"domain": {"devices": {"interfaces": "red"}}}}},
+            "Expected `array | null`, got `str` - at `$.template.spec.domain.devices.interfaces`",
+        ),
+    ],
+)
+def test_a_spec_of_an_unexpected_shape_is_a_fault(spec: object, fault: str) -> None:
+    assert _fault(spec) == fault
+
+
+def test_every_interface_and_network_of_an_unexpected_shape_is_named_and_the_others_are_told() -> None:
+    """YAML takes an address without quotation marks for a number, written to the base of 60."""
+    interfaces = ({"name": "red", "macAddress": 24_883_200_000}, {"name": "red", "bridge": {}}, {"name": 7})
+    told = decode_machine_review(review(machine(*interfaces, networks=["x", *NETWORKS])))
+    assert told.interfaces == (MachineInterface("red", "", NetworkKind.MULTUS, absent=False),)
+    assert told.fault == (
+        'interface 0: "{"name": "red", "macAddress": 24883200000}" is unreadable '
+        "(Expected `str | null`, got `int` - at `$.macAddress`); "
+        'interface 2: "{"name": 7}" is unreadable (Expected `str`, got `int` - at `$.name`); '
+        'network 0: ""x"" is unreadable (Expected `object`, got `str`)'
+    )
+
+
+@pytest.mark.parametrize("before", [None, {}, {"spec": 5}, machine(5, {"name": "red"})])
+def test_what_was_odd_before_an_update_is_no_fault_of_the_update(before: object) -> None:
+    after = machine({"name": "red", "bridge": {}})
+    told = decode_machine_review(review(after, operation="UPDATE", oldObject=before))
+    assert told.fault == ""
+    assert len(told.interfaces) == 1
+
+
+def test_a_fault_quotes_only_the_beginning_of_what_was_sent() -> None:
+    told = decode_machine_review(review(machine({"name": "red", "macAddress": ["x" * 10_000]})))
+    assert len(told.fault) < 250
+
+
+QUESTION: dict[str, Json] = json.loads(
+    review(machine({"name": "red", "macAddress": "02:00:00:00:00:01"}), oldObject=machine({"name": "default"}))
+)
+
+
+@given(damaged(QUESTION))
+def test_no_review_raises_anything_but_the_error_told(question: Json) -> None:
+    with contextlib.suppress(ReviewError):
+        decode_machine_review(json.dumps(question).encode())
 
 
 @given(JSON_VALUES, JSON_VALUES)
