@@ -2,7 +2,10 @@ import json
 
 import msgspec
 import pytest
+from hypothesis import given
+from tests.unit.wire.strategies import Json, damaged
 
+from kubemacpool.core.families import OwnerReference
 from kubemacpool.wire.carrying import CarriedAddresses
 from kubemacpool.wire.networks import NETWORKS_ANNOTATION
 from kubemacpool.wire.objects import Decoded, ObjectIdentity, UnreadableObjectError
@@ -84,7 +87,50 @@ def test_a_pod_whose_annotation_cannot_be_read_is_named_with_its_version(network
     assert len(error.reason) < 300
 
 
-@pytest.mark.parametrize("raw", [b"{}", b'{"metadata":{}}', b"[]", b'{"metadata":{"name":5}}'])
+TO_VMI: dict[str, Json] = {
+    "apiVersion": "kubevirt.io/v1",
+    "kind": "VirtualMachineInstance",
+    "name": "vm",
+    "uid": "uid-vmi",
+    "controller": True,
+}
+CARRYING = '[{"name":"a","mac":"02:00:00:00:00:01"}]'
+
+
+@pytest.mark.parametrize(
+    ("references", "owner"),
+    [
+        ([TO_VMI], OwnerReference("VirtualMachineInstance", "vm", "uid-vmi")),
+        ([{**TO_VMI, "controller": False}], None),
+        ([{**TO_VMI, "apiVersion": "apps/v1", "kind": "ReplicaSet"}], None),
+        ([{**TO_VMI, "kind": "VirtualMachine"}], None),
+        (None, None),
+    ],
+    ids=["an instance", "not its controller", "a ReplicaSet", "a machine", "nobody"],
+)
+def test_a_launcher_pod_tells_whose_it_is(references: Json, owner: OwnerReference | None) -> None:
+    carried = decode_pod(_pod(CARRYING, ownerReferences=references)).item
+    assert carried == CarriedAddresses((0x020000000001,), "", owner)
+
+
+@given(damaged(json.loads(_pod(CARRYING, ownerReferences=[TO_VMI]))))
+def test_no_json_raises_anything_but_the_errors_told(document: Json) -> None:
+    try:
+        decode_pod(json.dumps(document).encode())
+    except (UnreadableObjectError, msgspec.ValidationError):
+        return
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"{}",
+        b'{"metadata":{}}',
+        b"[]",
+        b'{"metadata":{"name":5}}',
+        b'{"metadata":{"name":"a","uid":"u","resourceVersion":"x"}}',
+    ],
+)
 def test_what_has_no_metadata_is_no_object(raw: bytes) -> None:
     with pytest.raises(msgspec.ValidationError):
         decode_pod(raw)
