@@ -24,7 +24,7 @@ class NetworkKind(enum.Enum):
 
     MULTUS = "multus"
     POD_MASQUERADE = "the pod network, by masquerade"
-    POD_OTHER = "the pod network, by another binding"
+    POD_OTHER = "the pod network, by another binding, or a network of a kind that is not known here"
     MISSING = "nothing of its name"
 
 
@@ -102,7 +102,6 @@ class _Domain(msgspec.Struct, gc=False):
 class _Network(msgspec.Struct, gc=False):
     name: str = ""
     multus: dict[str, Any] | None = None
-    pod: dict[str, Any] | None = None
 
 
 class _InstanceSpec(msgspec.Struct, gc=False):

@@ -217,6 +217,11 @@ def test_a_side_that_does_not_name_the_migration_does_not_hide_the_one_that_does
     assert decode_migration(raw).item == Migration("m1", "vm", sends=False)
 
 
+def test_who_sends_is_the_source_whatever_else_it_says() -> None:
+    raw = _migration(receive={"migrationID": "m2"}, sendTo={"migrationID": "m1"})
+    assert decode_migration(raw).item == Migration("m1", "vm", sends=True)
+
+
 @pytest.mark.parametrize("decode", [decode_machine, decode_instance, decode_migration])
 @pytest.mark.parametrize("version", [7, "", "0x7", "1_0", "7" * 5000])
 def test_an_object_whose_version_is_no_number_is_none_of_ours(

@@ -20,6 +20,7 @@ NETWORKS = [
     {"name": "red", "multus": {"networkName": "red"}},
     {"name": "default", "pod": {}},
     {"name": "plain", "pod": {}},
+    {"name": "claimed", "resourceClaim": {"claimName": "nic"}},
 ]
 
 
@@ -50,12 +51,14 @@ def test_interfaces_are_told_in_their_order_with_what_they_are_bound_to() -> Non
         {"name": "red", "bridge": {}, "macAddress": "02:00:00:00:00:01"},
         {"name": "default", "masquerade": {}},
         {"name": "plain", "bridge": {}, "state": "absent"},
+        {"name": "claimed", "sriov": {}},
         {"name": "lost", "bridge": {}, "macAddress": None},
     )
     assert decode_machine_review(review(machine(*interfaces))).interfaces == (
         MachineInterface("red", "02:00:00:00:00:01", NetworkKind.MULTUS, absent=False),
         MachineInterface("default", "", NetworkKind.POD_MASQUERADE, absent=False),
         MachineInterface("plain", "", NetworkKind.POD_OTHER, absent=True),
+        MachineInterface("claimed", "", NetworkKind.POD_OTHER, absent=False),
         MachineInterface("lost", "", NetworkKind.MISSING, absent=False),
     )
 
@@ -74,6 +77,10 @@ def test_a_creation_is_told_whole() -> None:
         interfaces=(),
         old_interfaces=(),
     )
+
+
+def test_a_name_that_only_the_request_has_is_told() -> None:
+    assert decode_machine_review(review({"metadata": {}}, name="vm")).name == "vm"
 
 
 def test_an_update_tells_what_there_was_before() -> None:
