@@ -228,6 +228,7 @@ async def test_another_replica_is_given_no_longer_than_is_left() -> None:
     assert b"replica b:8000, which decides, does not answer" in answer.body
     given = [seconds for *_, seconds in scene.forwarded]
     assert given[0] == 2.5 - SPARE_SECONDS
+    assert given[1] < given[0] - scene.peer_seconds + PAUSE_SECONDS
     assert min(given) >= SPARE_SECONDS
     assert scene.clock.now() <= began + 2.5
 
