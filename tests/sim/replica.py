@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import Callable
 from typing import Final, cast
 
 from tests.sim.api import ApiServer
@@ -139,9 +138,15 @@ class SimulatedReplica:
             return None
         return self._main.exception() or AssertionError("it has come to an end")
 
-    def start(self, peer: Peer) -> None:
-        """Begin."""
-        self._main = self._loop.spawn(self.process, self._run(peer))
+    @property
+    def knows_of_lease(self) -> bool:
+        """Whether it has seen the Lease while somebody held it, or knows that it was lost."""
+        known = None if self.elector is None else self.elector._known
+        return known is not None and (known.term > 0 or known.lost_since is not None)
+
+    def start(self, peer: Peer, *, after: float = 0.0) -> None:
+        """Begin, in so many seconds."""
+        self._main = self._loop.spawn(self.process, self._run(peer, after))
 
     def crash(self) -> None:
         """Run nothing of it any more; its connections break."""
@@ -171,7 +176,8 @@ class SimulatedReplica:
         for watch in list(self.client.watches):
             watch.cut(error)
 
-    async def _run(self, peer: Peer) -> None:
+    async def _run(self, peer: Peer, after: float) -> None:
+        await asyncio.sleep(after)
         unheard = Unheard()
         ranges = RangeFollower(
             NAMESPACE, self._replace_pool, self._readiness, unheard, unheard, cluster_uid="the-cluster"
