@@ -24,6 +24,22 @@ ENDPOINT_DELAY_SECONDS = 1.0
 POLL_SECONDS = 0.05
 
 
+class Late:
+    """What was ready a kubelet's delay ago."""
+
+    def __init__(self) -> None:
+        """Have seen nothing yet."""
+        self._seen: list[tuple[float, frozenset[int]]] = []
+        self._endpoints: frozenset[int] = frozenset()
+
+    def endpoints(self, ready: frozenset[int], now: float) -> frozenset[int]:
+        """Take note of what is ready now, and return what was."""
+        self._seen.append((now, ready))
+        while self._seen[0][0] <= now - ENDPOINT_DELAY_SECONDS:
+            self._endpoints = self._seen.pop(0)[1]
+        return self._endpoints
+
+
 class ServiceProxy:
     """The cluster IP and port of the webhook's Service."""
 
@@ -54,12 +70,9 @@ class ServiceProxy:
 
     async def follow(self) -> None:
         """Have the endpoints follow the readiness, late; goes on until cancelled."""
-        seen: list[tuple[float, frozenset[int]]] = []
+        late = Late()
         while True:
-            now = time.monotonic()
-            seen.append((now, self._ready()))
-            while seen and seen[0][0] <= now - ENDPOINT_DELAY_SECONDS:
-                self.endpoints = seen.pop(0)[1]
+            self.endpoints = late.endpoints(self._ready(), time.monotonic())
             await asyncio.sleep(POLL_SECONDS)
 
     def pick(self) -> Backend | None:
@@ -118,6 +131,10 @@ class _Answering(Side):
     def data_received(self, data: bytes) -> None:
         self._client.asked = None
         super().data_received(data)
+
+    def eof_received(self) -> bool:
+        self._client.broken = True
+        return super().eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._client.transport is not None and not self._client.transport.is_closing():
