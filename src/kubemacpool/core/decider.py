@@ -135,8 +135,7 @@ class Decider:
         return self._names((*named, *reserved, *(address for address, _ in early)), complete=complete)
 
     def last_names(self) -> Names:
-        """What the last write should say, by which we hand over: the stretch is given back (rule 7)."""
-        self._stretch.give_back()
+        """What the last write should say, by which we hand over: nothing is set aside any more (rule 7)."""
         return self._names((), complete=True)
 
     @property

@@ -249,7 +249,7 @@ def test_one_who_asks_for_more_than_can_be_named_is_in_nobody_elses_way() -> Non
     subject = in_office(ledger(200_000))
     greedy = subject.decide(request("greedy", *[None] * (MOST_NAMES + 1)), 1.0)
     assert isinstance(greedy, Unnamed)
-    assert not write(subject, *greedy).complete
+    assert not write(subject, greedy.addresses, greedy.automatic).complete
     assert ask(subject, "web", None, 77) == [1, 77]
 
 
