@@ -104,6 +104,7 @@ def test_a_collision_is_an_address_that_several_parties_carry() -> None:
     assert dict(subject.collisions()) == {at(3): 2}
     subject.vanish(key("cache"), 3.0)
     assert dict(subject.collisions()) == {}
+    assert subject._shared == {}, "nothing is looked through that nobody shares any more"
 
 
 def test_objects_of_one_party_that_share_an_address_do_not_collide() -> None:

@@ -101,9 +101,9 @@ def test_the_oldest_that_was_not_seen_says_how_far_the_view_has_to_be_proven(
 def test_suspects_in_another_pool_are_not_free_there() -> None:
     subject = heir(1, 3)
     subject.replace_pool(pool(3, 4))
-    assert free(subject) == [4]
+    assert (free(subject), subject.returning_count) == ([4], 1)
     subject.replace_pool(pool(1, 4))
-    assert free(subject) == [2, 4]
+    assert (free(subject), subject.returning_count) == ([2, 4], 2)
 
 
 def test_only_suspects_of_the_pool_that_nobody_holds_may_be_of_help_later() -> None:
