@@ -113,6 +113,20 @@ def test_only_suspects_of_the_pool_that_nobody_holds_may_be_of_help_later() -> N
     assert subject.returning_count == 2
 
 
+def test_what_time_alone_may_free_is_neither_held_nor_given_early_nor_free() -> None:
+    subject = heir(1)
+    subject.grant(at(2), pod("web"), 11.0)
+    subject.observe(holder("db", 3), 11.0)
+    subject.observe(Holder(key("vm", "VirtualMachine"), "uid-1", machine("vm"), (at(4),)), 11.0)
+    subject.vanish(key("vm", "VirtualMachine"), 12.0)
+    assert subject.returning_count == 3
+    subject.vanish(key("db"), 12.0)
+    assert subject.returning_count == 3, "a pod's address that cools down can be given"
+    subject.prove(11.0 + BOUND)
+    subject.end_cooling(12.0 + COOL_DOWN)
+    assert subject.returning_count == 0
+
+
 # How new the view is
 
 
