@@ -17,6 +17,7 @@ class NobodyDecides:
     """No decider is known, and waiting for one takes time."""
 
     deciding = False
+    out_of_touch = False
     endpoint_of_decider: str | None = None
 
     def __init__(self, clock: ManualClock) -> None:
