@@ -44,6 +44,11 @@ class Tenure(Protocol):
         """Where another one is reached that does; None where none is known."""
         ...
 
+    @property
+    def out_of_touch(self) -> bool:
+        """Whether this replica has heard nothing for so long that the others may well know of one."""
+        ...
+
     async def until_changed(self, seconds: float) -> None:
         """Returns when that has changed, or after so many seconds."""
         ...
@@ -97,10 +102,13 @@ class Router:
             return answer
         deadline = self._deadlines.of(body, arrived, patience)
         hold_until = min(arrived + HOLD_SECONDS, deadline - SPARE_SECONDS)
-        while answer is None and (left := hold_until - self._clock.now()) > 0:
+        while answer is None and not self._tenure.out_of_touch and (left := hold_until - self._clock.now()) > 0:
             await self._tenure.until_changed(min(left, PAUSE_SECONDS))
             answer = await self._attempt(body, max(left, SPARE_SECONDS))
-        return self._last_word(body, await self._excuse(body) if answer is None else answer, deadline)
+        if answer is None:
+            # The API server would ask again on this connection: here, where nobody may know who decides by then.
+            answer = (await self._excuse(body))._replace(elsewhere=True)
+        return self._last_word(body, answer, deadline)
 
     async def _attempt(self, body: bytes, seconds: float) -> Answer | None:
         """The answer of the one who decides; None where there is nobody, or where that one does not answer."""
