@@ -144,7 +144,7 @@ class ApiServer:
     def _name(self, metadata: Mapping[str, Any]) -> str:
         if metadata.get("name"):
             return str(metadata["name"])
-        return metadata["generateName"] + "".join(self._rng.choices(SUFFIX, k=5))
+        return str(metadata["generateName"]) + "".join(self._rng.choices(SUFFIX, k=5))
 
     def _keep(self, version: int, rest: list[bytes]) -> str:
         if not rest:

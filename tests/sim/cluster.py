@@ -57,7 +57,7 @@ class Cluster:
         self.outcomes: Counter[str] = Counter()
         self.duplicates: list[str] = []
         self.addresses = addresses
-        self._rng = random.Random(seed)
+        self._rng = random.Random(seed)  # noqa: S311 (to be repeated, not to be secret)
         self._server = ApiServer(self._rng, bookmark_seconds=BOOKMARK_SECONDS)
         self._server.webhook = self._call_webhook
         self._server.before_persisting = self._before_persisting

@@ -34,14 +34,14 @@ class Wave(NamedTuple):
 
     Attributes:
         first: index of the first name; the others follow it.
-        count: how many; as many are deleted before, if `instead`.
+        size: how many; as many are deleted before, if `instead`.
         wanted: of the first one; an address of the user's choice is followed by its neighbours.
         later: seconds after the webhook's answer until they are persisted.
         instead: whether others make room.
     """
 
     first: int
-    count: int
+    size: int
     wanted: tuple[int | None, ...]
     later: float
     instead: bool
@@ -50,7 +50,7 @@ class Wave(NamedTuple):
 WAVES: Final = st.builds(
     Wave,
     first=st.integers(0, len(NAMES) - 1),
-    count=st.sampled_from([3, 6, 12]),
+    size=st.sampled_from([3, 6, 12]),
     wanted=WISHES,
     later=DELAYS,
     instead=st.booleans(),
@@ -234,10 +234,10 @@ class Histories(RuleBasedStateMachine):
 
     def _create(self, wave: Wave) -> None:
         if wave.instead:
-            for name in self.cluster.pods()[: wave.count]:
+            for name in self.cluster.pods()[: wave.size]:
                 self.cluster.delete(name)
             self._pass(0.03)
-        for offset in range(wave.count):
+        for offset in range(wave.size):
             wanted = [None if number is None else (number + offset) % MOST_WANTED + 1 for number in wave.wanted]
             self.cluster.create(NAMES[(wave.first + offset) % len(NAMES)], wanted, later=wave.later)
 

@@ -97,7 +97,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         """A task that belongs to a process, whoever asks for it."""
         return self.create_task(work, context=process.context)
 
-    def create_task(self, *arguments: Any, **named: Any) -> "asyncio.Task[Any]":
+    def create_task(self, *arguments: Any, **named: Any) -> "asyncio.Task[Any]":  # noqa: ANN401 (as the base has them)
         """A task, which lives until it is done: what waits for an answer that was lost is waited for by nobody."""
         task = super().create_task(*arguments, **named)
         self._alive.add(task)

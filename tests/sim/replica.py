@@ -1,8 +1,8 @@
-"""One simulated replica: the production services, put together as `kubemacpool.app` does it, around a simulated outside."""
+"""One simulated replica: the production services, put together as in `kubemacpool.app`, around a simulated outside."""
 
 import asyncio
 import random
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from tests.sim.api import ApiServer
 from tests.sim.client import Link, SimulatedClient
@@ -13,7 +13,6 @@ from kubemacpool.core.decider import Decider
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.pool import Pool
 from kubemacpool.kube import reflector
-from kubemacpool.kube.client import ApiClient
 from kubemacpool.kube.collections import CollectionRead
 from kubemacpool.kube.leases import ClusterLease, lease_resource
 from kubemacpool.kube.reflector import Reflector
@@ -36,6 +35,9 @@ from kubemacpool.wire.answers import SERVICE_UNAVAILABLE, Answer, in_words
 from kubemacpool.wire.lease import decode_lease
 from kubemacpool.wire.pods import decode_pod
 from kubemacpool.wire.ranges import RANGE_CONFIG_MAP, decode_config_map
+
+if TYPE_CHECKING:
+    from kubemacpool.kube.client import ApiClient
 
 NAMESPACE: Final = "kubemacpool-system"
 RANGE: Final = Resource("/api/v1/configmaps", NAMESPACE, field_selector=f"metadata.name={RANGE_CONFIG_MAP}")
@@ -220,6 +222,6 @@ class SimulatedReplica:
             self.elector.resign()
             await asyncio.gather(asyncio.wait({self._election}), asyncio.sleep(DRAIN_DELAY))
         end = self._loop.time() + DRAIN_SECONDS
-        while self._answering and self._loop.time() < end:
+        while self._answering and self._loop.time() < end:  # noqa: ASYNC110 (looked at in simulated time)
             await asyncio.sleep(0.1)
         self.crash()

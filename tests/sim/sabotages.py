@@ -1,4 +1,4 @@
-"""The rules, each left out once in the services that the simulation runs. What finds no duplicate then finds none ever."""
+"""The rules, each left out once in the simulated services: what finds no duplicate then would find none ever."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
