@@ -84,10 +84,9 @@ class Decider:
         addresses = tuple(address for address in chosen if address is not None)
         if request.dry_run:
             return Granted(addresses)
-        granted = [address for address in addresses if address not in request.carried]
-        unnamed = tuple(address for address in granted if address not in self.openings)
-        if unnamed:
-            return Unnamed(unnamed, request.wanted.count(None))
+        granted = tuple(address for address in addresses if address not in request.carried)
+        if not all(map(self.openings.__contains__, granted)):
+            return Unnamed(granted, request.wanted.count(None))
         for address, wanted in zip(addresses, request.wanted, strict=True):
             if wanted is None:
                 self._stretch.give(address)

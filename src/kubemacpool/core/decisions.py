@@ -106,7 +106,7 @@ class Unnamed:
     """Nothing was granted yet: the Lease has to name these addresses first (rule 1); then the request is decided anew.
 
     Attributes:
-        addresses: what the request would be granted and the Lease does not name.
+        addresses: all that the request would be granted, also what the Lease names by chance: it has to do so still.
         automatic: how many interfaces of the request had no address of the user's choice.
     """
 
