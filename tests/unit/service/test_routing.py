@@ -96,7 +96,7 @@ async def test_the_others_hand_the_review_to_it_as_it_came_and_pass_its_answer_o
     scene.lose("b:8000")
     scene.there["b:8000"] = GRANTED_THERE
     assert await scene.ask() == GRANTED_THERE
-    assert scene.forwarded == [("b:8000", "/mutate-pods", BODY, HOLD_SECONDS)]
+    assert scene.forwarded == [("b:8000", "/mutate-pods?timeout=10.000s", BODY, HOLD_SECONDS)]
     assert scene.answered_here == []
     assert scene.measures.forwardings == ["answered"]
 
