@@ -93,6 +93,7 @@ class _Connection(ClientSide):
         super().__init__(sides, self._choose)
         self.asked: float | None = None
         self.broken = False
+        self._noted = False
         self._choice = pick
         self._losses = losses
         self._backend: Backend | None = None
@@ -110,11 +111,23 @@ class _Connection(ClientSide):
         self.broken = True
         super().refused()
 
+    def eof_received(self) -> bool:
+        # The API server asks nothing more: if it waits for an answer, it has given up. A process that is paused would
+        # keep the other half open until it goes on.
+        self._note()
+        return super().eof_received()
+
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._backend is not None and (self.asked is not None or self.broken):
-            client_port = 0 if self.transport is None else self.transport.get_extra_info("peername")[1]
-            self._losses.append(Loss(self._backend[1], client_port, self._opened, time.monotonic(), self.asked))
+        self._note()
         super().connection_lost(exc)
+
+    def _note(self) -> None:
+        """Remember the connection if it comes to nothing, once."""
+        if self._backend is None or self._noted or not (self.asked is not None or self.broken):
+            return
+        self._noted = True
+        client_port = 0 if self.transport is None else self.transport.get_extra_info("peername")[1]
+        self._losses.append(Loss(self._backend[1], client_port, self._opened, time.monotonic(), self.asked))
 
     def _choose(self) -> Backend | None:
         self._backend = self._choice()

@@ -34,6 +34,7 @@ class Replica:
     def __init__(self) -> None:
         self.silent = False
         self.asked = asyncio.Event()
+        self._going_on = asyncio.Event()
         self.port = 0
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
@@ -42,6 +43,10 @@ class Replica:
         """Listen."""
         self._server = await asyncio.start_server(self._serve, ADDRESS, 0)
         self.port = self._server.sockets[0].getsockname()[1]
+
+    def go_on(self) -> None:
+        """Answer late, as a process does that was paused."""
+        self._going_on.set()
 
     async def die(self) -> None:
         """Reset every connection, and listen no more."""
@@ -55,8 +60,10 @@ class Replica:
         with suppress(ConnectionError):
             while asked := await reader.read(100):
                 self.asked.set()
-                if not self.silent:
-                    writer.write(asked.upper())
+                if self.silent:
+                    await self._going_on.wait()
+                    asked = b"late"
+                writer.write(asked.upper())
         writer.close()
 
 
@@ -103,6 +110,10 @@ class Client:
             return await asyncio.wait_for(self._reader.read(100), PATIENCE)
         except ConnectionError:
             return b""
+
+    def give_up(self) -> None:
+        """Ask nothing more."""
+        self._writer.write_eof()
 
     async def end(self) -> None:
         """Close it."""
@@ -160,14 +171,16 @@ async def test_a_connection_whose_replica_dies_before_it_answers_is_noted_with_t
         assert loss.opened < before <= loss.asked <= loss.ended
 
 
-async def test_a_connection_that_its_client_gives_up_unanswered_is_noted() -> None:
+async def test_a_connection_that_its_client_gives_up_unanswered_is_noted_even_if_the_replica_answers_later() -> None:
     async with replica() as served, proxy(served.port) as (made, port), client(port) as asking:
         served.silent = True
         answer = asyncio.create_task(asking.say(b"one"))
         await asyncio.wait_for(served.asked.wait(), PATIENCE)
-        await asking.end()
+        asking.give_up()
         assert (await the_loss(made)).asked is not None
-        await answer
+        served.go_on()
+        assert await answer == b"LATE"
+    assert len(made.losses) == 1
 
 
 async def test_a_connection_that_no_replica_took_is_noted() -> None:
