@@ -31,12 +31,14 @@ class Bounds(NamedTuple):
             everything is named that the core was given.
         grants: how many grants there may be altogether.
         losses: whether a write of the Lease may be under way while other things happen, and be lost, or its answer.
+        early_sightings: whether a replica sees things while it stands by.
     """
 
     replicas: int = 1
     takeovers: int = 0
     grants: int = 100
     losses: bool = False
+    early_sightings: bool = False
 
 
 ONE_REPLICA: Final = Bounds()

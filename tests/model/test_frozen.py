@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 from tests.model import worlds
+from tests.model.cluster import Bounds
 from tests.model.explore import explore
 from tests.model.frozen import (
     KNOWN,
@@ -67,7 +68,7 @@ def test_what_was_thawed_freezes_to_the_same() -> None:
 
 def test_every_state_that_a_search_comes_to_is_thawed_whole() -> None:
     """And what is found anew by thawing is what a recount says."""
-    world = worlds.replicated(2, worlds.ANY, grants=3, takeovers=2)(UNCHANGED)
+    world = worlds.replicated(Bounds(2, takeovers=2, grants=3), 2, worlds.ANY)(UNCHANGED)
     explore(world)
     assert len(world.cores) > 100
     for state in world.cores.states:

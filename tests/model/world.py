@@ -9,7 +9,8 @@ states and no histories:
   up to then is in flight any more. A cool-down can pass at any time.
 - Whether a write of the Lease was made is settled when its answer comes or is lost, or when somebody takes over.
 - A replica that stands by sees what it sees once it has taken over: until then nobody asks it. What it must have seen
-  before it decides is what the Lease says, so it may decide with a view as old as can be.
+  before it decides is what the Lease says, so it may decide with a view as old as can be. (One world does without
+  this.)
 - A replica that was started again has listed the cluster as it is.
 - Renewals that change nothing are not written.
 - After the last grant nothing is looked at: a grant is in conflict if another party has one of its addresses, or has an
@@ -112,6 +113,8 @@ class World:
             scene = _Scene(lease, cluster, replica, others)
             if replica.part == STANDING_BY:
                 yield from self._takeovers(scene)
+                if self._bounds.early_sightings:
+                    yield from self._sightings(scene)
             elif replica.part == DEPOSED:
                 yield from self._returns(scene)
             else:
@@ -212,8 +215,9 @@ class World:
 
     def _caught_up(self, replica: Replica) -> Replica:
         """`Presidency._catch_up`: it decides once its view is as new as the Lease asks."""
-        reached = replica.view >= replica.required or not self._laws.view_reaches_lease
-        return replica._replace(part=DECIDING, required=0) if reached else replica
+        if replica.part == CATCHING_UP and (replica.view >= replica.required or not self._laws.view_reaches_lease):
+            return replica._replace(part=DECIDING, required=0)
+        return replica
 
     # Time
 
@@ -342,16 +346,14 @@ class World:
 
     def _state(self, lease: Lease, cluster: Cluster, replicas: list[Replica]) -> State:
         """The state's numbers; what every replica has seen is forgotten."""
-        old = min(replica.view for replica in replicas)
+        old = min([replica.view for replica in replicas])
         if old:
             lease = lease._replace(seen=max(0, lease.seen - old))
             cluster = cluster._replace(log=cluster.log[old:])
             replicas = [less(replica, old) for replica in replicas]
-        return (
-            self._leases.number(lease),
-            self._clusters.number(cluster),
-            *sorted(self._replicas.number(self._canonical(replica, lease)) for replica in replicas),
-        )
+        numbers = [self._replicas.number(self._canonical(replica, lease)) for replica in replicas]
+        numbers.sort()
+        return (self._leases.number(lease), self._clusters.number(cluster), *numbers)
 
     def _canonical(self, replica: Replica, lease: Lease) -> Replica:
         """Less what cannot matter any more."""

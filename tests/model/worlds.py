@@ -54,9 +54,7 @@ def alone(
     return make
 
 
-def replicated(
-    addresses: int, *wishes: tuple[int | None, ...], grants: int, takeovers: int, parties: int = 3, losses: bool = False
-) -> Maker:
+def replicated(bounds: Bounds, addresses: int, *wishes: tuple[int | None, ...], parties: int = 3) -> Maker:
     """Two replicas, and parties that are alike, each of which may ask twice."""
 
     def make(mutant: Mutant) -> World:
@@ -64,7 +62,7 @@ def replicated(
         return World(
             CoreStates(pool, mutant.empty, cool_down=0),
             tuple(named(name, 2, *wishes) for name in ("web", "db", "app")[:parties]),
-            Bounds(2, takeovers, grants, losses),
+            bounds,
             laws=mutant.laws,
             alike=True,
         )
@@ -97,21 +95,29 @@ OF_ONE: Final = {
 }
 """One replica that decides."""
 
-TWO_ADDRESSES: Final = replicated(2, ANY, *explicit(2), grants=3, takeovers=3)
+TWO_ADDRESSES: Final = replicated(Bounds(2, takeovers=3, grants=3), 2, ANY, *explicit(2))
 """Two replicas, in a world in which every rule is needed."""
 
-LOST_WRITES: Final = replicated(2, ANY, *explicit(2), grants=2, takeovers=3, parties=2, losses=True)
+LOST_WRITES: Final = replicated(Bounds(2, takeovers=3, grants=2, losses=True), 2, ANY, *explicit(2), parties=2)
 """The same, where a write of the Lease may be under way while other things happen."""
 
 OF_TWO: Final = {
-    "two addresses, three grants, three takeovers": TWO_ADDRESSES,
-    "two addresses, four grants, two takeovers": replicated(2, ANY, *explicit(2), grants=4, takeovers=2),
-    "three addresses, three grants, two takeovers": replicated(3, ANY, *explicit(3), grants=3, takeovers=2),
+    "two addresses, any or this, three grants, three takeovers": TWO_ADDRESSES,
+    "two addresses, this, four grants, three takeovers": replicated(Bounds(2, takeovers=3, grants=4), 2, *explicit(2)),
+    "two addresses, any, four grants, three takeovers": replicated(Bounds(2, takeovers=3, grants=4), 2, ANY),
+    "three addresses, any or this, three grants, two takeovers": replicated(
+        Bounds(2, takeovers=2, grants=3), 3, ANY, *explicit(3)
+    ),
+    "two addresses, replicas that see things while they stand by": replicated(
+        Bounds(2, takeovers=2, grants=3, early_sightings=True), 2, ANY, *explicit(2)
+    ),
 }
 """Two replicas."""
 
 OF_LOSSES: Final = {
-    "two parties, three takeovers": LOST_WRITES,
-    "three parties, automatic": replicated(2, ANY, grants=3, takeovers=2, losses=True),
+    "any or this, two parties, two grants, three takeovers": LOST_WRITES,
+    "any, three parties, three grants, two takeovers": replicated(
+        Bounds(2, takeovers=2, grants=3, losses=True), 2, ANY
+    ),
 }
 """Two replicas, and writes that are lost."""
