@@ -57,8 +57,8 @@ def bench(  # noqa: PLR0913, PLR0917 (an option each)
 ) -> None:
     """Measure the webhook alone, pod creates on a real control plane, and takeovers; print tables and write JSON.
 
-    Takes about twenty minutes as it stands. Nothing else should run on the machine meanwhile. Everything that is started
-    listens on loopback addresses and is ended again.
+    Takes about twenty minutes as it stands. Nothing else should run on the machine meanwhile. Everything that is
+    started listens on loopback addresses and is ended again.
     """
     # Where it is not a terminal, the tables need more than the usual 80 characters.
     console = Console(width=max(Console().width, TABLE_WIDTH))

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import ssl
 import time
-import urllib.request
 from base64 import b64encode
 from contextlib import contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
+from bench.asking import ask
 from bench.children import Child, running
 from bench.errors import BenchError
 
@@ -176,8 +176,7 @@ class Floor:
     def asked(self) -> Sequence[int]:
         """It counts what it has answered."""
         context = ssl.create_default_context(cafile=str(self._pki / "ca.crt"))
-        with urllib.request.urlopen(f"https://{self._address}:{PORT}/count", context=context, timeout=10) as answer:
-            return (int(answer.read()),)
+        return (int(ask(f"{self._address}:{PORT}", "/count", context)),)
 
     def shares(self) -> Sequence[float]:
         """It is asked about every pod."""

@@ -8,15 +8,13 @@ remainder. All of them lead to one replica, or each to another.
 
 from __future__ import annotations
 
-import re
-import ssl
 import sys
 import time
-import urllib.request
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.asking import figures
 from bench.children import Child, running
 from bench.errors import BenchError
 from bench.installing import (
@@ -136,12 +134,7 @@ class Ours:
         return [targets.count(number) / len(targets) for number in range(len(self._replicas))]
 
     def _targets(self) -> list[int]:
-        """Which replica each webhook leads to."""
-        every = range(len(self._replicas))
-        if self._route is Route.SPREAD:
-            return list(every)
-        follower = (self._decider + 1) % len(self._replicas)
-        return [self._decider if self._route is Route.DECIDER else follower for _ in every]
+        return targets(self._route, len(self._replicas), self._decider)
 
     def _goes_there(self) -> bool:
         before = self.asked()
@@ -171,21 +164,11 @@ class Ours:
         return figures(f"{self._address}:{METRICS_PORT + number}")
 
 
-def figures(address: str) -> dict[str, float]:
-    """Read a replica's metrics, whoever it says it is: by name, with labels as they stand.
-
-    Args:
-        address: host and port of its metrics.
-
-    Raises:
-        OSError: it does not answer.
-    """
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    with urllib.request.urlopen(f"https://{address}/metrics", context=context, timeout=10) as answer:
-        exposition = answer.read().decode()
-    return {name: float(value) for name, value in re.findall(r"^(?!#)(.+) (\S+)$", exposition, re.MULTILINE)}
+def targets(route: Route, replicas: int, decider: int) -> list[int]:
+    """Which replica each of as many webhooks leads to."""
+    if route is Route.SPREAD:
+        return list(range(replicas))
+    return [decider if route is Route.DECIDER else (decider + 1) % replicas] * replicas
 
 
 def shared_out(configuration: dict[str, object], parts: int) -> dict[str, object]:

@@ -56,6 +56,7 @@ class CertainElection:
 
     deciding = True
     endpoint_of_decider = None
+    out_of_touch = False
 
     def __init__(self, decider: Decider) -> None:
         """Name nothing yet."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,9 +18,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 import yaml
+from bench.asking import figures
 from bench.clients import Clients, gap
 from bench.errors import BenchError
-from bench.ours import DECIDES, REPLICAS, figures
+from bench.ours import DECIDES, REPLICAS
 from bench.plane import KUBERNETES, started
 from bench.pods import Kind, delete_all, write_body
 from bench.release import documents, make_namespace
@@ -101,13 +103,17 @@ class _Bench:
         """Have pods created while something happens."""
         await self._steady()
         counters = _Counters(self._replicas)
-        async with Clients(self._control_plane, self._body, CLIENTS) as clients, asyncio.TaskGroup() as tasks:
-            counting = tasks.create_task(counters.run())
-            await asyncio.sleep(MARGIN_SECONDS)
-            await disturb()
-            await asyncio.sleep(MARGIN_SECONDS)
-            await clients.finish()
+        counting = asyncio.create_task(counters.run())
+        try:
+            async with Clients(self._control_plane, self._body, CLIENTS) as clients:
+                await asyncio.sleep(MARGIN_SECONDS)
+                await disturb()
+                await asyncio.sleep(MARGIN_SECONDS)
+                await clients.finish()
+        finally:
             counting.cancel()
+            with suppress(asyncio.CancelledError):
+                await counting
         return gap(clients.creates, counters.longest * 1000)
 
     async def kill(self) -> None:

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 # Between two processes' looks at the clock, and until a loop gets round to looking.
 SLACK_SECONDS = 0.3
-# As the API server and src/kubemacpool/service/deciding.py word it.
+# As the API server and the program under test word it.
 _WEBHOOK_FAILED = "failed calling webhook"
 _TOO_LATE = "context deadline exceeded"
-_SUSPECT = "another replica may have granted"
+_COME_AGAIN = "kubemacpool cannot decide yet"
 
 
 class Cause(StrEnum):
@@ -137,7 +137,7 @@ class Attribution:
 
 def _held_up(failure: Failure) -> bool:
     """Whether it was asked to come again until there was no time left."""
-    return _SUSPECT in failure.message or (_WEBHOOK_FAILED in failure.message and _TOO_LATE in failure.message)
+    return _COME_AGAIN in failure.message or (_WEBHOOK_FAILED in failure.message and _TOO_LATE in failure.message)
 
 
 def _struck(loss: Loss, outage: Outage) -> bool:

@@ -11,7 +11,6 @@ from pathlib import Path  # noqa: TC003 (typer reads the annotations)
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-import uvloop
 from rich.console import Console
 
 from chaos.causes import Cause
@@ -61,7 +60,7 @@ def chaos(  # noqa: PLR0913, PLR0917 (an option each)
     seed = secrets.randbelow(1 << 32) if seed is None else seed
     progress(f"seed {seed}: repeat with --seed {seed}")
     extent = Extent(seconds, seed, only or list(Kind), Plan(clients, rate, pods, EXPLICIT))
-    results = uvloop.run(_run(extent, work.absolute(), replicas, progress))
+    results = asyncio.run(_run(extent, work.absolute(), replicas, progress))
     results.write(json)
     for table in tables(results):
         console.print(table)

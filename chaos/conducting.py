@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.1
 WARM_UP_SECONDS = 2.0
+# A create's failure may be known a moment before the end of its connection.
+NOTES_SECONDS = 0.5
 # For everybody to be ready after a fault; past it, the next one strikes all the same if two are.
 RECOVERY_SECONDS = 15.0
 LEAST_READY = 2
@@ -133,7 +135,7 @@ class Conductor:
 
     async def _account(self, fault: Fault | None, begun: float, before: int) -> None:
         """Say what came of a fault: failed creates by cause, and the audit."""
-        await asyncio.sleep(POLL_SECONDS)  # for connections that are being given up
+        await asyncio.sleep(NOTES_SECONDS)
         self._attribution.learn(self._take_losses())
         failures: Counter[str] = Counter()
         for failure in self._load.failures:

@@ -31,6 +31,7 @@ PAUSE_SECONDS = 0.25
 EXPLICIT_SHARE = 0.1
 FIXED_SHARE = 0.3
 GENERATED_SHARE = 0.2
+FIXED = "fixed-"
 INTERFACES = 2
 FORBIDDEN = 403
 GONE = {200, 404, 409}  # deleted, deleted before, or another pod has the name now
@@ -78,14 +79,15 @@ class Request(NamedTuple):
         }
 
 
-def drawn(chance: random.Random, client: int, number: int, addresses: tuple[str, ...]) -> Request:
+def drawn(chance: random.Random, client: int, number: int, plan: Plan) -> Request:
     """Draw what a client asks for next."""
     unique = f"pod-{client}-{number}"
     if chance.random() < EXPLICIT_SHARE:
-        index = chance.randrange(len(addresses))
-        # Some keep their name and address for good, as the pods of a StatefulSet may.
-        name = f"fixed-{index}" if chance.random() < FIXED_SHARE else unique
-        return Request(name, "", addresses[index])
+        if chance.random() < FIXED_SHARE:
+            # Name and address for good, as the pods of a StatefulSet may have them; each belongs to one client.
+            index = chance.choice(range(client, len(plan.explicit), plan.clients) or [0])
+            return Request(f"{FIXED}{client}-{index}", "", plan.explicit[index])
+        return Request(unique, "", chance.choice(plan.explicit))
     if chance.random() < GENERATED_SHARE:
         return Request("", f"{unique}-", "")
     return Request(unique, "", "")
@@ -152,7 +154,7 @@ class Load:
         number = 0
         while await self._turn():
             number += 1
-            request = drawn(chance, client, number, self._plan.explicit)
+            request = drawn(chance, client, number, self._plan)
             self._under_way[client] = time.monotonic()
             try:
                 answered = await self._create(request)
@@ -174,6 +176,8 @@ class Load:
 
     async def _create(self, request: Request) -> bool:
         """Create one pod; tells whether there was an answer."""
+        if request.name.startswith(FIXED):  # the controller of a StatefulSet waits for the old pod to be gone
+            await self._cluster.ask("DELETE", f"{PODS}/{request.name}?gracePeriodSeconds=0")
         claim = self._claims.begin(request.title, time.monotonic())
         answer = await self._cluster.ask("POST", PODS, request.manifest())
         outcome = self._judge(request, answer)
@@ -187,8 +191,6 @@ class Load:
             # A pod that was created is followed by the watch from here on; the others came to nothing.
             claim.addresses = self._addresses(answer) if outcome == "created" else frozenset()
         claim.ended = answer.answered
-        if outcome == "exists":
-            await self._cluster.ask("DELETE", f"{PODS}/{request.name}?gracePeriodSeconds=0")
         return answer.status != 0
 
     @staticmethod

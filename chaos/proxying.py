@@ -24,6 +24,22 @@ ENDPOINT_DELAY_SECONDS = 1.0
 POLL_SECONDS = 0.05
 
 
+class Late:
+    """What was ready a kubelet's delay ago."""
+
+    def __init__(self) -> None:
+        """Have seen nothing yet."""
+        self._seen: list[tuple[float, frozenset[int]]] = []
+        self._endpoints: frozenset[int] = frozenset()
+
+    def endpoints(self, ready: frozenset[int], now: float) -> frozenset[int]:
+        """Take note of what is ready now, and return what was."""
+        self._seen.append((now, ready))
+        while self._seen[0][0] <= now - ENDPOINT_DELAY_SECONDS:
+            self._endpoints = self._seen.pop(0)[1]
+        return self._endpoints
+
+
 class ServiceProxy:
     """The cluster IP and port of the webhook's Service."""
 
@@ -54,12 +70,9 @@ class ServiceProxy:
 
     async def follow(self) -> None:
         """Have the endpoints follow the readiness, late; goes on until cancelled."""
-        seen: list[tuple[float, frozenset[int]]] = []
+        late = Late()
         while True:
-            now = time.monotonic()
-            seen.append((now, self._ready()))
-            while seen and seen[0][0] <= now - ENDPOINT_DELAY_SECONDS:
-                self.endpoints = seen.pop(0)[1]
+            self.endpoints = late.endpoints(self._ready(), time.monotonic())
             await asyncio.sleep(POLL_SECONDS)
 
     def pick(self) -> Backend | None:
@@ -80,6 +93,7 @@ class _Connection(ClientSide):
         super().__init__(sides, self._choose)
         self.asked: float | None = None
         self.broken = False
+        self._noted = False
         self._choice = pick
         self._losses = losses
         self._backend: Backend | None = None
@@ -97,11 +111,23 @@ class _Connection(ClientSide):
         self.broken = True
         super().refused()
 
+    def eof_received(self) -> bool:
+        # The API server asks nothing more: if it waits for an answer, it has given up. A process that is paused would
+        # keep the other half open until it goes on.
+        self._note()
+        return super().eof_received()
+
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._backend is not None and (self.asked is not None or self.broken):
-            client_port = 0 if self.transport is None else self.transport.get_extra_info("peername")[1]
-            self._losses.append(Loss(self._backend[1], client_port, self._opened, time.monotonic(), self.asked))
+        self._note()
         super().connection_lost(exc)
+
+    def _note(self) -> None:
+        """Remember the connection if it comes to nothing, once."""
+        if self._backend is None or self._noted or not (self.asked is not None or self.broken):
+            return
+        self._noted = True
+        client_port = 0 if self.transport is None else self.transport.get_extra_info("peername")[1]
+        self._losses.append(Loss(self._backend[1], client_port, self._opened, time.monotonic(), self.asked))
 
     def _choose(self) -> Backend | None:
         self._backend = self._choice()
@@ -118,6 +144,10 @@ class _Answering(Side):
     def data_received(self, data: bytes) -> None:
         self._client.asked = None
         super().data_received(data)
+
+    def eof_received(self) -> bool:
+        self._client.broken = True
+        return super().eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._client.transport is not None and not self._client.transport.is_closing():

@@ -8,7 +8,8 @@ import pytest
 from bench.clients import Create, gap, reason
 from bench.cluster import check_asked
 from bench.errors import BenchError
-from bench.ours import shared_out
+from bench.installing import Route
+from bench.ours import shared_out, targets
 from bench.release import documents
 from bench.writes import requested
 
@@ -87,6 +88,14 @@ def test_several_webhooks_share_the_pods_on_the_conditions_of_the_one() -> None:
     conditions = [each["matchConditions"] for each in webhooks]
     assert {each[0]["name"] for each in conditions} == {"has-network-selection-annotation"}
     assert [each[1]["expression"].rpartition("%")[2] for each in conditions] == [" 3 == 0", " 3 == 1", " 3 == 2"]
+
+
+@pytest.mark.parametrize("decider", range(3))
+def test_a_route_leads_to_the_decider_or_to_one_that_is_not_or_to_all(decider: int) -> None:
+    assert targets(Route.DECIDER, 3, decider) == [decider] * 3
+    (follower,) = set(targets(Route.FOLLOWER, 3, decider))
+    assert follower in {0, 1, 2} - {decider}
+    assert sorted(targets(Route.SPREAD, 3, decider)) == [0, 1, 2]
 
 
 def test_one_replica_has_the_webhook_as_it_is_shipped() -> None:

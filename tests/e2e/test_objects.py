@@ -296,8 +296,7 @@ MAY = [
     ("get", "secrets", "kubemacpool-ca", OURS),
     ("patch", "secrets", "kubemacpool-service", OURS),
     ("create", "secrets", "", OURS),
-    ("create", "events", "", OURS),
-    ("patch", "events", "", OURS),
+    *((verb, "events", "", namespace) for verb in ("create", "patch") for namespace in (OURS, "default")),
     *((verb, "leases.coordination.k8s.io", LEASE, OURS) for verb in ("get", "list", "watch", "patch")),
     ("create", "leases.coordination.k8s.io", "", OURS),  # a create cannot be limited to a name
     ("get", "namespaces", "kube-system", ""),
@@ -309,7 +308,7 @@ MAY_NOT = [
     *((verb, "secrets", "kubemacpool-ca", OURS) for verb in ("update", "delete")),
     *((verb, "configmaps", "kubemacpool-mac-range-config", OURS) for verb in ("update", "patch", "delete")),
     ("list", "configmaps", "", OURS),
-    ("create", "events", "", "default"),
+    *((verb, "events", "", "default") for verb in ("get", "list", "watch", "update", "delete")),
     ("get", "nodes", "", ""),
     ("list", "namespaces", "", ""),
     ("get", "namespaces", "default", ""),

@@ -21,7 +21,7 @@ from kubemacpool.wire.listing import ListPage
 REQUEST_SECONDS: Final = 20.0
 """After so long the API server gives up on a request (--request-timeout; 60 s unless set)."""
 
-KINDS: Final = {"pods": "Pod", "leases": "Lease", "configmaps": "ConfigMap"}
+KINDS: Final = {"pods": "Pod", "leases": "Lease", "configmaps": "ConfigMap", "namespaces": "Namespace"}
 SUFFIX: Final = "bcdfghjklmnpqrstvwxz2456789"
 """What the five characters after `generateName` are made of."""
 
@@ -144,7 +144,7 @@ class ApiServer:
     def _name(self, metadata: Mapping[str, Any]) -> str:
         if metadata.get("name"):
             return str(metadata["name"])
-        return metadata["generateName"] + "".join(self._rng.choices(SUFFIX, k=5))
+        return str(metadata["generateName"]) + "".join(self._rng.choices(SUFFIX, k=5))
 
     def _keep(self, version: int, rest: list[bytes]) -> str:
         if not rest:
@@ -167,7 +167,7 @@ def _parse(path: str) -> _Path:
     parts = path.strip("/").split("/")
     parts = parts[2:] if parts[0] == "api" else parts[3:]
     namespace = None
-    if parts[0] == "namespaces":
+    if parts[0] == "namespaces" and len(parts) > 1:
         namespace, parts = parts[1], parts[2:]
     if parts[-1] == PATCHED_STATUS:
         parts = parts[:-1]

@@ -11,7 +11,7 @@ from tests.sim.admission import WEBHOOK_SECONDS
 from tests.sim.api import ApiServer
 from tests.sim.client import BRISK, hear_out
 from tests.sim.loop import Process, SimulatedLoop
-from tests.sim.replica import BOUND, COOL_DOWN, NAMESPACE, SimulatedReplica
+from tests.sim.replica import BOUND, NAMESPACE, SimulatedReplica
 from tests.sim.store import ApiError, Change, Object, Place, Selection
 
 from kubemacpool.core.addresses import format_address, parse_address
@@ -35,6 +35,9 @@ QUOTA: Final = "sim/quota"
 
 PROBE_SECONDS: Final = 1.0
 BOOKMARK_SECONDS: Final = 10.0
+HEARING_SECONDS: Final = 3.0
+"""For everybody to hear of what has happened last."""
+
 SETTLING_SECONDS: Final = 5 * BOUND
 
 
@@ -54,7 +57,7 @@ class Cluster:
         self.outcomes: Counter[str] = Counter()
         self.duplicates: list[str] = []
         self.addresses = addresses
-        self._rng = random.Random(seed)
+        self._rng = random.Random(seed)  # noqa: S311 (to be repeated, not to be secret)
         self._server = ApiServer(self._rng, bookmark_seconds=BOOKMARK_SECONDS)
         self._server.webhook = self._call_webhook
         self._server.before_persisting = self._before_persisting
@@ -64,6 +67,7 @@ class Cluster:
         self._severed: set[frozenset[str]] = set()
         self._carriers: dict[int, set[Place]] = {}
         self._creating = 0
+        self._earliest_start = 0.0
         self._store.watching.append(self._check)
         self._do(self._server.create(LEASES, new_lease(NAMESPACE)))
         self._do(self._server.create(CONFIG_MAPS, _range_config_map(BASE + 1, BASE + addresses)))
@@ -126,13 +130,19 @@ class Cluster:
         self._server.patch(f"{CONFIG_MAPS}/{RANGE_CONFIG_MAP}", body)
 
     def delete_lease(self, *, make_anew: bool) -> None:
-        """A user deletes the Lease, if it is there; and applies the release manifest after that."""
+        """A user deletes the Lease, if it is there; and applies the release manifest after that.
+
+        A process that begins within the bound after that cannot know that there was another Lease before. So none does
+        here, and the manifest is applied only while every replica knows of the Lease that there was.
+        """
+        informed = all(replica.knows_of_lease for replica in self.living())
         try:
             self._server.delete(f"{LEASES}/{LEASE_NAME}")
         except ApiError:
             return
-        if make_anew:
+        if make_anew and informed:
             self._do(self._server.create(LEASES, new_lease(NAMESPACE)))
+            self._earliest_start = self.loop.time() + BOUND
 
     # What goes wrong
 
@@ -140,7 +150,7 @@ class Cluster:
         """One more."""
         replica = SimulatedReplica(f"replica-{len(self.replicas)}", self._server, self.loop, self._rng)
         self.replicas.append(replica)
-        replica.start(_Peer(self, replica))
+        replica.start(_Peer(self, replica), after=max(0.0, self._earliest_start - self.loop.time()))
 
     def wait_for_service(self) -> None:
         """Returns when pods can be created."""
@@ -189,6 +199,7 @@ class Cluster:
     def check_settled(self) -> None:
         """What holds once everything is healed and the bounds have passed: nothing has leaked, and pods are created."""
         self.heal()
+        self.loop.run(HEARING_SECONDS)
         settled = self.loop.run_until(lambda: not list(self._unsettled()), within=SETTLING_SECONDS)
         assert settled, "; ".join(self._unsettled())
         self.check()

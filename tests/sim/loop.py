@@ -8,9 +8,12 @@ import asyncio
 import heapq
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 ResultT = TypeVar("ResultT")
+
+MOST_TURNS: Final = 20_000
+"""Turns of the loop without time's passing. Far more than any work here takes: somebody waits without waiting."""
 
 
 class Process:
@@ -69,6 +72,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         super().__init__()
         self.faults: list[str] = []
         self._now = 1_000.0
+        self._turns = 0
         self._alive: set[asyncio.Task[Any]] = set()
         self.set_exception_handler(self._keep_fault)
 
@@ -93,7 +97,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         """A task that belongs to a process, whoever asks for it."""
         return self.create_task(work, context=process.context)
 
-    def create_task(self, *arguments: Any, **named: Any) -> "asyncio.Task[Any]":
+    def create_task(self, *arguments: Any, **named: Any) -> "asyncio.Task[Any]":  # noqa: ANN401 (as the base has them)
         """A task, which lives until it is done: what waits for an answer that was lost is waited for by nobody."""
         task = super().create_task(*arguments, **named)
         self._alive.add(task)
@@ -123,7 +127,11 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         if not self._ready and not self._stopping:  # type: ignore[attr-defined]
             if not self._scheduled:
                 raise RuntimeError("nothing will ever happen again")
-            self._now = max(self._now, self._scheduled[0].when())
+            if self._scheduled[0].when() > self._now:
+                self._now, self._turns = self._scheduled[0].when(), 0
+        self._turns += 1
+        if self._turns > MOST_TURNS:
+            raise RuntimeError("the loop turns and turns, and no time passes")
         while self._scheduled and self._scheduled[0].when() <= self._now:
             self._ready.append(heapq.heappop(self._scheduled))
         for _ in range(len(self._ready)):

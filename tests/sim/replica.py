@@ -1,20 +1,21 @@
-"""One simulated replica: the production services, put together as `kubemacpool.app` does it, around a simulated outside."""
+"""One simulated replica: the production services, put together as in `kubemacpool.app`, around a simulated outside."""
 
 import asyncio
 import random
-from collections.abc import Callable
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from tests.sim.api import ApiServer
 from tests.sim.client import Link, SimulatedClient
 from tests.sim.loop import Process, SimulatedLoop
 
-from kubemacpool.app.assembly import PODS
+from kubemacpool.app.assembly import NAMESPACES
+from kubemacpool.app.population import PODS
 from kubemacpool.core.decider import Decider
 from kubemacpool.core.ledger import Ledger
+from kubemacpool.core.parties import POD
 from kubemacpool.core.pool import Pool
+from kubemacpool.core.population import Population
 from kubemacpool.kube import reflector
-from kubemacpool.kube.client import ApiClient
 from kubemacpool.kube.collections import CollectionRead
 from kubemacpool.kube.leases import ClusterLease, lease_resource
 from kubemacpool.kube.reflector import Reflector
@@ -23,20 +24,26 @@ from kubemacpool.ports.events import Regarding
 from kubemacpool.ports.forwarding import Peer
 from kubemacpool.ports.measures import Forwarding, Outcome
 from kubemacpool.service import electing
-from kubemacpool.service.admitting import PodAdmission
 from kubemacpool.service.catching_up import View
 from kubemacpool.service.deciding import LocalDecider
 from kubemacpool.service.electing import Elector
-from kubemacpool.service.following import POD, PodFollower
-from kubemacpool.service.proving import WatchProver
+from kubemacpool.service.following import Follower
+from kubemacpool.service.kinship import Kinship
+from kubemacpool.service.pod_admission import Place, PodAdmission
+from kubemacpool.service.policies import ConflictPolicy, NamespacePolicies
+from kubemacpool.service.proving import Followed, WatchProver
 from kubemacpool.service.ranging import RangeFollower
 from kubemacpool.service.readiness import Readiness
 from kubemacpool.service.routing import Router
 from kubemacpool.web.endpoints import MUTATE_PODS
 from kubemacpool.wire.answers import SERVICE_UNAVAILABLE, Answer, in_words
 from kubemacpool.wire.lease import decode_lease
+from kubemacpool.wire.namespaces import decode_namespace
 from kubemacpool.wire.pods import decode_pod
 from kubemacpool.wire.ranges import RANGE_CONFIG_MAP, decode_config_map
+
+if TYPE_CHECKING:
+    from kubemacpool.kube.client import ApiClient
 
 NAMESPACE: Final = "kubemacpool-system"
 RANGE: Final = Resource("/api/v1/configmaps", NAMESPACE, field_selector=f"metadata.name={RANGE_CONFIG_MAP}")
@@ -139,9 +146,15 @@ class SimulatedReplica:
             return None
         return self._main.exception() or AssertionError("it has come to an end")
 
-    def start(self, peer: Peer) -> None:
-        """Begin."""
-        self._main = self._loop.spawn(self.process, self._run(peer))
+    @property
+    def knows_of_lease(self) -> bool:
+        """Whether it has seen the Lease while somebody held it, or knows that it was lost."""
+        known = None if self.elector is None else self.elector._known
+        return known is not None and (known.term > 0 or known.lost_since is not None)
+
+    def start(self, peer: Peer, *, after: float = 0.0) -> None:
+        """Begin, in so many seconds."""
+        self._main = self._loop.spawn(self.process, self._run(peer, after))
 
     def crash(self) -> None:
         """Run nothing of it any more; its connections break."""
@@ -171,7 +184,8 @@ class SimulatedReplica:
         for watch in list(self.client.watches):
             watch.cut(error)
 
-    async def _run(self, peer: Peer) -> None:
+    async def _run(self, peer: Peer, after: float) -> None:
+        await asyncio.sleep(after)
         unheard = Unheard()
         ranges = RangeFollower(
             NAMESPACE, self._replace_pool, self._readiness, unheard, unheard, cluster_uid="the-cluster"
@@ -186,9 +200,12 @@ class SimulatedReplica:
         clock, unheard, surroundings = self._clock, Unheard(), self._surroundings
         ledger = Ledger(pool, in_flight_bound=BOUND, cool_down=COOL_DOWN)
         self.decider = Decider(ledger)
-        follower = PodFollower(ledger, self._readiness, unheard, clock)
+        population = Population(ledger)
+        follower = Follower(POD, population, self._readiness, unheard, clock)
+        follower.begin()
         pods = Reflector(self.client, PODS, decode_pod, follower, surroundings=surroundings)
-        prover = WatchProver(ledger, follower.progress, CollectionRead(self.client, PODS), clock)
+        followed = Followed(POD, follower.progress, CollectionRead(self.client, PODS))
+        prover = WatchProver(ledger, lambda: [followed], clock)
         self.elector = Elector(
             electing.Replica(self.name, self.endpoint),
             ClusterLease(cast("ApiClient", self.client), NAMESPACE),
@@ -198,9 +215,18 @@ class SimulatedReplica:
             clock,
         )
         lease = Reflector(self.client, lease_resource(NAMESPACE), decode_lease, self.elector, surroundings=surroundings)
-        admission = PodAdmission(LocalDecider(self.decider, self.elector, clock), unheard, clock)
+        policies = NamespacePolicies(ConflictPolicy.REJECT, self._readiness)
+        namespaces = Reflector(self.client, NAMESPACES, decode_namespace, policies, surroundings=surroundings)
+        admission = PodAdmission(
+            LocalDecider(self.decider, self.elector, clock),
+            policies,
+            Kinship(population.families, clock),
+            Place("the-cluster", lambda: ledger.pool),
+            unheard,
+            clock,
+        )
         self._router = Router(MUTATE_PODS, admission.answer, self.elector, peer, unheard, clock)
-        for run in (pods.run, lease.run, prover.run):
+        for run in (pods.run, namespaces.run, lease.run, prover.run):
             tasks.create_task(run())
         self._election = tasks.create_task(self.elector.run())
 
@@ -214,6 +240,6 @@ class SimulatedReplica:
             self.elector.resign()
             await asyncio.gather(asyncio.wait({self._election}), asyncio.sleep(DRAIN_DELAY))
         end = self._loop.time() + DRAIN_SECONDS
-        while self._answering and self._loop.time() < end:
+        while self._answering and self._loop.time() < end:  # noqa: ASYNC110 (looked at in simulated time)
             await asyncio.sleep(0.1)
         self.crash()

@@ -84,11 +84,11 @@ class Decider:
         addresses = tuple(address for address in chosen if address is not None)
         if request.dry_run:
             return Granted(addresses)
-        granted = [address for address in addresses if address not in request.carried]
+        granted = tuple(address for address in addresses if address not in request.carried)
         tacit = self._held_through_others(request, granted)
-        unnamed = tuple(address for address in granted if address not in self.openings and address not in tacit)
-        if unnamed:
-            return Unnamed(unnamed, request.wanted.count(None))
+        needed = tuple(address for address in granted if address not in tacit)
+        if not all(map(self.openings.__contains__, needed)):
+            return Unnamed(needed, request.wanted.count(None))
         for address, wanted in zip(addresses, request.wanted, strict=True):
             if wanted is None:
                 self._stretch.give(address)
@@ -136,8 +136,7 @@ class Decider:
         return self._names((*named, *reserved, *(address for address, _ in early)), complete=complete)
 
     def last_names(self) -> Names:
-        """What the last write should say, by which we hand over: the stretch is given back (rule 7)."""
-        self._stretch.give_back()
+        """What the last write should say, by which we hand over: nothing is set aside any more (rule 7)."""
         return self._names((), complete=True)
 
     @property

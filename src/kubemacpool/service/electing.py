@@ -24,7 +24,7 @@ from kubemacpool.ports.clock import Clock
 from kubemacpool.ports.deciding import NotDecidingError
 from kubemacpool.ports.errors import ConflictError, NotFoundError, OutsideError
 from kubemacpool.ports.lease import LeaseStore
-from kubemacpool.service.bounds import LEASE_SECONDS, RENEWAL_SECONDS, RETRY_SECONDS
+from kubemacpool.service.bounds import LEASE_SECONDS, MARGIN_SECONDS, RENEWAL_SECONDS, RETRY_SECONDS
 from kubemacpool.service.catching_up import View
 from kubemacpool.service.knowing import Knowledge
 from kubemacpool.service.presiding import ELSEWHERE, Presidency
@@ -91,6 +91,11 @@ class Elector:
     def endpoint_of_decider(self) -> str | None:
         """Where the other replica is reached that decides, as far as is known; None while nobody else does."""
         return None if self._presidency.ours else self._known.others_endpoint
+
+    @property
+    def out_of_touch(self) -> bool:
+        """Whether somebody else may well have taken over without our having heard of it."""
+        return self.seconds_since_renewal >= LEASE_SECONDS + MARGIN_SECONDS
 
     @property
     def term(self) -> int:

@@ -44,6 +44,11 @@ class Tenure(Protocol):
         """Where another one is reached that does; None where none is known."""
         ...
 
+    @property
+    def out_of_touch(self) -> bool:
+        """Whether this replica has heard nothing for so long that the others may well know of one."""
+        ...
+
     async def until_changed(self, seconds: float) -> None:
         """Returns when that has changed, or after so many seconds."""
         ...
@@ -87,22 +92,34 @@ class Router:
             patience: seconds after which the API server gives up, None where it did not say.
             forwarded: whether another replica sent it: then it is answered here or not at all, and at once.
         """
-        if forwarded:
-            return await self._answer_here(body) if self._tenure.deciding else in_words(MISDIRECTED, "not deciding")
         if patience is None:
             patience = PATIENCE_SECONDS
         arrived = self._clock.now()
-        answer = await self._attempt(body, max(min(HOLD_SECONDS, patience - SPARE_SECONDS), SPARE_SECONDS))
+        if forwarded:
+            return await self._answer_forwarded(body, arrived, patience)
+        answer = await self._attempt(body, max(min(HOLD_SECONDS, patience - SPARE_SECONDS), SPARE_SECONDS), patience)
         if answer is not None and answer.status != SERVICE_UNAVAILABLE:
             return answer
         deadline = self._deadlines.of(body, arrived, patience)
         hold_until = min(arrived + HOLD_SECONDS, deadline - SPARE_SECONDS)
-        while answer is None and (left := hold_until - self._clock.now()) > 0:
+        while answer is None and not self._tenure.out_of_touch and (left := hold_until - self._clock.now()) > 0:
             await self._tenure.until_changed(min(left, PAUSE_SECONDS))
-            answer = await self._attempt(body, max(left, SPARE_SECONDS))
-        return self._last_word(body, await self._excuse(body) if answer is None else answer, deadline)
+            answer = await self._attempt(body, max(left, SPARE_SECONDS), patience)
+        if answer is None:
+            # The API server would ask again on this connection: here, where nobody may know who decides by then.
+            answer = (await self._excuse(body))._replace(elsewhere=True)
+        return self._last_word(body, answer, deadline)
 
-    async def _attempt(self, body: bytes, seconds: float) -> Answer | None:
+    async def _answer_forwarded(self, body: bytes, arrived: float, patience: float) -> Answer:
+        """What the one who decides says; it alone sees every time that an admission is asked for, by whomever."""
+        if not self._tenure.deciding:
+            return in_words(MISDIRECTED, "not deciding")
+        answer = await self._answer_here(body)
+        if answer.status != SERVICE_UNAVAILABLE:
+            return answer
+        return self._last_word(body, answer, self._deadlines.of(body, arrived, patience))
+
+    async def _attempt(self, body: bytes, seconds: float, patience: float) -> Answer | None:
         """The answer of the one who decides; None where there is nobody, or where that one does not answer."""
         if self._decides():
             answer = await self._answer_here(body)
@@ -112,7 +129,7 @@ class Router:
         if endpoint is None:
             return None
         try:
-            return await self._hand_on(endpoint, body, seconds)
+            return await self._hand_on(endpoint, body, seconds, patience)
         except PeerError:
             return None
 
@@ -137,9 +154,10 @@ class Router:
         reason = answer.body.decode().strip()
         return Answer(200, encode_denied(uid, SERVICE_UNAVAILABLE, "ServiceUnavailable", f"{reason}; try again"))
 
-    async def _hand_on(self, endpoint: str, body: bytes, seconds: float) -> Answer:
+    async def _hand_on(self, endpoint: str, body: bytes, seconds: float, patience: float) -> Answer:
+        path = f"{self._path}?timeout={patience:.3f}s"  # as the API server tells it
         try:
-            answer = await self._peer.forward(endpoint, self._path, body, seconds)
+            answer = await self._peer.forward(endpoint, path, body, seconds)
         except PeerError as error:
             self._measures.forwarded("failed")
             _log.debug("not forwarded", reason=str(error))

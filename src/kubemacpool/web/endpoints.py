@@ -70,7 +70,10 @@ def _reviewing(answer: Reviewing) -> Handler:
         body = await read_body(request)
         given = await answer(body, _patience(request), forwarded=FORWARDED in request.headers)
         headers = None if given.retry_after is None else {"Retry-After": str(given.retry_after)}
-        return web.Response(status=given.status, body=given.body, content_type=given.content_type, headers=headers)
+        response = web.Response(status=given.status, body=given.body, content_type=given.content_type, headers=headers)
+        if given.elsewhere:
+            response.force_close()
+        return response
 
     return review
 

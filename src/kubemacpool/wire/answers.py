@@ -9,12 +9,21 @@ SERVICE_UNAVAILABLE: Final = 503
 
 
 class Answer(NamedTuple):
-    """A response: its status and body, and after how many seconds to ask again where the status is 503."""
+    """A response.
+
+    Attributes:
+        status: of HTTP.
+        body: what it says.
+        content_type: of the body.
+        retry_after: after how many seconds to ask again, where the status is 503.
+        elsewhere: whether to ask another replica then: the connection is closed, so that the Service picks one anew.
+    """
 
     status: int
     body: bytes
     content_type: str = "application/json"
     retry_after: int | None = None
+    elsewhere: bool = False
 
 
 def in_words(status: int, message: str) -> Answer:

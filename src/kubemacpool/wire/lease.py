@@ -6,7 +6,7 @@ raises it (the kinds that `seen` must cover are such a change); one that an earl
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
@@ -206,18 +206,15 @@ def _address(annotation: str, text: str) -> int:
         raise _FaultError(f"annotation {annotation} has {quoted(text)}: {error}") from error
 
 
-def _ranges(addresses: Collection[int]) -> Iterator[AddressRange]:
+def _ranges(addresses: Collection[int]) -> list[AddressRange]:
     """Addresses as runs of neighbours, in ascending order."""
-    first = last = None
+    runs: list[AddressRange] = []
     for address in sorted(addresses):
-        if last is not None and address == last + 1:
-            last = address
-            continue
-        if first is not None and last is not None:
-            yield AddressRange(first, last)
-        first = last = address
-    if first is not None and last is not None:
-        yield AddressRange(first, last)
+        if runs and address == runs[-1].last + 1:
+            runs[-1] = AddressRange(runs[-1].first, address)
+        else:
+            runs.append(AddressRange(address, address))
+    return runs
 
 
 def _range_text(each: AddressRange) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from tests.e2e.cluster_client import CONFIG_MAPS, RANGE, ConfigMap, pod
 from tests.e2e.installed import eventually
-from tests.e2e.reviews import review, webhook
+from tests.e2e.reviews import BRIEFLY, review, verdict, webhook
 from tests.e2e.test_objects import MUTATOR
 
 if TYPE_CHECKING:
@@ -44,9 +44,10 @@ async def test_until_the_first_list_is_complete_nothing_is_decided_and_a_create_
     try:
         await alone.begin_restart()
         assert await alone.readiness() == {"503 the list of the cluster's pods is not complete yet"}
-        status, text, headers = await alone.ask(webhook(alone.replica), review(namespace, "asked-directly"))
-        assert (status, headers["Retry-After"]) == (503, "1")
-        assert "the list of the cluster's pods is not complete yet" in text
+        _, text, _ = await alone.ask(webhook(alone.replica, BRIEFLY), review(namespace, "asked-directly"))
+        response = verdict(text)
+        assert (response.allowed, response.status.code) == (False, 503)
+        assert "the list of the cluster's pods is not complete yet" in response.status.message
         line = await alone.logged(event="the cluster cannot be followed, trying again", level="warning")
         assert "pods is forbidden" in str(line["error"])
         assert "kubemacpool-sa" in str(line["error"])

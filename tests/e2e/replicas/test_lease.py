@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from tests.e2e.cluster_client import pod
 from tests.e2e.installed import ENVIRONMENT, eventually
-from tests.e2e.replicas.lease import ENDPOINT, FORMAT, LEASE, OPEN, Lease
-from tests.e2e.replicas.stranger import stranger
+from tests.e2e.replicas.lease import FORMAT, LEASE, OPEN, OTHER, Lease, claim
+from tests.e2e.replicas.others import ANSWER, newer_replica, stranger
 from tests.e2e.reviews import BRIEFLY, review, verdict, webhook
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ async def test_without_the_lease_nobody_decides_until_the_bound_has_passed_and_t
 @pytest.mark.parametrize(
     ("annotation", "value", "told"),
     [
-        (FORMAT, "2", "annotation kubemacpool.io/format is 2, and this program understands up to 1"),
+        (FORMAT, "3", "annotation kubemacpool.io/format is 3, and this program understands up to 2"),
         (OPEN, "nonsense", 'annotation kubemacpool.io/open has "nonsense": not a MAC address'),
     ],
 )
@@ -86,22 +86,40 @@ async def test_annotations_that_cannot_be_read_are_told_and_replaced_when_nothin
     (taken_over,) = installed.log(since, event="taken over")
     assert seconds_between(line, taken_over) >= BOUND
     after = await cluster.get(LEASE, Lease)
-    assert (after.metadata.annotations[FORMAT], after.spec.lease_transitions) == ("1", before + 1)
+    assert (after.metadata.annotations[FORMAT], after.spec.lease_transitions) == ("2", before + 1)
+
+
+async def test_while_a_newer_program_holds_the_lease_reviews_are_handed_to_it(
+    cluster: ClusterClient, installed: Installed, namespace: str
+) -> None:
+    decider = await installed.decider()
+    async with newer_replica(cluster) as other:
+        await cluster.patch(LEASE, claim(other.endpoint, "3"))
+
+        async def stepped_down() -> bool:
+            return (await installed.figures(decider))["kubemacpool_decider"] == 0
+
+        await eventually(stepped_down, "the replica that decided has seen it")
+        for number, replica in enumerate(installed.replicas):
+            _, text, _ = await installed.ask(webhook(replica), review(namespace, f"pod-{number}"))
+            assert text == ANSWER
+        assert other.asked == len(installed.replicas)
+    # It is silent from now on: the Lease expires, and after it the bound passes.
+    assert (await installed.decider()).name in {replica.name for replica in installed.replicas}
+    assert (await cluster.made(namespace, pod("after"))).mac
+    assert (await cluster.get(LEASE, Lease)).metadata.annotations[FORMAT] == "2"
 
 
 async def test_a_holder_whose_certificate_is_not_of_our_authority_is_sent_nothing_and_replaced_when_it_is_silent(
     cluster: ClusterClient, installed: Installed, namespace: str, tmp_path: Path
 ) -> None:
     decider = await installed.decider()
-    before = (await cluster.get(LEASE, Lease)).spec.lease_transitions
     since = installed.log_ends()
     async with stranger(tmp_path) as other:
         trusted = ssl.create_default_context(cafile=str(other.authority))
         assert await other.answers(trusted)
         heard = len(other.heard)
-        claim = {"holderIdentity": "stranger", "leaseTransitions": before + 1}
-        annotations = {ENDPOINT: other.endpoint}
-        await cluster.patch(LEASE, {"metadata": {"annotations": annotations}, "spec": claim})
+        await cluster.patch(LEASE, claim(other.endpoint))
 
         async def stepped_down() -> bool:
             return (await installed.figures(decider))["kubemacpool_decider"] == 0
@@ -115,4 +133,4 @@ async def test_a_holder_whose_certificate_is_not_of_our_authority_is_sent_nothin
             assert any("certificate verify failed" in reason for reason in reasons), reasons
         assert len(other.heard) == heard
     assert (await cluster.made(namespace, pod("waits"))).mac  # a slow success, once the Lease has expired
-    assert (await cluster.get(LEASE, Lease)).spec.holder_identity != "stranger"
+    assert (await cluster.get(LEASE, Lease)).spec.holder_identity != OTHER

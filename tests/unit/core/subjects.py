@@ -84,7 +84,7 @@ def decide(of: Decider, request: AddressRequest, now: float) -> Decision | Suspe
     """What the request ends with, once the Lease names what it needs."""
     decision = of.decide(request, now)
     while isinstance(decision, Unnamed):
-        assert write(of, *decision).complete
+        assert write(of, decision.addresses, decision.automatic).complete
         decision = of.decide(request, now)
     return decision
 

@@ -50,10 +50,18 @@ def test_what_the_lease_does_not_name_is_not_granted_and_nothing_is_recorded(
     assert everything(subject) == before
 
 
-def test_only_what_the_lease_does_not_name_yet_has_to_be_named() -> None:
+def test_all_that_a_request_needs_is_named_at_once() -> None:
+    """One address is named by chance, and the next write would leave it out: the request would never have both."""
     subject = decider(40)
     write(subject, [at(30)])
-    assert subject.decide(request("web", None, 30, 31), 1.0) == Unnamed((at(31),), 1)
+    assert subject.decide(request("web", None, 30, 31), 1.0) == Unnamed((at(1), at(30), at(31)), 1)
+    write(subject, [at(1), at(30), at(31)])
+    assert subject.decide(request("web", None, 30, 31), 1.0) == Granted((at(1), at(30), at(31)))
+
+
+def test_what_is_named_already_is_granted_without_a_write() -> None:
+    subject = decider(40)
+    write(subject, [at(30)])
     assert subject.decide(request("web", None, 30), 1.0) == Granted((at(1), at(30)))
 
 
@@ -249,7 +257,7 @@ def test_one_who_asks_for_more_than_can_be_named_is_in_nobody_elses_way() -> Non
     subject = in_office(ledger(200_000))
     greedy = subject.decide(request("greedy", *[None] * (MOST_NAMES + 1)), 1.0)
     assert isinstance(greedy, Unnamed)
-    assert not write(subject, *greedy).complete
+    assert not write(subject, greedy.addresses, greedy.automatic).complete
     assert ask(subject, "web", None, 77) == [1, 77]
 
 

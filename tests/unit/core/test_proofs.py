@@ -6,7 +6,7 @@ from tests.unit.core.subjects import BOUND, at, holder, ledger, pod
 
 @pytest.mark.parametrize("suspect", [True, False])
 def test_a_successor_must_have_seen_as_much_as_the_proof_by_which_an_address_left(*, suspect: bool) -> None:
-    """Its object may have come and gone between two lists; one who sees it come later must not take it for a new one."""
+    """Its object may have come and gone between two lists; who sees it come later must not take it for a new one."""
     subject = ledger()
     if suspect:
         subject.inherit([at(1)], 10.0)

@@ -160,7 +160,7 @@ def test_a_request_looks_at_each_address_once_however_many_interfaces_it_has(mis
         assert isinstance(decision, Exhausted)
         return
     assert isinstance(decision, Unnamed)
-    write(subject, *decision)
+    write(subject, decision.addresses, decision.automatic)
     assert over.taken_steps() <= 1_001
     assert isinstance(subject.decide(asked, 1.0), Granted)
     assert over.taken_steps() <= 1_001

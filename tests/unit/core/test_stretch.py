@@ -68,6 +68,19 @@ def test_the_search_goes_round_and_a_free_address_comes_again_as_late_as_possibl
     assert numbers(subject.reserved()) == [4, 1, 2]
 
 
+def test_an_address_that_becomes_free_where_the_search_has_passed_waits_for_the_next_round() -> None:
+    over = ledger(6, cool_down=0)
+    over.observe(holder("web", 2), 1.0)
+    subject = stretch(3, over)
+    assert numbers(subject.reserved()) == [1, 3, 4]
+    over.vanish(key("web"), 2.0)
+    assert numbers(subject.candidates()) == [1, 3, 4, 5, 6, 2]
+    give(subject, over, 1)
+    assert numbers(subject.candidates()) == [3, 4, 5, 6, 2]
+    subject.resize(4)
+    assert numbers(subject.reserved()) == [3, 4, 5, 6]
+
+
 def test_no_more_is_set_aside_than_there_is() -> None:
     over = ledger(3)
     over.observe(holder("web", 2), 1.0)

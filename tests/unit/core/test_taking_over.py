@@ -166,14 +166,16 @@ def test_a_takeover_leaves_who_holds_what_and_what_cools_down() -> None:
 
 
 def test_whoever_steps_down_has_nothing_open_pending_suspect_or_set_aside() -> None:
-    subject = successor(3, 77)
-    assert ask(subject, "web", None, now=11.0) == [1]
+    subject = successor(30, 77, addresses=64)
     write(subject)
+    assert ask(subject, "web", None, None, None, now=11.0) == [1, 2, 3]
+    shortness = [subject.is_short]
     subject.step_down()
+    shortness.append(subject.is_short)
+    assert shortness == [True, False]
     assert len(subject.openings) == 0
     assert list(subject.ledger.unseen()) == []
-    assert not subject.is_short
-    assert subject.ledger.free_count == 4
+    assert subject.ledger.free_count == 64
     assert isinstance(subject.decide(request("db", None), 12.0), Unnamed)
 
 

@@ -101,9 +101,9 @@ def test_the_oldest_that_was_not_seen_says_how_far_the_view_has_to_be_proven(
 def test_suspects_in_another_pool_are_not_free_there() -> None:
     subject = heir(1, 3)
     subject.replace_pool(pool(3, 4))
-    assert free(subject) == [4]
+    assert (free(subject), subject.returning_count) == ([4], 1)
     subject.replace_pool(pool(1, 4))
-    assert free(subject) == [2, 4]
+    assert (free(subject), subject.returning_count) == ([2, 4], 2)
 
 
 def test_only_suspects_of_the_pool_that_nobody_holds_may_be_of_help_later() -> None:
@@ -111,6 +111,20 @@ def test_only_suspects_of_the_pool_that_nobody_holds_may_be_of_help_later() -> N
     subject.observe(holder("web", 2), 11.0)
     assert subject.unheld_suspect_count() == 2
     assert subject.returning_count == 2
+
+
+def test_what_time_alone_may_free_is_neither_held_nor_given_early_nor_free() -> None:
+    subject = heir(1)
+    subject.grant(at(2), pod("web"), 11.0)
+    subject.observe(holder("db", 3), 11.0)
+    subject.observe(Holder(key("vm", "VirtualMachine"), "uid-1", machine("vm"), (at(4),)), 11.0)
+    subject.vanish(key("vm", "VirtualMachine"), 12.0)
+    assert subject.returning_count == 3
+    subject.vanish(key("db"), 12.0)
+    assert subject.returning_count == 3, "a pod's address that cools down can be given"
+    subject.prove(11.0 + BOUND)
+    subject.end_cooling(12.0 + COOL_DOWN)
+    assert subject.returning_count == 0
 
 
 # How new the view is

@@ -17,6 +17,7 @@ class NobodyDecides:
     """No decider is known, and waiting for one takes time."""
 
     deciding = False
+    out_of_touch = False
     endpoint_of_decider: str | None = None
 
     def __init__(self, clock: ManualClock) -> None:
@@ -76,6 +77,19 @@ async def test_a_decider_that_does_not_answer_is_named_in_the_reason() -> None:
     tenure.endpoint_of_decider = "10.0.0.7:8000"
     answer, _ = await _ask_as_the_api_server_does(_router(clock, tenure), clock, pod_review("[]"))
     assert "replica 10.0.0.7:8000, which decides, does not answer" in str(_denial(answer)["message"])
+
+
+async def test_the_one_who_decides_has_the_last_word_on_what_other_replicas_were_asked_in_turn() -> None:
+    """Each of them was asked for the first time, and knows of no deadline that is near."""
+    clock = ManualClock()
+    tenure = NobodyDecides(clock)
+    tenure.deciding = True
+    decider = _router(clock, tenure)
+    first = await decider.answer(pod_review("[]"), PATIENCE, forwarded=True)
+    clock.advance(PATIENCE - 1)
+    last = await decider.answer(pod_review("[]"), PATIENCE, forwarded=True)
+    assert first.status == SERVICE_UNAVAILABLE
+    assert _denial(last)["message"] == f"{WHY}; try again"
 
 
 async def test_each_admission_has_its_own_deadline() -> None:

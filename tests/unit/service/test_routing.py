@@ -25,6 +25,7 @@ class Office:
     def __init__(self, clock: ManualClock) -> None:
         self.deciding = False
         self.endpoint_of_decider: str | None = None
+        self.out_of_touch = False
         self.changes: list[tuple[float, Callable[[], None]]] = []
         """Seconds from the beginning, and the change."""
         self._clock = clock
@@ -95,7 +96,7 @@ async def test_the_others_hand_the_review_to_it_as_it_came_and_pass_its_answer_o
     scene.lose("b:8000")
     scene.there["b:8000"] = GRANTED_THERE
     assert await scene.ask() == GRANTED_THERE
-    assert scene.forwarded == [("b:8000", "/mutate-pods", BODY, HOLD_SECONDS)]
+    assert scene.forwarded == [("b:8000", "/mutate-pods?timeout=10.000s", BODY, HOLD_SECONDS)]
     assert scene.answered_here == []
     assert scene.measures.forwardings == ["answered"]
 
@@ -196,8 +197,32 @@ async def test_a_review_is_held_for_a_while_and_within_the_patience_of_the_api_s
 ) -> None:
     scene = Scene()
     began = scene.clock.now()
-    assert await scene.ask(patience) == LATER, "which says when to ask again"
+    assert await scene.ask(patience) == LATER._replace(elsewhere=True), "which says when to ask again"
     assert scene.clock.now() == pytest.approx(began + held)
+
+
+async def test_a_replica_that_has_heard_nothing_for_long_sends_the_api_server_elsewhere_at_once() -> None:
+    """The others may have a decider of which it does not know."""
+    scene = Scene()
+    scene.office.out_of_touch = True
+    began = scene.clock.now()
+    assert await scene.ask() == LATER._replace(elsewhere=True)
+    assert scene.clock.now() == began
+
+
+async def test_a_review_that_waits_is_sent_elsewhere_as_soon_as_this_replica_is_out_of_touch() -> None:
+    scene = Scene()
+    began = scene.clock.now()
+    scene.office.changes = [(1.5, lambda: setattr(scene.office, "out_of_touch", True))]
+    assert (await scene.ask()).elsewhere
+    assert scene.clock.now() == began + 1.5
+
+
+async def test_what_the_one_who_decides_cannot_answer_yet_no_other_can() -> None:
+    scene = Scene()
+    scene.win()
+    scene.here = LATER
+    assert not (await scene.ask()).elsewhere
 
 
 async def test_who_waits_looks_again_now_and_then_even_if_no_change_was_told() -> None:
@@ -228,6 +253,7 @@ async def test_another_replica_is_given_no_longer_than_is_left() -> None:
     assert b"replica b:8000, which decides, does not answer" in answer.body
     given = [seconds for *_, seconds in scene.forwarded]
     assert given[0] == 2.5 - SPARE_SECONDS
+    assert given[1] < given[0] - scene.peer_seconds + PAUSE_SECONDS
     assert min(given) >= SPARE_SECONDS
     assert scene.clock.now() <= began + 2.5
 

@@ -68,6 +68,13 @@ async def test_the_patience_of_the_api_server_is_told_as_far_as_it_can_be_read(
     assert webhook.asked == [(b"{}", patience, False)]
 
 
+@pytest.mark.parametrize("elsewhere", [True, False])
+async def test_whoever_is_to_ask_elsewhere_does_not_keep_the_connection(*, elsewhere: bool) -> None:
+    webhook = Webhook(Answer(503, b"wait\n", "text/plain", 1, elsewhere=elsewhere))
+    response = await webhook_routes({"/mutate-pods": webhook.answer}, tuple)["POST", "/mutate-pods"](_review(b"{}"))
+    assert (response.keep_alive is False) == elsewhere
+
+
 async def test_a_review_from_another_replica_is_told_as_such() -> None:
     webhook = Webhook(Answer(200, b"{}"))
     await webhook_routes({"/mutate-pods": webhook.answer}, tuple)["POST", "/mutate-pods"](

@@ -127,6 +127,21 @@ async def test_a_lease_replaced_by_hand_is_a_lost_one(watches: bool) -> None:  #
     assert candidate.relists == 1
 
 
+async def test_a_lease_deleted_between_a_conflict_and_the_look_that_follows_is_lost() -> None:
+    store = StoredLease()
+    candidate = Candidate("a", store, watches=False)
+    await until_deciding(candidate)
+    store.put(HELD)
+    store.requests.clear()
+    while store.requests != ["update"]:  # noqa: ASYNC110 (the store has no event to tell a test)
+        await asyncio.sleep(ON_THE_WAY / 10)
+    store.delete()
+    await asyncio.sleep(MOMENT)
+    assert store.requests == ["update", "read"]
+    with pytest.raises(NotDecidingError, match=LOST):
+        candidate.elector.check()
+
+
 async def test_what_the_watch_tells_late_of_the_time_before_the_loss_changes_nothing() -> None:
     store = StoredLease()
     candidate = Candidate("a", store, watches=False)

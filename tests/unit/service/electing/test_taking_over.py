@@ -14,7 +14,7 @@ from tests.unit.service.electing.candidates import (
 )
 
 from kubemacpool.ports.deciding import NotDecidingError
-from kubemacpool.service.bounds import LEASE_SECONDS, WRITE_SECONDS
+from kubemacpool.service.bounds import LEASE_SECONDS, MARGIN_SECONDS, WRITE_SECONDS
 from kubemacpool.service.catching_up import PATIENCE
 from kubemacpool.wire.objects import ObjectIdentity
 
@@ -68,6 +68,18 @@ async def test_a_lease_whose_holder_is_silent_is_taken_over_when_it_has_expired(
     lasted = max(duration, LEASE_SECONDS)
     assert lasted <= waited < lasted + MOMENT
     assert store.writes[0].term == HELD.term + 1
+
+
+async def test_whoever_hears_nothing_for_longer_than_a_lease_knows_that_others_may_have_taken_over() -> None:
+    """Not before they could: those who wait here would be sent elsewhere in vain."""
+    store = StoredLease()
+    candidate = Candidate("a", store)
+    await until_deciding(candidate, within=MOMENT)
+    store.default = "not made"
+    await asyncio.sleep(LEASE_SECONDS - MOMENT)
+    assert not candidate.elector.out_of_touch
+    await asyncio.sleep(2 * MARGIN_SECONDS)
+    assert candidate.elector.out_of_touch
 
 
 async def test_of_two_that_see_it_expire_one_takes_it_over() -> None:

@@ -192,6 +192,20 @@ async def test_who_waits_when_the_lease_goes_to_another_is_told_who_to_ask() -> 
         await naming
 
 
+async def test_a_write_whose_answer_comes_after_another_has_taken_the_lease_opens_nothing() -> None:
+    store = StoredLease()
+    candidate = await _deciding(store)
+    store.slowness = 1.0
+    naming = asyncio.create_task(candidate.elector.name((ELSEWHERE,), 0))
+    await asyncio.sleep(2 * ON_THE_WAY)
+    store.put(HELD._replace(term=7))
+    with pytest.raises(NotDecidingError, match=r"^another replica decides$"):
+        await naming
+    assert ELSEWHERE in store.writes[-1].open, "it was made"
+    assert len(candidate.core.openings) == 0
+    assert candidate.elector.endpoint_of_decider == "other:8000"
+
+
 async def test_nobody_has_anything_named_by_a_replica_that_does_not_decide() -> None:
     store = StoredLease(HELD)
     candidate = Candidate("a", store)
