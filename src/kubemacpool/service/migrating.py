@@ -1,10 +1,13 @@
 """Migrations from one namespace to another: source and target are one party for as long as the migration lasts.
 
-KubeVirt's decentralised live migration has an object on each side, and both name the same migration.
+KubeVirt's decentralised live migration has an object on each side, and both name the same migration. The name is chosen
+by users, so two migrations may come to have the same one, and whoever is united with another may have its addresses. So
+only one source and one target are united that have a name to themselves, while neither has a part in another migration;
+whatever the order in which their objects are seen.
 """
 
+from collections import Counter
 from collections.abc import Iterator
-from itertools import groupby
 from typing import NamedTuple
 
 import structlog
@@ -25,6 +28,11 @@ class _Side(NamedTuple):
     namespace: str
     name: str
     sends: bool
+
+    @property
+    def machine(self) -> Party:
+        """Whose side it is; an instance without a machine goes by the same name."""
+        return Party(VIRTUAL_MACHINE, self.namespace, self.name)
 
 
 class MigrationFollower:
@@ -65,12 +73,15 @@ class MigrationFollower:
 
     def _pairs(self) -> Iterator[tuple[Party, Party]]:
         """By party, the one as which it counts: the source's machine."""
-        for _, group in groupby(sorted(self._sides.values()), key=lambda side: side.migration):
-            sides = list(group)
-            source = next((side for side in sides if side.sends), None)
-            if source is None or all(side.sends for side in sides):
+        migrations: dict[str, list[_Side]] = {}
+        for side in self._sides.values():
+            migrations.setdefault(side.migration, []).append(side)
+        pairs = [sides for sides in migrations.values() if sorted(side.sends for side in sides) == [False, True]]
+        parts = Counter(side.machine for sides in pairs for side in sides)
+        for sides in pairs:
+            if any(parts[side.machine] > 1 for side in sides):
                 continue
-            one = Party(VIRTUAL_MACHINE, source.namespace, source.name)
+            (source,) = (side.machine for side in sides if side.sends)
             for side in sides:
-                for kind in (VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE):
-                    yield Party(kind, side.namespace, side.name), one
+                yield side.machine, source
+                yield side.machine._replace(kind=VIRTUAL_MACHINE_INSTANCE), source
