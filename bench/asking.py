@@ -15,11 +15,24 @@ def ask(address: str, path: str, context: ssl.SSLContext) -> str:
     Raises:
         OSError: nobody answers.
     """
+    return _get(address, path, context)[1]
+
+
+def is_ready(address: str) -> bool:
+    """Whether a replica says that it is ready, whoever it says it is; not if it does not answer."""
+    try:
+        return _get(address, "/readyz", _anybody())[0] == http.HTTPStatus.OK
+    except OSError:
+        return False
+
+
+def _get(address: str, path: str, context: ssl.SSLContext) -> tuple[int, str]:
     host, _, port = address.rpartition(":")
     connection = http.client.HTTPSConnection(host, int(port), timeout=SECONDS, context=context)
     try:
         connection.request("GET", path)
-        return connection.getresponse().read().decode()
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
     except http.client.HTTPException as error:
         message = f"{address} broke off: {error}"
         raise ConnectionError(message) from error
@@ -36,8 +49,12 @@ def figures(address: str) -> dict[str, float]:
     Raises:
         OSError: it does not answer.
     """
+    exposition = ask(address, "/metrics", _anybody())
+    return {name: float(value) for name, value in re.findall(r"^(?!#)(.+) (\S+)$", exposition, re.MULTILINE)}
+
+
+def _anybody() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    exposition = ask(address, "/metrics", context)
-    return {name: float(value) for name, value in re.findall(r"^(?!#)(.+) (\S+)$", exposition, re.MULTILINE)}
+    return context

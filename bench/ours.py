@@ -12,7 +12,7 @@ import sys
 import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bench.asking import figures
 from bench.children import Child, running
@@ -45,6 +45,54 @@ FORWARDED = 'kubemacpool_forwarded_reviews_total{outcome="answered"}'
 GRANTED = 'kubemacpool_admission_duration_seconds_count{outcome="granted"}'
 
 
+class Launch(NamedTuple):
+    """How a replica is started, and where it listens: host and port of its webhooks, and of its metrics."""
+
+    command: list[str]
+    log: Path
+    environment: dict[str, str]
+    webhooks: str
+    metrics: str
+
+
+def launches(control_plane: ControlPlane, name: str, replicas: int, directory: Path) -> list[Launch]:
+    """Read from the applied manifest how the program is called.
+
+    Args:
+        control_plane: where the manifest is applied.
+        name: what the installation is called.
+        replicas: how many are to be started.
+        directory: for logs and the kubeconfig.
+    """
+    api = control_plane.api
+    deployment = api.get(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{DEPLOYMENT}", Deployment)
+    service = api.get(f"/api/v1/namespaces/{NAMESPACE}/services/{SERVICE}", Service)
+    made = plan(1, deployment, {SERVICE: service}, {})
+    address = service.spec.cluster_ip
+    kubeconfig = control_plane.service_account_kubeconfig(
+        NAMESPACE, made.service_account, directory / f"{name}.kubeconfig"
+    )
+    found = []
+    for number in range(replicas):
+        pod = {"metadata.name": f"bench-{number}", "metadata.namespace": NAMESPACE, "status.podIP": address}
+        environment = environment_of(made, pod) | {
+            "KUBECONFIG": str(kubeconfig),
+            "KUBEMACPOOL_BIND_ADDRESS": address,
+            "KUBEMACPOOL_WEBHOOK_PORT": str(PORT + number),
+            "KUBEMACPOOL_METRICS_PORT": str(METRICS_PORT + number),
+            # Nothing sends its connections elsewhere here.
+            "KUBEMACPOOL_DRAIN_DELAY": "0",
+        }
+        arguments = expand(made.arguments, environment)
+        # The program of this environment, whatever PATH says.
+        command = [str(Path(sys.executable).with_name(arguments[0])), *arguments[1:]]
+        log = directory / f"{name}-{number}.log"
+        found.append(
+            Launch(command, log, environment, f"{address}:{PORT + number}", f"{address}:{METRICS_PORT + number}")
+        )
+    return found
+
+
 class Ours:
     """The release manifest, and the program that it names."""
 
@@ -53,7 +101,7 @@ class Ours:
     def __init__(
         self, name: str, replicas: int, control_plane: ControlPlane, directory: Path, configuration: dict[str, object]
     ) -> None:
-        """Read from the applied manifest how the program is called.
+        """Make ready.
 
         Args:
             name: what it is called in the results.
@@ -65,29 +113,7 @@ class Ours:
         self.name = name
         self._api = control_plane.api
         self._configuration = shared_out(configuration, replicas)
-        services = f"/api/v1/namespaces/{NAMESPACE}/services"
-        deployment = self._api.get(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{DEPLOYMENT}", Deployment)
-        service = self._api.get(f"{services}/{SERVICE}", Service)
-        made = plan(1, deployment, {SERVICE: service}, {})
-        self._address = service.spec.cluster_ip
-        kubeconfig = control_plane.service_account_kubeconfig(
-            NAMESPACE, made.service_account, directory / f"{name}.kubeconfig"
-        )
-        self._replicas = []
-        for number in range(replicas):
-            pod = {"metadata.name": f"bench-{number}", "metadata.namespace": NAMESPACE, "status.podIP": self._address}
-            environment = environment_of(made, pod) | {
-                "KUBECONFIG": str(kubeconfig),
-                "KUBEMACPOOL_BIND_ADDRESS": self._address,
-                "KUBEMACPOOL_WEBHOOK_PORT": str(PORT + number),
-                "KUBEMACPOOL_METRICS_PORT": str(METRICS_PORT + number),
-                # Nothing sends its connections elsewhere here.
-                "KUBEMACPOOL_DRAIN_DELAY": "0",
-            }
-            arguments = expand(made.arguments, environment)
-            # The program of this environment, whatever PATH says.
-            command = [str(Path(sys.executable).with_name(arguments[0])), *arguments[1:]]
-            self._replicas.append((command, directory / f"{name}-{number}.log", environment))
+        self._replicas = launches(control_plane, name, replicas, directory)
         self._children: list[Child] = []
         self._decider = 0
         self._route = Route.SPREAD
@@ -97,8 +123,9 @@ class Ours:
         """Run every replica, and wait until one decides."""
         with configured(self._api, self._configuration), ExitStack() as stack:
             stack.callback(self._children.clear)
-            for number, (command, log, environment) in enumerate(self._replicas):
-                self._children.append(stack.enter_context(running(f"replica {number}", command, log, environment)))
+            for number, each in enumerate(self._replicas):
+                started = running(f"replica {number}", each.command, each.log, each.environment)
+                self._children.append(stack.enter_context(started))
             self._decider = self._await_decider()
             self.turn_to(Route.DECIDER)
             yield
@@ -157,11 +184,11 @@ class Ours:
             if sum(deciding) == 1:
                 return deciding.index(1.0)
             time.sleep(POLL_SECONDS)
-        message = f"None of {self.name!r} decided after {TAKES_EFFECT_SECONDS:.0f} s; see {self._replicas[0][1]}."
+        message = f"None of {self.name!r} decided after {TAKES_EFFECT_SECONDS:.0f} s; see {self._replicas[0].log}."
         raise BenchError(message)
 
     def _figures(self, number: int) -> dict[str, float]:
-        return figures(f"{self._address}:{METRICS_PORT + number}")
+        return figures(self._replicas[number].metrics)
 
 
 def targets(route: Route, replicas: int, decider: int) -> list[int]:
@@ -173,9 +200,9 @@ def targets(route: Route, replicas: int, decider: int) -> list[int]:
 
 def shared_out(configuration: dict[str, object], parts: int) -> dict[str, object]:
     """Put several webhooks in the place of one, each for a part of the pods."""
-    (webhook,) = [section(each) for each in _list(configuration["webhooks"])]
     if parts == 1:
         return configuration
+    (webhook,) = [section(each) for each in _list(configuration["webhooks"])]
     conditions = _list(webhook["matchConditions"])
     last = "int(object.metadata.name.split('-')[2])"
     shared = [

@@ -48,15 +48,15 @@ def write_body(directory: Path, kind: Kind) -> Path:
     return path
 
 
-def delete_all(api: ApiServer) -> None:
-    """Remove every pod, and wait until none is left."""
+def delete_all(api: ApiServer, path: str = PODS) -> None:
+    """Remove every pod, or what else is at this path, and wait until none is left."""
     until = time.monotonic() + DELETE_SECONDS
     while time.monotonic() < until:
         # What one call has not managed in the time of a request, the next one does.
-        api.request("DELETE", f"{PODS}?gracePeriodSeconds=0&timeoutSeconds=5&limit=500")
-        if not api.get(f"{PODS}?limit=1", _List).items:
+        api.request("DELETE", f"{path}?gracePeriodSeconds=0&timeoutSeconds=5&limit=500")
+        if not api.get(f"{path}?limit=1", _List).items:
             return
-    message = f"The pods of namespace {NAMESPACE} were not gone after {DELETE_SECONDS:.0f} s."
+    message = f"Not everything at {path} was gone after {DELETE_SECONDS:.0f} s."
     raise BenchError(message)
 
 

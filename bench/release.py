@@ -40,29 +40,37 @@ def make_namespace(control_plane: ControlPlane) -> None:
         control_plane.kubectl("wait", *wait)
 
 
-def installations(control_plane: ControlPlane, floor: Path, directory: Path) -> list[Installation]:
-    """Apply the release manifest, but for the webhook, which comes and goes with its case."""
+def apply_release(control_plane: ControlPlane) -> dict[str, object]:
+    """Apply the release manifest, but for its webhooks; return their configuration, which leads to our port."""
     everything = documents()
     kept = [_on_our_ports(document) for document in everything if document["kind"] != CONFIGURATION]
     configuration = next(document for document in everything if document["kind"] == CONFIGURATION)
-    (webhook,) = [
-        _reaching(webhook, webhook["clientConfig"])
-        for webhook in msgspec.convert(configuration["webhooks"], list[dict[str, object]])
-        if webhook["name"] == POD_WEBHOOK
-    ]
+    webhooks = msgspec.convert(configuration["webhooks"], list[dict[str, object]])
     make_namespace(control_plane)
     control_plane.kubectl("apply", "-f", "-", stdin=list_of(kept))
+    return configuration | {"webhooks": [_reaching(webhook, webhook["clientConfig"]) for webhook in webhooks]}
+
+
+def of_pods(configuration: dict[str, object]) -> dict[str, object]:
+    """Leave only the webhook that is asked about pods."""
+    webhooks = msgspec.convert(configuration["webhooks"], list[dict[str, object]])
+    return configuration | {"webhooks": [webhook for webhook in webhooks if webhook["name"] == POD_WEBHOOK]}
+
+
+def installations(control_plane: ControlPlane, floor: Path, directory: Path) -> list[Installation]:
+    """Apply the release manifest, but for the webhook of pods, which comes and goes with its case."""
+    configuration = of_pods(apply_release(control_plane))
+    (webhook,) = msgspec.convert(configuration["webhooks"], list[dict[str, object]])
     floors = [
         Floor(name, networks, control_plane, floor, directory) for name, networks in (("floor", ""), ("patch", SAME))
     ]
     for each in floors:
         each.register(webhook)
-    ours = configuration | {"webhooks": [webhook]}
     return [
         Bare(control_plane.api),
         *floors,
-        Ours("ours", 1, control_plane, directory, ours),
-        Ours("three", REPLICAS, control_plane, directory, ours),
+        Ours("ours", 1, control_plane, directory, configuration),
+        Ours("three", REPLICAS, control_plane, directory, configuration),
     ]
 
 

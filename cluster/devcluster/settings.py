@@ -16,6 +16,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 GO_MODULES = REPOSITORY / "cluster" / "go"
 DEFAULT_STATE_DIR = REPOSITORY / "_out" / "cluster"
 RELEASE_MANIFEST = REPOSITORY / "config" / "release" / "kubemacpool.yaml"
+# Virtual machines without KubeVirt: its kinds, and nobody who acts on them.
+KUBEVIRT_CRDS = REPOSITORY / "cluster" / "kubevirt" / "crds.yaml"
 
 PROVIDERS = ("controlplane", "kind")
 DEFAULT_KUBERNETES_VERSION = "1.37"

@@ -10,7 +10,7 @@ from bench.cluster import check_asked
 from bench.errors import BenchError
 from bench.installing import Route
 from bench.ours import shared_out, targets
-from bench.release import documents
+from bench.release import documents, of_pods
 from bench.writes import requested
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def test_a_measurement_does_not_count_when_others_were_asked(
 
 def test_several_webhooks_share_the_pods_on_the_conditions_of_the_one() -> None:
     (configuration,) = [each for each in documents() if each["kind"] == "MutatingWebhookConfiguration"]
-    webhooks = shared_out(configuration, 3)["webhooks"]
+    webhooks = shared_out(of_pods(configuration), 3)["webhooks"]
     assert isinstance(webhooks, list)
     assert len({each["name"] for each in webhooks}) == 3
     conditions = [each["matchConditions"] for each in webhooks]
