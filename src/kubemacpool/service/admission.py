@@ -13,6 +13,7 @@ from kubemacpool.ports.clock import Clock
 from kubemacpool.ports.deciding import NotDecidingError
 from kubemacpool.ports.measures import Measures, Outcome
 from kubemacpool.service import refusing
+from kubemacpool.service.conflicts import TAKEN
 from kubemacpool.wire.admission import ReviewError, encode_allowed, encode_denied
 from kubemacpool.wire.answers import SERVICE_UNAVAILABLE, Answer, in_words
 
@@ -148,7 +149,9 @@ class Admission(ABC, Generic[ReviewT]):
         log("cannot decide yet", object=str(party), reason=reason)
 
 
-def denial_of(decision: Refused | Exhausted, party: Party, where: str, labels: Sequence[str]) -> Denial:
+def denial_of(
+    decision: Refused | Exhausted, party: Party, where: str, labels: Sequence[str], policy_fault: str = ""
+) -> Denial:
     """The answer no to a request that was not granted.
 
     Args:
@@ -156,11 +159,14 @@ def denial_of(decision: Refused | Exhausted, party: Party, where: str, labels: S
         party: who asked.
         where: the field in question.
         labels: what each interface of the request is called there.
+        policy_fault: what is wrong with the conflict policy that the user set, told where it would have mattered.
     """
     if isinstance(decision, Exhausted):
         return Denial("exhausted", FORBIDDEN, refusing.exhausted(party, decision))
     mistaken = any(refusal.fault in MISTAKES for refusal in decision.refusals)
     message = refusing.field_fault(party, where, refusing.refusals(labels, decision.refusals))
+    if policy_fault and any(refusal.fault in TAKEN for refusal in decision.refusals):
+        message = f"{message}; {policy_fault}"
     return Denial("refused", BAD_REQUEST if mistaken else FORBIDDEN, message, decision.refusals)
 
 

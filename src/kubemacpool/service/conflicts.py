@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 from kubemacpool.core.decisions import AddressRequest, Decision, Fault, Refusal, Refused
 from kubemacpool.ports.deciding import AddressDecider, NotDecidingError
 
-_TAKEN: Final = frozenset({Fault.HELD, Fault.PENDING})
+TAKEN: Final = frozenset({Fault.HELD, Fault.PENDING})
+"""What a refusal says where an address is somebody else's: a conflict, and no mistake."""
 
 ATTEMPTS: Final = 4
 """Each time the world may have changed, and one more address be somebody else's."""
@@ -56,7 +57,7 @@ async def decide(decider: AddressDecider, request: AddressRequest, resolution: C
 
 
 def _is_final(refusal: Refusal, resolution: Callable[[int], Resolution]) -> bool:
-    return refusal.fault not in _TAKEN or resolution(refusal.interface) is Resolution.REFUSE
+    return refusal.fault not in TAKEN or resolution(refusal.interface) is Resolution.REFUSE
 
 
 def _resolved(request: AddressRequest, refusal: Refusal, resolution: Resolution) -> AddressRequest:

@@ -17,7 +17,7 @@ from kubemacpool.ports.measures import Measures
 from kubemacpool.service import refusing
 from kubemacpool.service.admission import BAD_REQUEST, UNTOUCHED, Admission, Denial, Verdict, denial_of
 from kubemacpool.service.conflicts import Resolution, decide
-from kubemacpool.service.policies import ConflictPolicy, NamespacePolicies
+from kubemacpool.service.policies import ConflictPolicy, NamespacePolicies, Policy
 from kubemacpool.wire.machine_review import (
     MAC_POLICY,
     MachineInterface,
@@ -83,19 +83,21 @@ class MachineAdmission(Admission[MachineReview]):
         if not wanted:
             return UNTOUCHED
         request = AddressRequest(party, tuple(wanted.values()), frozenset(had.values()), review.dry_run)
-        resolution = self._resolution(review, party)
+        policy = self._policies.policy_of(review.namespace)
+        resolution = _resolution(review, party, policy)
         decision, conflicts = await decide(self._decider, request, lambda _: resolution)
         labels = [_label(review.interfaces[index]) for index in wanted]
         if not isinstance(decision, Granted):
-            raise denial_of(decision, party, _WHERE, labels)
+            raise denial_of(decision, party, _WHERE, labels, policy.fault)
         macs = [format_address(address) for address in decision.addresses]
         replaced = {each.interface for each in conflicts} if resolution is Resolution.REPLACE else set()
+        admitted = resolution is Resolution.ADMIT and bool(conflicts)
         additions = {
             index: mac
             for place, (index, mac) in enumerate(zip(wanted, macs, strict=True))
             if place in replaced or not review.interfaces[index].mac
         }
-        warnings = []
+        warnings = policy.warnings(mattered=admitted)
         for each in conflicts:
             text = refusing.conflict(labels, each)
             how = f"replaced by {macs[each.interface]}" if each.interface in replaced else "admitted"
@@ -125,14 +127,14 @@ class MachineAdmission(Admission[MachineReview]):
                 wanted[index] = before
         return wanted
 
-    def _resolution(self, review: MachineReview, party: Party) -> Resolution:
-        if review.operation == "CREATE" and review.mac_policy is not None and review.mac_policy != "keep":
-            if review.mac_policy != "reassign":
-                fault = f"annotation {MAC_POLICY} is {quoted(review.mac_policy)}, expected keep or reassign"
-                raise Denial("invalid", BAD_REQUEST, f"{party}: {fault}")
-            return Resolution.REPLACE
-        policy = self._policies.policy_of(review.namespace)
-        return Resolution.ADMIT if policy.conflict is ConflictPolicy.WARN else Resolution.REFUSE
+
+def _resolution(review: MachineReview, party: Party, policy: Policy) -> Resolution:
+    if review.operation == "CREATE" and review.mac_policy is not None and review.mac_policy != "keep":
+        if review.mac_policy != "reassign":
+            fault = f"annotation {MAC_POLICY} is {quoted(review.mac_policy)}, expected keep or reassign"
+            raise Denial("invalid", BAD_REQUEST, f"{party}: {fault}")
+        return Resolution.REPLACE
+    return Resolution.ADMIT if policy.conflict is ConflictPolicy.WARN else Resolution.REFUSE
 
 
 def _label(interface: MachineInterface) -> str:

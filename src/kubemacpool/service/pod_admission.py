@@ -91,9 +91,10 @@ class PodAdmission(Admission[PodReview]):
         resolution = Resolution.ADMIT if policy.conflict is ConflictPolicy.WARN else Resolution.REFUSE
         decision, conflicts = await decide(self._decider, request, lambda _: resolution)
         if not isinstance(decision, Granted):
-            raise denial_of(decision, pod, _WHERE, labels)
+            raise denial_of(decision, pod, _WHERE, labels, policy.fault)
         _log.debug("granted", object=str(pod), family=str(family), addresses=_texts(decision), dry_run=review.dry_run)
-        return Verdict("granted", warnings=[_admitted(refusing.conflict(labels, each)) for each in conflicts])
+        warnings = [_admitted(refusing.conflict(labels, each)) for each in conflicts]
+        return Verdict("granted", warnings=[*warnings, *policy.warnings(mattered=bool(conflicts))])
 
     async def _admit_alone(
         self, review: PodReview, party: Party, selections: NetworkSelections, wanted: tuple[int | None, ...]
@@ -112,13 +113,12 @@ class PodAdmission(Admission[PodReview]):
         decision, conflicts = await decide(self._decider, request, resolution)
         labels = [refusing.entry(index, selections.selections) for index in range(len(wanted))]
         if not isinstance(decision, Granted):
-            raise denial_of(decision, party, _WHERE, labels)
+            raise denial_of(decision, party, _WHERE, labels, policy.fault)
         macs = _texts(decision)
         for each in conflicts:
             text = refusing.conflict(labels, each)
             warnings.append(_instead(text, macs[each.interface]) if each.interface in sticky else _admitted(text))
-        if policy.fault and conflicts:
-            warnings.append(f"kubemacpool: {policy.fault}")
+        warnings += policy.warnings(mattered=any(each.interface not in sticky for each in conflicts))
         value = selections.filled(review.namespace, macs)
         patch = None if value is None else annotation_patch(NETWORKS_ANNOTATION, value)
         _log.debug("granted", object=str(party), addresses=macs, dry_run=review.dry_run)

@@ -33,6 +33,10 @@ class Policy(NamedTuple):
     conflict: ConflictPolicy
     fault: str = ""
 
+    def warnings(self, *, mattered: bool) -> list[str]:
+        """What the user is told of the annotation, where the policy mattered."""
+        return [f"kubemacpool: {self.fault}"] if self.fault and mattered else []
+
 
 class NamespacePolicies:
     """The policy of every namespace that has one of its own (implements `WatchListener[str]`)."""
@@ -69,6 +73,6 @@ class NamespacePolicies:
         except ValueError:
             return Policy(
                 self._default,
-                f"the namespace's annotation {CONFLICT_POLICY} is {quoted(text)}, expected reject or warn; "
-                f"{self._default.value} is in force",
+                f"the namespace's annotation {CONFLICT_POLICY} is {quoted(text)}, which is neither reject nor warn; "
+                f"{self._default.value} is in force until it is corrected",
             )
