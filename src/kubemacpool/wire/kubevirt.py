@@ -73,7 +73,7 @@ _statuses: Final = msgspec.json.Decoder(_Status | None)
 
 
 def decode_machine(raw: bytes | msgspec.Raw) -> Decoded[CarriedAddresses]:
-    """Read the addresses that a VirtualMachine carries; no item for one without any.
+    """Read the addresses that a VirtualMachine carries; one without any is told as well, for others may belong to it.
 
     Raises:
         UnreadableObjectError: when its spec is not of the expected shape, so that nothing is known of its addresses.
@@ -89,7 +89,7 @@ def decode_machine(raw: bytes | msgspec.Raw) -> Decoded[CarriedAddresses]:
 
 
 def decode_instance(raw: bytes | msgspec.Raw) -> Decoded[CarriedAddresses]:
-    """Read the addresses that a VirtualMachineInstance carries; no item for one without any, or that has ended.
+    """Read the addresses that a VirtualMachineInstance carries; none where it has ended, but others may belong to it.
 
     Raises:
         UnreadableObjectError: when its spec is not of the expected shape, so that nothing is known of its addresses.
@@ -142,8 +142,6 @@ def _decoded(stored: _Object, spec: _InstanceSpec | None) -> Decoded[CarriedAddr
         (f"interface {quoted(str(interface.name))}", interface.mac_address or "") for interface in interfaces
     )
     fault = "; ".join(filter(None, [*faults, fault]))
-    if not addresses and not fault:
-        return Decoded(identity, version, None)
     owner = controller_of(stored.metadata.owner_references, VIRTUAL_MACHINE)
     return Decoded(identity, version, CarriedAddresses(addresses, fault, owner))
 

@@ -125,3 +125,22 @@ def test_an_object_that_gets_another_controller_changes_sides() -> None:
     families.see(ObjectKey("VirtualMachineInstance", "ns", "other"), "uid-other", None, heads=True)
     families.see(LAUNCHER, "uid-launcher", OwnerReference("VirtualMachineInstance", "other", "uid-other"), heads=False)
     assert families.party_of(LAUNCHER) == Party("VirtualMachineInstance", "ns", "other")
+
+
+def test_a_head_that_others_have_left_is_known_for_as_long_as_it_exists() -> None:
+    families = _family()
+    families.gone(LAUNCHER)
+    assert families.party_of_owner("ns", TO_VMI) == MACHINE
+    families.gone(VMI)
+    assert families.party_of_owner("ns", TO_VM) == MACHINE
+    assert families.party_of_owner("ns", TO_VMI) is None
+
+
+def test_a_launcher_pod_that_goes_takes_no_other_one_with_it() -> None:
+    families = _family()
+    other = LAUNCHER._replace(name="virt-launcher-vm-def")
+    families.see(other, "uid-other", TO_VMI, heads=False)
+    families.gone(LAUNCHER)
+    families.gone(VMI)
+    assert families.party_of(other) == MACHINE
+    assert families.party_of(LAUNCHER) == Party(*LAUNCHER)

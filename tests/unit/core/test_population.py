@@ -88,6 +88,17 @@ def test_objects_that_were_seen_before_their_machine_become_its_party_when_it_is
     assert cluster.ledger.collisions() == {}
 
 
+def test_a_machine_and_an_instance_that_carry_nothing_are_family_all_the_same() -> None:
+    """A machine whose interfaces have no address, an instance that has ended: launcher pods belong to them as well."""
+    cluster = Cluster()
+    to_machine = OwnerReference("VirtualMachine", "vm", "uid-VirtualMachine-ns-vm")
+    cluster.see("VirtualMachineInstance", "vm", owner=to_machine)
+    cluster.launcher("vm", "1", 1)
+    assert cluster.parties(1) == {Party("VirtualMachineInstance", "ns", "vm")}
+    cluster.see("VirtualMachine", "vm")
+    assert cluster.parties(1) == {machine()}
+
+
 def test_an_address_is_held_until_the_last_object_of_its_party_is_gone() -> None:
     cluster = Cluster()
     cluster.machine("vm", 1)
@@ -173,13 +184,15 @@ def test_source_and_target_of_a_migration_between_namespaces_are_one_for_as_long
     cluster = Cluster()
     cluster.machine("vm", 1, ns="from")
     cluster.machine("vm", 1, ns="to")
-    assert cluster.ledger.collisions() == {at(1): 2}
+    for name in ("a", "b"):
+        cluster.machine(name, 2)
+    assert cluster.ledger.collisions() == {at(1): 2, at(2): 2}
     source, target = machine(ns="from"), machine(ns="to")
     cluster.ledger.unite({source: source, target: source})
-    assert cluster.ledger.collisions() == {}
+    assert cluster.ledger.collisions() == {at(2): 2}, "others are as they were"
     assert cluster.ask(target, 1) == Granted((at(1),))
     cluster.ledger.unite({})
-    assert cluster.ledger.collisions() == {at(1): 2}
+    assert cluster.ledger.collisions() == {at(1): 2, at(2): 2}
     assert isinstance(cluster.ask(target, 1), Refused)
 
 

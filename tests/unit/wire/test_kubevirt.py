@@ -115,37 +115,43 @@ def test_an_interface_whose_name_is_not_utf8_hides_no_other() -> None:
     "spec",
     [None, {}, {"template": None}, {"template": {"spec": {"domain": {"devices": {}}}}}, {"template": {"spec": {}}}],
 )
-def test_a_machine_without_interfaces_is_of_no_interest(spec: object) -> None:
-    assert decode_machine(_object(spec)).item is None
+def test_a_machine_without_interfaces_is_there_and_carries_nothing(spec: object) -> None:
+    assert decode_machine(_object(spec)).item == CarriedAddresses(())
 
 
 @pytest.mark.parametrize("spec", [None, {}, {"domain": None}, {"domain": {"devices": None}}, _spec()])
-def test_an_instance_without_interfaces_is_of_no_interest(spec: object) -> None:
-    assert decode_instance(_object(spec)).item is None
+def test_an_instance_without_interfaces_is_there_and_carries_nothing(spec: object) -> None:
+    assert decode_instance(_object(spec)).item == CarriedAddresses(())
 
 
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
-def test_an_instance_that_has_ended_carries_nothing(phase: str) -> None:
-    assert decode_instance(_instance(_interface("a", "02:00:00:00:00:01"), phase=phase)).item is None
+def test_an_instance_that_has_ended_carries_nothing_and_still_belongs_to_its_machine(phase: str) -> None:
+    raw = _instance(_interface("a", "02:00:00:00:00:01"), phase=phase, ownerReferences=[TO_VM])
+    assert decode_instance(raw).item == CarriedAddresses((), owner=OwnerReference("VirtualMachine", "vm", "uid-vm"))
 
 
 @pytest.mark.parametrize("status", [None, {}, {"phase": None}, {"phase": "Running"}, {"phase": "Unknown"}])
 def test_an_instance_in_any_other_phase_has_not_ended(status: object) -> None:
-    assert decode_instance(_object(_spec(_interface("a", "02:00:00:00:00:01")), status=status)).item is not None
+    assert decode_instance(
+        _object(_spec(_interface("a", "02:00:00:00:00:01")), status=status)
+    ).item == CarriedAddresses((FIRST,))
 
 
 @pytest.mark.parametrize("status", [{"phase": 5}, {"phase": ["Failed"]}, "Failed", []])
 def test_an_instance_whose_phase_cannot_be_read_has_not_ended(status: object) -> None:
     """Whatever else is wrong with it, its addresses may be in use."""
-    assert decode_instance(_object(_spec(_interface("a", "02:00:00:00:00:01")), status=status)).item is not None
+    assert decode_instance(
+        _object(_spec(_interface("a", "02:00:00:00:00:01")), status=status)
+    ).item == CarriedAddresses((FIRST,))
 
 
 def test_the_phase_of_a_machine_says_nothing_about_its_addresses() -> None:
-    assert decode_machine(_machine(_interface("a", "02:00:00:00:00:01"), status={"phase": "Failed"})).item is not None
+    raw = _machine(_interface("a", "02:00:00:00:00:01"), status={"phase": "Failed"})
+    assert decode_machine(raw).item == CarriedAddresses((FIRST,))
 
 
 def test_nothing_is_said_of_the_shape_of_an_instance_that_has_ended() -> None:
-    assert decode_instance(_object({"domain": []}, status={"phase": "Failed"})).item is None
+    assert decode_instance(_object({"domain": []}, status={"phase": "Failed"})).item == CarriedAddresses(())
 
 
 def test_the_machine_that_controls_an_instance_is_told() -> None:
