@@ -1,0 +1,87 @@
+"""One installation for all tests of virtual machines, on a cluster with KubeVirt's kinds and somebody who plays it.
+
+For a test of virtual machines:
+
+- `vms` handles the machines of the test's own namespace as a user does (`machines.py`), with the manifests of
+  `manifests.py`; `machines_in` gives the same for another namespace, which it makes.
+- `kubevirt` plays virt-controller in these namespaces (`actor.py`). Without it machines do not run.
+- `installed`, `cluster`, `namespace`, `block` and `use_range` are those of tests/e2e.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from tests.e2e.installed import Installed, eventually
+from tests.e2e.kubevirt.actor import VirtController
+from tests.e2e.kubevirt.machines import Machines
+
+from devcluster.controlplane import ControlPlane, ControlPlaneSpec
+from devcluster.settings import RELEASE_MANIFEST
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+
+    from tests.e2e.cluster_client import ClusterClient
+
+    MachinesIn = Callable[[str, Mapping[str, str] | None], Awaitable[Machines]]
+
+CRDS: Final = Path(__file__).with_name("crds.yaml")
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+    """An installation that follows virtual machines; whoever changes it leaves it as it was."""
+    spec = ControlPlaneSpec(tmp_path_factory.mktemp("kubevirt-cluster"), nodes=2, ends_with_caller=True)
+    with ControlPlane(spec) as control_plane:
+        control_plane.kubectl("apply", "-f", str(CRDS))
+        control_plane.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
+        installed = Installed(control_plane, RELEASE_MANIFEST)
+        installed.sync()
+        yield installed
+
+
+@pytest.fixture
+def vms(cluster: ClusterClient, namespace: str) -> Machines:
+    """The virtual machines of the test's own namespace."""
+    return Machines(cluster, namespace)
+
+
+@pytest.fixture
+async def kubevirt(cluster: ClusterClient, namespace: str) -> AsyncIterator[VirtController]:
+    """Whoever plays virt-controller, in the test's namespace and in those of `machines_in`."""
+    async with VirtController(cluster, namespace) as actor:
+        yield actor
+
+
+@pytest.fixture
+def machines_in(cluster: ClusterClient, kubevirt: VirtController, namespace: str) -> MachinesIn:
+    """Make another namespace, called like the test's with this at its end, with these annotations."""
+
+    async def make(suffix: str, annotations: Mapping[str, str] | None = None) -> Machines:
+        name = f"{namespace}-{suffix}"
+        await cluster.namespace(name)
+        if annotations:
+            await cluster.patch(f"/api/v1/namespaces/{name}", {"metadata": {"annotations": dict(annotations)}})
+        kubevirt.follow(name)
+        return Machines(cluster, name)
+
+    return make
+
+
+@pytest.fixture
+def collisions(installed: Installed) -> Callable[[Mapping[str, float]], Awaitable[None]]:
+    """Wait until every replica reports exactly these for their addresses: by address, how many objects share it."""
+
+    async def wait(expected: Mapping[str, float]) -> None:
+        wanted = {f"kmp_mac_collisions{{mac={mac}}}": count for mac, count in expected.items()}
+
+        async def reported() -> bool:
+            shown = [await installed.figures(replica) for replica in installed.replicas]
+            return all({name: figures.get(name, 0) for name in wanted} == wanted for figures in shown)
+
+        await eventually(reported, f"the collisions {wanted} are reported")
+
+    return wait
