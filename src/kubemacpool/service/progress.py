@@ -3,6 +3,8 @@
 import asyncio
 from heapq import heappop, heappush
 
+from kubemacpool.ports.errors import NotFoundError
+
 
 class ViewProgress:
     """The newest resourceVersion that a watch has reached, and those who wait for a later one."""
@@ -27,9 +29,17 @@ class ViewProgress:
     def begin_anew(self) -> None:
         """There is no view any more; the next one begins with a list."""
         self.resource_version = 0
+        waiting, self._waiting = self._waiting, []
+        for _, _, future in waiting:
+            if not future.done():
+                future.set_exception(NotFoundError("the kind is not served any more"))
 
     async def until(self, resource_version: int) -> None:
-        """Wait until the view has reached this resourceVersion."""
+        """Wait until the view has reached this resourceVersion.
+
+        Raises:
+            NotFoundError: there is no view any more.
+        """
         if resource_version <= self.resource_version:
             return
         future = asyncio.get_running_loop().create_future()

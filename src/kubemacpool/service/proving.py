@@ -66,13 +66,15 @@ class WatchProver:
         if oldest is None or oldest + self._ledger.in_flight_bound > moment:
             return
         before = self._ledger.pending_count + self._ledger.suspect_count
-        versions = await asyncio.gather(*(_proven(each) for each in self._followed()))
-        self._ledger.prove(moment, dict(versions))
+        versions = await self._proven()
+        self._ledger.prove(moment, versions)
         after = self._ledger.pending_count + self._ledger.suspect_count
         _log.debug("ended unseen", addresses=before - after, left=after)
 
-
-async def _proven(followed: Followed) -> tuple[str, int]:
-    version = await followed.newest.newest_resource_version()
-    await followed.progress.until(version)
-    return followed.kind, version
+    async def _proven(self) -> dict[str, int]:
+        """By kind, the resourceVersion that the cluster had after the call, once every view has reached its own."""
+        followed = tuple(self._followed())
+        versions = await asyncio.gather(*(each.newest.newest_resource_version() for each in followed))
+        reached = zip(followed, versions, strict=True)
+        await asyncio.gather(*(each.progress.until(version) for each, version in reached))
+        return {each.kind: version for each, version in zip(followed, versions, strict=True)}

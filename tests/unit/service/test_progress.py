@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from kubemacpool.ports.errors import NotFoundError
 from kubemacpool.service.progress import ViewProgress
 
 
@@ -54,4 +55,29 @@ async def test_a_view_may_go_back_after_a_restore_from_backup() -> None:
     await _settle()
     assert not waiting.done(), "100 was reached in another past"
     progress.reached(60)
+    await waiting
+
+
+async def test_those_who_wait_are_told_when_there_is_no_view_any_more() -> None:
+    """What is not there tells nothing: they would wait for ever."""
+    progress = ViewProgress()
+    progress.reached(6)
+    gave_up, waiting = asyncio.create_task(progress.until(7)), asyncio.create_task(progress.until(8))
+    await _settle()
+    gave_up.cancel()
+    await _settle()
+    progress.begin_anew()
+    assert progress.resource_version == 0
+    with pytest.raises(NotFoundError, match="the kind is not served any more"):
+        await waiting
+
+
+async def test_a_view_that_begins_anew_is_waited_for_as_the_first_one_was() -> None:
+    progress = ViewProgress()
+    progress.reached(6)
+    progress.begin_anew()
+    waiting = asyncio.create_task(progress.until(5))
+    await _settle()
+    assert not waiting.done(), "6 was reached by the view before"
+    progress.reached(5)
     await waiting

@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 from tests.unit.service.doubles import BOUND, FIRST, ManualClock, ScriptedRead, new_ledger
 
 from kubemacpool.core.parties import Holder, ObjectKey, Party
-from kubemacpool.ports.errors import ClusterUnavailableError, OutsideError, RefusedError
+from kubemacpool.ports.errors import ClusterUnavailableError, NotFoundError, OutsideError, RefusedError
 from kubemacpool.service import proving
 from kubemacpool.service.progress import ViewProgress
 from kubemacpool.service.proving import Followed, WatchProver
@@ -136,6 +136,50 @@ async def test_an_api_server_that_does_not_say_how_far_it_is_changes_nothing(err
     with pytest.raises(type(error)):
         await scene.prover.prove_if_due()
     assert scene.ledger.pending_count == 1
+    await scene.prover.prove_if_due()
+    assert scene.ledger.pending_count == 0
+
+
+async def test_every_kind_has_to_be_proven() -> None:
+    scene = Scene()
+    kinds = {kind: (ViewProgress(), ScriptedRead([version])) for kind, version in (("Pod", 7), ("VirtualMachine", 9))}
+    followed = [Followed(kind, *each) for kind, each in kinds.items()]
+    prover = WatchProver(scene.ledger, lambda: followed, scene.clock)
+    scene.clock.advance(BOUND)
+    proving_it = await _begun(prover.prove_if_due())
+    for kind, version in (("VirtualMachine", 9), ("Pod", 6), ("VirtualMachine", 10)):
+        kinds[kind][0].reached(version)
+        await asyncio.sleep(0)
+        assert scene.ledger.pending_count == 1
+    kinds["Pod"][0].reached(8)
+    await proving_it
+    assert scene.ledger.pending_count == 0
+    assert scene.ledger.sighted == {"Pod": 7, "VirtualMachine": 9}
+
+
+async def test_nobody_is_left_waiting_for_one_kind_when_another_cannot_be_read() -> None:
+    """The proof is tried again each second, so they would become more and more."""
+    scene = Scene()
+    lagging = Followed("Pod", ViewProgress(), ScriptedRead([7] * 10))
+    unreadable = Followed("VirtualMachine", ViewProgress(), ScriptedRead([ClusterUnavailableError("no answer")] * 10))
+    prover = WatchProver(scene.ledger, lambda: [lagging, unreadable], scene.clock)
+    scene.clock.advance(BOUND)
+    for _ in range(10):
+        with pytest.raises(ClusterUnavailableError):
+            await prover.prove_if_due()
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_a_kind_that_is_removed_while_it_is_proven_is_not_waited_for() -> None:
+    """It would be for ever, and nothing would end any more."""
+    scene = Scene(7, 8)
+    scene.clock.advance(BOUND)
+    proving_it = await _begun(scene.prover.prove_if_due())
+    scene.progress.begin_anew()
+    with pytest.raises(NotFoundError):
+        await proving_it
+    assert scene.ledger.pending_count == 1
+    scene.progress.reached(8)
     await scene.prover.prove_if_due()
     assert scene.ledger.pending_count == 0
 

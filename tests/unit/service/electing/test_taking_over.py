@@ -192,6 +192,15 @@ async def test_a_view_that_stays_behind_is_listed_afresh_and_decides_only_then()
     await until_deciding(candidate, within=MOMENT)
 
 
+async def test_a_view_of_a_kind_that_is_removed_meanwhile_is_not_waited_for() -> None:
+    store = StoredLease(HELD._replace(holder="", seen={"Pod": 9}))
+    candidate = Candidate("a", store)
+    await asyncio.sleep(MOMENT)
+    candidate.progress.begin_anew()
+    await until_deciding(candidate, within=MOMENT)
+    assert candidate.relists == 1
+
+
 async def test_one_that_loses_the_lease_before_it_has_caught_up_does_not_decide_when_it_has() -> None:
     store = StoredLease(HELD._replace(holder="", seen={"Pod": 9}))
     candidate = Candidate("a", store)
