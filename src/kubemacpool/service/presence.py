@@ -96,8 +96,7 @@ class OptionalKind:
         if watch is None or running is None:
             return
         running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
+        await asyncio.wait({running})  # not the task itself: its being cancelled would pass for ours, and ours for its
         self._watch = self._running = None
         self._ended.set()
         self._ended = asyncio.Event()
@@ -131,27 +130,38 @@ class Presence:
         done = asyncio.get_running_loop().create_future()
         self._looking.append(done)
         self._asked.set()
-        await done
+        try:
+            await done
+        finally:
+            self._looking = [each for each in self._looking if each is not done]
 
     async def run(self, tasks: asyncio.TaskGroup) -> None:
         """Look again and again until cancelled; what follows the kinds runs in this group."""
-        while True:
-            self._asked.clear()
-            waiting, self._looking = self._looking, []
-            try:
-                resources = await self._catalogue.resources()
-            except OutsideError as error:
-                self._looking = waiting + self._looking
-                self._complain(str(error))
-                await asyncio.sleep(RETRY_SECONDS)
-                continue
-            await self._adjust(resources, tasks)
-            for future in waiting:
-                if not future.done():
-                    future.set_result(None)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(POLL_SECONDS):
-                    await self._asked.wait()
+        try:
+            while True:
+                self._asked.clear()
+                await self._look(tasks)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(POLL_SECONDS):
+                        await self._asked.wait()
+        finally:
+            for future in self._looking:
+                future.cancel()
+
+    async def _look(self, tasks: asyncio.TaskGroup) -> None:
+        """One look, for those who wait for one that begins now."""
+        waiting = list(self._looking)
+        try:
+            resources = await self._catalogue.resources()
+        except OutsideError as error:
+            self._complain(str(error))
+            await asyncio.sleep(RETRY_SECONDS)
+            self._asked.set()
+            return
+        await self._adjust(resources, tasks)
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
 
     async def _adjust(self, resources: Mapping[str, str], tasks: asyncio.TaskGroup) -> None:
         self._trouble = False
