@@ -1,49 +1,34 @@
 """A VirtualMachine whose fields are not of the types that they should have: the API server finds out only after us."""
 
 import json
+from typing import Final
 
 import pytest
-from tests.unit.service.doubles import KeptMeasures, ManualClock, new_policies
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.unit.service.doubles import FIRST
+from tests.unit.service.machines import (
+    MAC1,
+    MAC2,
+    UNTOUCHED,
+    Verdict,
+    Webhook,
+    machine,
+    machine_review,
+    multus,
+    nic,
+    odd_machine,
+    read_verdict,
+)
+from tests.unit.wire.strategies import JSON_VALUES, Json, damaged
 
-from kubemacpool.core.decisions import AddressRequest, Decision
-from kubemacpool.service.machine_admission import Followed, MachineAdmission
-from kubemacpool.wire.machine_review import NetworkKind
+from kubemacpool.service.policies import ConflictPolicy
 
-
-class NobodyDecides:
-    """A decider that is not asked (implements `AddressDecider`)."""
-
-    async def decide(self, request: AddressRequest) -> Decision:
-        """Never called."""
-        raise AssertionError(request)
-
-
-def _admission() -> MachineAdmission:
-    return MachineAdmission(
-        NobodyDecides(),
-        new_policies(),
-        Followed(complete=lambda: True, look_soon=lambda: None),
-        frozenset({NetworkKind.MULTUS}),
-        KeptMeasures(),
-        ManualClock(),
-    )
-
-
-async def _answer(interfaces: object, **metadata: object) -> dict[str, object]:
-    networks = [{"name": "red", "multus": {"networkName": "red"}}]
-    spec = {"template": {"spec": {"domain": {"devices": {"interfaces": interfaces}}, "networks": networks}}}
-    asked = {
-        "uid": "r1",
-        "kind": {"group": "kubevirt.io", "version": "v1", "kind": "VirtualMachine"},
-        "namespace": "ns",
-        "operation": "UPDATE",
-        "object": {"metadata": {"name": "vm", **metadata}, "spec": spec},
-    }
-    body = json.dumps({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": asked}).encode()
-    answer = await _admission().answer(body)
-    assert answer.status == 200
-    response: dict[str, object] = json.loads(answer.body)["response"]
-    return response
+POLICY: Final = {"kubemacpool.io/mac-policy": "reassign"}
+AFTER: Final = machine(nic("red", MAC1), nic("blue"), nic("green", state="absent"), annotations=POLICY)
+BEFORE: Final = machine(nic("blue", MAC2), nic("green", MAC1))
+GOOD: Final[tuple[Json, ...]] = tuple(json.loads(machine_review(AFTER, old)) for old in (None, BEFORE))
+"""Reviews with something of everything: a creation, and an update."""
 
 
 @pytest.mark.parametrize(
@@ -59,17 +44,50 @@ async def _answer(interfaces: object, **metadata: object) -> dict[str, object]:
 )
 async def test_the_user_is_told_what_is_wrong_and_how_to_mend_it(interfaces: object, found: str) -> None:
     """An HTTP error instead would show no more than that the server rejected the request for an unknown reason."""
-    response = await _answer(interfaces)
-    assert response["allowed"] is False
-    status = response["status"]
-    assert isinstance(status, dict)
-    assert (status["code"], status["reason"]) == (400, "BadRequest")
-    assert status["message"].startswith(f"VirtualMachine ns/vm: spec: {found}")
-    assert status["message"].endswith(
+    verdict = await Webhook().judge(odd_machine(interfaces, [multus("red")], name="vm"))
+    assert (verdict.allowed, verdict.code, verdict.reason) == (False, 400, "BadRequest")
+    assert verdict.message.startswith(f"VirtualMachine default/vm: spec: {found}")
+    assert verdict.message.endswith(
         "; correct it (in YAML, an address between quotation marks is never taken for a number)"
     )
 
 
+async def test_what_is_odd_is_told_without_anybody_deciding() -> None:
+    webhook = Webhook()
+    webhook.known = False
+    assert (await webhook.judge(odd_machine([5], []))).code == 400
+    assert webhook.looks == 0
+
+
 async def test_a_machine_that_is_being_deleted_is_never_in_the_way() -> None:
-    response = await _answer([{"name": "red", "macAddress": 5}], deletionTimestamp="2026-11-25T00:00:00Z")
-    assert response == {"uid": "r1", "allowed": True}
+    odd = odd_machine([{"name": "red", "macAddress": 5}], 7, name="vm", deletionTimestamp="2026-11-25T00:00:00Z")
+    assert await Webhook().judge(odd) == UNTOUCHED
+
+
+async def test_what_was_odd_before_an_update_is_overlooked() -> None:
+    odd = odd_machine([{"name": "red", "macAddress": 5}, nic("blue", MAC2)], 7)
+    assert await Webhook().judge(machine(nic("red"), nic("blue")), odd) == Verdict(given={0: MAC1, 1: MAC2})
+
+
+@given(st.sampled_from(GOOD).flatmap(damaged), st.sampled_from(ConflictPolicy))
+@settings(max_examples=200)
+async def test_no_review_raises(review: Json, default: ConflictPolicy) -> None:
+    """Whatever it is, the API server gets an answer, and a person whose machine it is reads why."""
+    webhook = Webhook(default=default)
+    webhook.hold("Pod", "holder", FIRST)
+    answer = await webhook.admission.answer(json.dumps(review).encode())
+    assert answer.status in {200, 400}
+    if answer.status == 200:
+        response = json.loads(answer.body)["response"]
+        assert response["allowed"] or response["status"]["message"].startswith("VirtualMachine ")
+
+
+@given(JSON_VALUES, JSON_VALUES, JSON_VALUES)
+@settings(max_examples=200)
+async def test_no_interfaces_and_networks_are_answered_with_an_http_error(
+    interfaces: Json, networks: Json, before: Json
+) -> None:
+    webhook = Webhook()
+    after, old = odd_machine(interfaces, networks, name="vm"), odd_machine(before, networks, name="vm")
+    for body in (machine_review(after), machine_review(after, old)):
+        read_verdict(await webhook.admission.answer(body))
