@@ -2,17 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from kubemacpool.core.decider import Decider
-from kubemacpool.core.families import Families
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.pool import AddressRange, Pool
-from kubemacpool.ports.deciding import AddressDecider, NotDecidingError
+from kubemacpool.ports.deciding import NotDecidingError
 from kubemacpool.ports.events import Regarding
 from kubemacpool.ports.measures import Forwarding, Outcome
-from kubemacpool.service.kinship import Kinship
-from kubemacpool.service.pod_admission import Place, PodAdmission
 from kubemacpool.service.policies import ConflictPolicy, NamespacePolicies
 from kubemacpool.service.readiness import Readiness
 from kubemacpool.wire.networks import NETWORKS_ANNOTATION
@@ -143,16 +140,17 @@ def new_policies(default: ConflictPolicy = ConflictPolicy.REJECT) -> NamespacePo
     return NamespacePolicies(default, Readiness())
 
 
-def new_pod_admission(decider: AddressDecider, measures: KeptMeasures, clock: ManualClock) -> PodAdmission:
-    """Pods of a cluster in which nothing else is known of."""
-    place = Place("the cluster's uid", lambda: small_pool(10))
-    return PodAdmission(decider, new_policies(), Kinship(Families(), clock), place, measures, clock)
-
-
-def pod_review(networks: str | None, *, uid: str = "r1", **metadata: str) -> bytes:
+def pod_review(
+    networks: str | None,
+    *,
+    uid: str = "r1",
+    dry_run: bool = False,
+    annotations: Mapping[str, str | None] | None = None,
+    **metadata: object,
+) -> bytes:
     """A review of a pod in namespace `default`, named `samplepod` unless the metadata say otherwise."""
-    named = metadata or {"name": "samplepod"}
-    annotations = {} if networks is None else {NETWORKS_ANNOTATION: networks}
+    named = {} if metadata.keys() & {"name", "generateName"} else {"name": "samplepod"}
+    asked_for = {} if networks is None else {NETWORKS_ANNOTATION: networks}
     return json.dumps(
         {
             "apiVersion": "admission.k8s.io/v1",
@@ -162,8 +160,8 @@ def pod_review(networks: str | None, *, uid: str = "r1", **metadata: str) -> byt
                 "kind": {"group": "", "version": "v1", "kind": "Pod"},
                 "operation": "CREATE",
                 "namespace": "default",
-                "dryRun": False,
-                "object": {"metadata": {**named, "annotations": annotations}},
+                "dryRun": dry_run,
+                "object": {"metadata": {**named, **metadata, "annotations": {**asked_for, **(annotations or {})}}},
             },
         }
     ).encode()
