@@ -103,9 +103,11 @@ def read_lease(body: bytes) -> LeaseRecord:
         UnexpectedAnswerError: when it is no Lease.
     """
     try:
-        return _record(_leases.decode(body))
+        lease = _leases.decode(body)
+        identify(lease.metadata)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise UnexpectedAnswerError(f"not a Lease ({error})") from error
+    return _record(lease)
 
 
 def lease_patch(record: LeaseRecord, renewed: str, acquired: str | None) -> bytes:

@@ -159,6 +159,9 @@ NO_LEASES = {
     "no resourceVersion": b'{"metadata":{"name":"a","uid":"u"}}',
     "a number for a holder": lease({"holderIdentity": 1}),
     "a text for a term": lease({"leaseTransitions": "1"}),
+    "a text for a resourceVersion": b'{"metadata":{"name":"a","uid":"u","resourceVersion":"x"}}',
+    "a resourceVersion that no number holds": b'{"metadata":{"name":"a","uid":"u","resourceVersion":"%s"}}'
+    % (b"9" * 5000),
     "no UTF-8": b'{"metadata":{"name":"\xff"}}',
     "nested without end": b"[" * 100_000,
 }
@@ -176,7 +179,7 @@ def test_no_body_raises_anything_but_the_error_told(body: bytes) -> None:
         read_lease(body)
 
 
-@pytest.mark.parametrize("body", [b"[]", b"{}", lease({"holderIdentity": 1})])
+@pytest.mark.parametrize("body", [b"[]", b"{}", NO_LEASES["a text for a resourceVersion"], lease({"holderIdentity": 1})])
 def test_a_watch_refuses_what_is_no_lease(body: bytes) -> None:
     with pytest.raises(msgspec.ValidationError):
         decode_lease(body)
