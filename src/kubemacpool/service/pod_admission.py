@@ -18,12 +18,23 @@ from kubemacpool.service.conflicts import Resolution, decide
 from kubemacpool.service.kinship import Kinship
 from kubemacpool.service.policies import ConflictPolicy, NamespacePolicies
 from kubemacpool.service.sticky import preferred
-from kubemacpool.wire.networks import NETWORKS_ANNOTATION, NetworkSelections, NetworksError, parse_networks
+from kubemacpool.wire.networks import (
+    LARGEST_ANNOTATIONS,
+    NETWORKS_ANNOTATION,
+    NetworkSelections,
+    NetworksError,
+    parse_networks,
+)
 from kubemacpool.wire.patches import annotation_patch
 from kubemacpool.wire.pod_review import STICKY, PodReview, decode_pod_review
 from kubemacpool.wire.quoting import quoted
 
 _log = structlog.get_logger(__name__)
+
+MOST_ENTRIES: Final = LARGEST_ANNOTATIONS // len('{"namespace":"n","mac":"020000000001"},')
+"""Of an annotation. More do not fit into an object once each has what we fill in: the API server would refuse the pod
+after it was given its addresses. Nor would many more fit into the Lease (`MOST_NAMES`): all who shared that write would
+be sent away."""
 
 UNSEPARATED: Final = 12
 """Characters of an address that is written as hexadecimal digits only."""
@@ -161,9 +172,12 @@ def _instead(conflict: str, mac: str) -> str:
 
 def _selections(networks: str, party: Party) -> NetworkSelections | None:
     try:
-        return parse_networks(networks)
+        selections = parse_networks(networks)
     except NetworksError as error:
         raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _WHERE, str(error))) from error
+    if selections is not None and (count := len(selections.selections)) > MOST_ENTRIES:
+        raise Denial("invalid", BAD_REQUEST, refusing.too_many_entries(party, _WHERE, count, MOST_ENTRIES))
+    return selections
 
 
 def _spelling_warnings(selections: NetworkSelections) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from kubemacpool.core.addresses import format_address
 from kubemacpool.core.decisions import Exhausted, Fault, Refusal
 from kubemacpool.core.parties import Party
-from kubemacpool.wire.networks import Selection, describe_short_form
+from kubemacpool.wire.networks import LARGEST_ANNOTATIONS, Selection, describe_short_form
 from kubemacpool.wire.quoting import quoted
 
 RANGE_REMEDY = "ConfigMap kubemacpool-mac-range-config (RANGE_START, RANGE_END)"
@@ -19,6 +19,16 @@ def entry(index: int, selections: Sequence[Selection]) -> str:
 def field_fault(party: Party, where: str, fault: str) -> str:
     """A field is not what it should be."""
     return f"{party}: {where}: {fault}"
+
+
+def too_many_entries(party: Party, where: str, count: int, most: int) -> str:
+    """The annotation asks for more than can ever be stored."""
+    return field_fault(
+        party,
+        where,
+        f"the list has {count} entries; give at most {most}: with their addresses, no more fit into the "
+        f"{LARGEST_ANNOTATIONS} bytes that the annotations of an object may have",
+    )
 
 
 def refusals(labels: Sequence[str], found: Sequence[Refusal]) -> str:

@@ -179,7 +179,9 @@ def test_no_body_raises_anything_but_the_error_told(body: bytes) -> None:
         read_lease(body)
 
 
-@pytest.mark.parametrize("body", [b"[]", b"{}", NO_LEASES["a text for a resourceVersion"], lease({"holderIdentity": 1})])
+@pytest.mark.parametrize(
+    "body", [b"[]", b"{}", NO_LEASES["a text for a resourceVersion"], lease({"holderIdentity": 1})]
+)
 def test_a_watch_refuses_what_is_no_lease(body: bytes) -> None:
     with pytest.raises(msgspec.ValidationError):
         decode_lease(body)
