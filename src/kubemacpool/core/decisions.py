@@ -1,10 +1,6 @@
-"""What may be asked of a decider, and what it answers.
-
-Answers are no tuples: those with the same content would be equal, and a grant must not pass for a suspicion.
-"""
+"""What may be asked of a decider, and what it answers."""
 
 import enum
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from kubemacpool.core.parties import Party
@@ -26,8 +22,7 @@ class AddressRequest(NamedTuple):
     dry_run: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Granted:
+class Granted(NamedTuple):
     """Every interface has its address; same order as `AddressRequest.wanted`."""
 
     addresses: tuple[int, ...]
@@ -63,15 +58,13 @@ class Refusal(NamedTuple):
     detail: Party | int | str
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """Nothing was granted, because of these; at least one."""
 
     refusals: tuple[Refusal, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Exhausted:
+class Exhausted(NamedTuple):
     """Nothing was granted: the pool has too few addresses left for the interfaces without one. Counts are addresses.
 
     Attributes:
@@ -90,29 +83,4 @@ class Exhausted:
     returning: int
 
 
-@dataclass(frozen=True, slots=True)
-class Suspect:
-    """Nothing was granted: it is not known yet who has an address that is needed. Asking again later is the remedy.
-
-    Attributes:
-        addresses: those that the user gave; empty where every address that might be free is suspect.
-    """
-
-    addresses: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Unnamed:
-    """Nothing was granted yet: the Lease has to name these addresses first (rule 1); then the request is decided anew.
-
-    Attributes:
-        addresses: all that the request would be granted, also what the Lease names by chance: it has to do so still.
-        automatic: how many interfaces of the request had no address of the user's choice.
-    """
-
-    addresses: tuple[int, ...]
-    automatic: int
-
-
 Decision = Granted | Refused | Exhausted
-"""What a request ends with."""

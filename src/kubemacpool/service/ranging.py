@@ -27,8 +27,6 @@ class RangeFollower:
         readiness: Readiness,
         measures: Measures,
         events: Events,
-        *,
-        cluster_uid: str = "",
     ) -> None:
         """Wait for the first good range.
 
@@ -38,7 +36,6 @@ class RangeFollower:
             readiness: hindered until there is a first one.
             measures: told whether the range in the ConfigMap is in force.
             events: where a wrong range is reported to people.
-            cluster_uid: tells this cluster from all others, for a pool that begins at a place of the cluster's own.
         """
         self._where = f"ConfigMap {namespace}/{RANGE_CONFIG_MAP}"
         self._namespace = namespace
@@ -46,7 +43,6 @@ class RangeFollower:
         self._readiness = readiness
         self._measures = measures
         self._events = events
-        self._cluster_uid = cluster_uid
         self._pool: Pool | None = None
         self._reported = ("", "")
         """What was wrong last, with which object; empty while nothing is."""
@@ -59,16 +55,16 @@ class RangeFollower:
             await self._started.wait()
         return self._pool
 
-    def present(self, identity: ObjectIdentity, item: Mapping[str, str], resource_version: int) -> None:  # noqa: ARG002 (the listener's signature)
+    def present(self, identity: ObjectIdentity, item: Mapping[str, str]) -> None:
         """The ConfigMap exists: take up its range, or report what is wrong with it."""
         try:
-            pool = parse_pool(item, self._cluster_uid)
+            pool = parse_pool(item)
         except RangeError as error:
             self._reject(str(error), identity.uid)
             return
         self._measures.range_judged(valid=True)
         mended, self._reported = any(self._reported), ("", "")
-        if self._pool is not None and pool.is_the_same_as(self._pool):
+        if self._pool is not None and pool.ranges == self._pool.ranges:
             if mended:
                 _log.info("range in force is good again", range=str(pool))
             return
