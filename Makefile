@@ -83,6 +83,10 @@ test: check ## All tests, on a real control plane
 bench: $(INSTALLED) ## Measure the webhook and the control plane with and without it
 	@$(PY) bench/run.py
 
+.PHONY: chaos
+chaos: $(INSTALLED) ## Inflict faults on a real control plane while pods are created (CHAOS="--seconds 60 --seed 1")
+	@PYTHONPATH=cluster $(PY) -m chaos $(CHAOS)
+
 .PHONY: clean
 clean: ## Remove what was built here; the cache outside the tree stays
 	@rm -rf .venv _out dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage

@@ -16,11 +16,12 @@ from bench.results import Results
 from bench.tables import tables
 from rich.console import Console
 
-from bench import cluster, webhook
+from bench import cluster, takeover, webhook
 from devcluster.errors import ClusterError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 OUT = REPOSITORY / "_out"
+TABLE_WIDTH = 110
 
 
 class Scenario(StrEnum):
@@ -28,11 +29,15 @@ class Scenario(StrEnum):
 
     WEBHOOK = "webhook"
     CLUSTER = "cluster"
+    TAKEOVER = "takeover"
 
 
 def bench(  # noqa: PLR0913, PLR0917 (an option each)
-    only: Annotated[Scenario | None, typer.Option(help="Measure only this.", show_default="both")] = None,
-    seconds: Annotated[float, typer.Option(min=0.1, help="Length of one measurement of the webhook alone.")] = 5.0,
+    only: Annotated[Scenario | None, typer.Option(help="Measure only this.", show_default="all")] = None,
+    seconds: Annotated[
+        float,
+        typer.Option(min=0.1, help="Length of one measurement of the webhook alone, or while nobody goes."),
+    ] = 5.0,
     pods: Annotated[
         int, typer.Option(min=4, max=20_000, help="Pods that 16 clients create in one measurement.")
     ] = 2400,
@@ -40,6 +45,9 @@ def bench(  # noqa: PLR0913, PLR0917 (an option each)
     repeats: Annotated[
         int, typer.Option(min=0, max=100, help="Repeats of a measurement while other programs use the machine.")
     ] = 3,
+    settle: Annotated[
+        float, typer.Option(min=0, help="Seconds for the watches to have seen everything after pods came or went.")
+    ] = 0.5,
     controllers: Annotated[  # noqa: FBT002 (an option, not an argument)
         bool, typer.Option("--controllers", help="Let controllers and scheduler work for the pods as well.")
     ] = False,
@@ -47,29 +55,34 @@ def bench(  # noqa: PLR0913, PLR0917 (an option each)
     work: Annotated[Path, typer.Option(help="Where programs, logs and the control plane's state are kept.")] = OUT
     / "bench",
 ) -> None:
-    """Measure the webhook alone (a) and pod creates on a real control plane (b); print tables and write JSON.
+    """Measure the webhook alone, pod creates on a real control plane, and takeovers; print tables and write JSON.
 
-    Takes about ten minutes as it stands. Nothing else should run on the machine meanwhile. Everything that is started
-    listens on loopback addresses and is ended again.
+    Takes about twenty minutes as it stands. Nothing else should run on the machine meanwhile. Everything that is
+    started listens on loopback addresses and is ended again.
     """
-    console = Console()
+    # Where it is not a terminal, the tables need more than the usual 80 characters.
+    console = Console(width=max(Console().width, TABLE_WIDTH))
     begun = time.monotonic()
 
     def progress(line: str) -> None:
         console.print(f"[dim]{time.monotonic() - begun:5.0f} s[/dim] {line}", highlight=False)
 
     work = work.absolute()
+    cluster_extent = cluster.Extent(pods, rounds, repeats, settle, controllers)
     programs = built(work / "bin", progress)
     results = Results(
         command=sys.argv,
         machine=describe(programs.go_version),
         rounds=rounds,
         webhook=None
-        if only is Scenario.CLUSTER
+        if only not in {None, Scenario.WEBHOOK}
         else webhook.measure(programs, work / "webhook", webhook.Extent(seconds, rounds, repeats), progress),
         cluster=None
-        if only is Scenario.WEBHOOK
-        else cluster.measure(programs, work / "cluster", cluster.Extent(pods, rounds, repeats, controllers), progress),
+        if only not in {None, Scenario.CLUSTER}
+        else cluster.measure(programs, work / "cluster", cluster_extent, progress),
+        takeover=None
+        if only not in {None, Scenario.TAKEOVER}
+        else takeover.measure(work / "takeover", takeover.Extent(rounds, seconds), progress),
     )
     results.write(json)
     for table in tables(results):

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 QUIET = 0.1
 """Others may use this share of the machine without its being called disturbed."""
 
+LEASE_WRITE = "PATCH leases"
+"""The control plane's own components update their Leases (PUT); only the replicas patch theirs."""
+
 
 class Machine(msgspec.Struct, frozen=True):
     """Where it was measured; figures of two machines do not compare."""
@@ -34,6 +37,16 @@ class Machine(msgspec.Struct, frozen=True):
     versions: dict[str, str]
 
 
+class Writes(msgspec.Struct, frozen=True):
+    """What the API server was asked to write meanwhile, by its own metrics: counts by verb and resource.
+
+    The pods that the benchmark creates are not among them.
+    """
+
+    seconds: float
+    counts: dict[str, int]
+
+
 class Sample(msgspec.Struct, frozen=True):
     """One measurement. CPU times are by process and for each request."""
 
@@ -44,6 +57,7 @@ class Sample(msgspec.Struct, frozen=True):
     cpu_ms: dict[str, float]
     others: float
     """Share of the machine's CPU time that went to programs outside the benchmark, from 0 to 1."""
+    writes: Writes | None = None
 
 
 class Series(msgspec.Struct, frozen=True):
@@ -92,6 +106,45 @@ class Cluster(msgspec.Struct, frozen=True):
     pod_bytes: int
     series: list[Series]
     ratios: list[Ratio]
+    idle: list[Writes]
+    """While three replicas run and nobody creates pods."""
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """What clients saw of one disturbance. Times are milliseconds."""
+
+    creates: int
+    failed: dict[str, int]
+    """Creates that failed, by what the client was told."""
+    longest_gap_ms: float
+    """The longest time in which no create succeeded."""
+    longest_create_ms: float
+    known_ms: float
+    """For how long a replica knew of nobody who decides, by its own metric: of that which knew of nobody longest."""
+
+
+class Disturbance(msgspec.Struct, frozen=True):
+    """The same disturbance in every round."""
+
+    name: str
+    gaps: list[Gap]
+
+    def median(self, figure: Callable[[Gap], float]) -> float:
+        """Return the median of a figure over the rounds."""
+        return median(map(figure, self.gaps))
+
+    def highest(self, figure: Callable[[Gap], float]) -> float:
+        """Return the highest of a figure over the rounds."""
+        return max(map(figure, self.gaps))
+
+
+class Takeover(msgspec.Struct, frozen=True):
+    """Creates that go on while the one who decides goes."""
+
+    kubernetes: str
+    replicas: int
+    clients: int
+    disturbances: list[Disturbance]
 
 
 class Results(msgspec.Struct, frozen=True):
@@ -102,6 +155,7 @@ class Results(msgspec.Struct, frozen=True):
     rounds: int
     webhook: Webhook | None = None
     cluster: Cluster | None = None
+    takeover: Takeover | None = None
 
     def write(self, path: Path) -> None:
         """Write the document."""

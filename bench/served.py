@@ -1,7 +1,8 @@
-"""The webhook alone, as a process: the program's own web server, admission, decider and pool, without a cluster.
+"""The webhook alone, as a process: the program's own web server, routing, admission, decider and pool, no cluster.
 
-What is left out is what follows the cluster. The view is declared complete and stays empty, so every grant stays
-pending: the ledger grows as it would under a storm of new pods of which none has been seen yet.
+What is left out is what talks to the cluster. In the place of the election stands one that always holds, and whose
+Lease says at once what it should; in the place of the watch, every pod is seen a moment after its addresses were
+granted. None is deleted: the ledger grows as it would under a storm of new pods.
 
 Called by the benchmark as `python -m bench.served PORT CERTIFICATE KEY`.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,34 +20,108 @@ import uvloop
 from kubemacpool.app.clock import MonotonicClock
 from kubemacpool.app.settings import DEFAULT_WAIT_TIME
 from kubemacpool.core.decider import Decider
+from kubemacpool.core.decisions import Granted
 from kubemacpool.core.ledger import Ledger
+from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.core.pool import AddressRange, Pool
+from kubemacpool.ports.forwarding import PeerError
 from kubemacpool.service.admitting import PodAdmission
 from kubemacpool.service.deciding import LocalDecider
-from kubemacpool.service.readiness import Readiness
+from kubemacpool.service.routing import Router
 from kubemacpool.telemetry.logs import configure_logs
 from kubemacpool.telemetry.metrics import Metrics
 from kubemacpool.tls.contexts import server_context
-from kubemacpool.web.endpoints import webhook_routes
+from kubemacpool.web.endpoints import MUTATE_PODS, webhook_routes
 from kubemacpool.web.server import Server
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Iterable
+
+    from kubemacpool.core.decisions import AddressRequest, Decision
+    from kubemacpool.ports.clock import Clock
+    from kubemacpool.wire.answers import Answer
 
 HOST = "127.0.0.1"
 # The range as shipped.
 RANGE = AddressRange(0x02_00_00_00_00_00, 0xFD_FF_FF_FF_FF_FF)
 
 
+class CertainElection:
+    """This replica decides, always (implements `Naming` and `Tenure`)."""
+
+    deciding = True
+    endpoint_of_decider = None
+    out_of_touch = False
+
+    def __init__(self, decider: Decider) -> None:
+        """Name nothing yet."""
+        self._decider = decider
+
+    def check(self) -> None:
+        """It may decide."""
+
+    def extend_soon(self) -> None:
+        """Write the Lease after this request, as the real election does in a task of its own."""
+        asyncio.get_running_loop().call_soon(self._extend)
+
+    async def name(self, addresses: Iterable[int], automatic: int) -> None:
+        """Write the Lease at once."""
+        self._write(addresses, automatic)
+
+    async def until_changed(self, seconds: float) -> None:
+        """Nothing ever changes."""
+        await asyncio.sleep(seconds)
+
+    def _extend(self) -> None:
+        if self._decider.is_short:
+            self._write((), 0)
+
+    def _write(self, addresses: Iterable[int], automatic: int) -> None:
+        self._decider.openings.confirm(self._decider.names(addresses, automatic).open)
+
+
+class QuickCluster:
+    """A decider after which every pod is seen at once (implements `AddressDecider`)."""
+
+    def __init__(self, decider: LocalDecider, ledger: Ledger, clock: Clock) -> None:
+        """See nothing yet."""
+        self._decider = decider
+        self._ledger = ledger
+        self._clock = clock
+        self._uids = count()
+
+    async def decide(self, request: AddressRequest) -> Decision:
+        """Decide, and have the pod seen as soon as it was answered."""
+        decision = await self._decider.decide(request)
+        if isinstance(decision, Granted):
+            asyncio.get_running_loop().call_soon(self._see, request.party, decision.addresses)
+        return decision
+
+    def _see(self, party: Party, addresses: tuple[int, ...]) -> None:
+        key = ObjectKey(party.kind, party.namespace, party.name)
+        self._ledger.observe(Holder(key, str(next(self._uids)), party, addresses), self._clock.now())
+
+
+class NoPeer:
+    """There is no other replica (implements `Peer`)."""
+
+    async def forward(self, endpoint: str, path: str, body: bytes, seconds: float) -> Answer:  # noqa: ARG002 (the port's signature)
+        """Fail."""
+        raise PeerError("there is no other replica")
+
+
 async def serve(port: int, tls: ssl.SSLContext) -> None:
     """Serve until the process is ended."""
-    clock, metrics, readiness = MonotonicClock(), Metrics(), Readiness()
+    clock, metrics = MonotonicClock(), Metrics()
     ledger = Ledger(Pool([RANGE]), in_flight_bound=DEFAULT_WAIT_TIME, cool_down=DEFAULT_WAIT_TIME)
     metrics.follow(ledger)
-    decider = LocalDecider(readiness, clock)
-    decider.start(Decider(ledger))
-    admission = PodAdmission(decider, metrics, clock)
-    server = Server(webhook_routes(admission.answer, lambda: readiness.obstacles), tls)
+    decider = Decider(ledger)
+    election = CertainElection(decider)
+    cluster = QuickCluster(LocalDecider(decider, election, clock), ledger, clock)
+    admission = PodAdmission(cluster, metrics, clock)
+    router = Router(MUTATE_PODS, admission.answer, election, NoPeer(), metrics, clock)
+    server = Server(webhook_routes(router.answer, tuple), tls)
     await server.start(HOST, port)
     await asyncio.Event().wait()
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
+from bench.results import LEASE_WRITE
 from rich.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from bench.results import Ratio, Results, Series
+    from bench.results import Cluster, Ratio, Results, Series, Takeover, Writes
     from rich.console import RenderableType
 
 EXPLAINED = (
     "Clients work at the same time. Under a process: its CPU ms for each. Others: share of the machine that other "
-    "programs used."
+    "programs used. Gap: the longest time in which no create succeeded. Nobody known: for how long the replicas knew "
+    "of nobody who decides."
 )
 
 
@@ -42,6 +45,9 @@ def tables(results: Results) -> Iterator[RenderableType]:
         )
         yield _series(title, "pods/s", cluster.series)
         yield _ratios(cluster.ratios)
+        yield _writes(cluster)
+    if results.takeover is not None:
+        yield _takeover(results.takeover)
     yield EXPLAINED
 
 
@@ -71,6 +77,54 @@ def _ratios(ratios: Iterable[Ratio]) -> Table:
         table.add_column(heading, justify="right")
     for each in ratios:
         table.add_row(each.name, str(each.clients), *_figures((each.median, each.lowest, each.highest)))
+    return table
+
+
+def _writes(cluster: Cluster) -> Table:
+    title = "What the API server was asked to write beside the pods, all rounds together"
+    table = Table(title=title, title_justify="left", pad_edge=False)
+    table.add_column("case", no_wrap=True)
+    for heading in ("clients", "pods", "Lease writes", "a second", "a pod", "other writes"):
+        table.add_column(heading, justify="right")
+    for each in cluster.series:
+        written = [sample.writes for sample in each.samples if sample.writes is not None]
+        table.add_row(each.name, str(each.clients), *_written(written, sum(sample.requests for sample in each.samples)))
+    table.add_row("three: idle", "", *_written(cluster.idle, 0))
+    return table
+
+
+def _written(writes: Sequence[Writes], pods: int) -> Iterator[str]:
+    lease = sum(each.counts.get(LEASE_WRITE, 0) for each in writes)
+    yield str(pods)
+    yield str(lease)
+    yield f"{lease / sum(each.seconds for each in writes):.2f}"
+    yield f"{lease / pods:.3f}" if pods else ""
+    others: Counter[str] = Counter()
+    for each in writes:
+        others.update({what: count for what, count in each.counts.items() if what != LEASE_WRITE})
+    yield ", ".join(f"{count} {what}" for what, count in others.items())
+
+
+def _takeover(takeover: Takeover) -> Table:
+    title = (
+        f"Creates by {takeover.clients} clients while one of {takeover.replicas} replicas goes, on Kubernetes "
+        f"{takeover.kubernetes}; medians of {len(takeover.disturbances[0].gaps)} rounds, and the highest"
+    )
+    table = Table(title=title, title_justify="left", pad_edge=False)
+    table.add_column("what happens", no_wrap=True)
+    for heading in ("creates", "failed", "gap ms", "highest", "longest create ms", "highest", "nobody known ms"):
+        table.add_column(heading, justify="right")
+    for each in takeover.disturbances:
+        table.add_row(
+            each.name,
+            f"{each.median(lambda gap: gap.creates):.0f}",
+            f"{each.median(lambda gap: sum(gap.failed.values())):.0f}",
+            f"{each.median(lambda gap: gap.longest_gap_ms):.0f}",
+            f"{each.highest(lambda gap: gap.longest_gap_ms):.0f}",
+            f"{each.median(lambda gap: gap.longest_create_ms):.0f}",
+            f"{each.highest(lambda gap: gap.longest_create_ms):.0f}",
+            f"{each.median(lambda gap: gap.known_ms):.0f}",
+        )
     return table
 
 

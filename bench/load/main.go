@@ -2,7 +2,8 @@
 // and prints what it saw as one JSON object: requests, errors, seconds, latencies in microseconds.
 //
 // It speaks just enough HTTP/1.1 to do that: it should cost little beside the server that it measures.
-// Every run of '#' of exactly 12 characters in the body is replaced by a number that no other request has.
+// Every run of '#' of exactly 12 characters in the body is replaced by a number that no other request has, and every
+// `@@:@@:@@:@@:@@` by the same number as the last five bytes of a MAC address.
 package main
 
 import (
@@ -23,7 +24,8 @@ import (
 )
 
 const (
-	placeholder = "############"
+	numberPlaceholder  = "############"
+	addressPlaceholder = "@@:@@:@@:@@:@@"
 	// A server that refuses connections is not asked more often than this.
 	redialPause = 50 * time.Millisecond
 	dialTimeout = 5 * time.Second
@@ -31,16 +33,17 @@ const (
 
 // plan is what every connection does. It ends after `requests` or at `end`, whichever comes first.
 type plan struct {
-	address  string
-	tls      *tls.Config
-	template []byte
-	places   []int
-	want     expectation
-	requests int64
-	begin    time.Time
-	end      time.Time
-	counter  atomic.Int64
-	first    int64
+	address   string
+	tls       *tls.Config
+	template  []byte
+	numbers   []int
+	addresses []int
+	want      expectation
+	requests  int64
+	begin     time.Time
+	end       time.Time
+	counter   atomic.Int64
+	first     int64
 }
 
 type outcome struct {
@@ -79,12 +82,13 @@ func main() {
 	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", *path, *name, len(body))
 	template := append([]byte(head), body...)
 	p := &plan{
-		address:  *address,
-		tls:      config,
-		template: template,
-		places:   places(template),
-		want:     expectation{status: *status, text: []byte(*text)},
-		requests: math.MaxInt64,
+		address:   *address,
+		tls:       config,
+		template:  template,
+		numbers:   places(template, numberPlaceholder),
+		addresses: places(template, addressPlaceholder),
+		want:      expectation{status: *status, text: []byte(*text)},
+		requests:  math.MaxInt64,
 		// Two runs must not use the same numbers either: the clock tells them apart.
 		first: time.Now().UnixMilli() % 1_000_000 * 1_000_000,
 	}
@@ -126,8 +130,8 @@ func clientConfig(ca, name, cert, key string) (*tls.Config, error) {
 	return config, nil
 }
 
-// places finds where in the request the unique numbers go.
-func places(request []byte) []int {
+// places finds where in the request something unique goes.
+func places(request []byte, placeholder string) []int {
 	var found []int
 	for at := 0; ; {
 		i := bytes.Index(request[at:], []byte(placeholder))
@@ -191,9 +195,7 @@ func (p *plan) drive(conn *tls.Conn, out *outcome) {
 			}
 			reader = bufio.NewReaderSize(conn, readBuffer)
 		}
-		for _, place := range p.places {
-			copy(request[place:], fmt.Sprintf("%012d", p.first+number))
-		}
+		p.fill(request, p.first+number)
 		sent := time.Now()
 		err := exchange(conn, reader, request, p.want)
 		took := time.Since(sent)
@@ -210,6 +212,17 @@ func (p *plan) drive(conn *tls.Conn, out *outcome) {
 	}
 	if conn != nil {
 		conn.Close()
+	}
+}
+
+// fill puts a number, which is below 10^12 and so has less than 40 bits, wherever the request has a place for it.
+func (p *plan) fill(request []byte, number int64) {
+	for _, place := range p.numbers {
+		copy(request[place:], fmt.Sprintf("%012d", number))
+	}
+	for _, place := range p.addresses {
+		copy(request[place:], fmt.Sprintf("%02x:%02x:%02x:%02x:%02x",
+			byte(number>>32), byte(number>>24), byte(number>>16), byte(number>>8), byte(number)))
 	}
 }
 

@@ -126,10 +126,14 @@ class ClientSide(Side):
         """Turn the client away: there is no backend, or it did not answer."""
         self.cut()
 
+    def towards_backend(self) -> Side:
+        """Make the other end."""
+        return Side(self.sides)
+
     async def _connect(self) -> None:
         client = cast("asyncio.Transport", self.transport)
         backend = self._pick()
-        server = Side(self.sides)
+        server = self.towards_backend()
         server.other = self
         if backend is not None:
             with suppress(OSError):

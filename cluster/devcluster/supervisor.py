@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiohttp
-import uvloop
 
 from devcluster import kubeconfig
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
@@ -188,4 +187,5 @@ async def supervise(state_dir: Path) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(supervise(Path(sys.argv[1])))
+    # Not uvloop: it may close a descriptor that is not its own when a replica that is probed ends during the handshake.
+    asyncio.run(supervise(Path(sys.argv[1])))

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from bench.errors import BenchError
 from bench.loading import Volume, send
-from bench.results import Results, Sample, Series, quietest, ratio
+from bench.results import LEASE_WRITE, Results, Sample, Series, find, quietest, ratio
 
 from bench import programs, webhook
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SMALLEST = ("--seconds=0.2", "--pods=8", "--rounds=1", "--repeats=0")
+SMALLEST = ("--seconds=0.2", "--pods=8", "--rounds=1", "--repeats=0", "--settle=0.1")
 
 
 def command(work: Path, *options: str) -> list[str]:
@@ -79,12 +79,34 @@ def test_pod_creates_are_measured_with_every_webhook_and_with_none(work: Path) -
     results = run(work, "--only=cluster")
     assert results.webhook is None
     assert results.cluster is not None
-    expected = dict.fromkeys(("none", "floor", "patch", "ours", "none, plain", "ours, plain"), 8)
+    three = ("three: decider", "three: follower", "three: spread", "three: explicit")
+    expected = dict.fromkeys(("none", "floor", "patch", "ours", *three, "none, plain", "ours, plain"), 8)
     assert {each.name: each.samples[0].requests for each in results.cluster.series if each.clients > 1} == expected
     for each in results.cluster.series:
-        concerned = {"apiserver", "etcd"} | (set() if each.name.startswith("none") else {"webhook"})
-        assert set(each.samples[0].cpu_ms) == concerned
-    assert "ours, plain / none, plain" in {each.name for each in results.cluster.ratios}
+        webhook = set() if each.name.startswith("none") else {"webhook"}
+        followers = {"followers"} if each.name in three else set()
+        assert set(each.samples[0].cpu_ms) == {"apiserver", "etcd"} | webhook | followers
+    compared = {each.name for each in results.cluster.ratios}
+    assert {"ours, plain / none, plain", "three: follower / three: decider"} <= compared
+    explicit = find(results.cluster.series, "three: explicit", 1).samples[0]
+    assert explicit.writes is not None
+    # Each of its pods waits for a write of its own; there are no others to share one with.
+    assert explicit.writes.counts[LEASE_WRITE] >= explicit.requests
+    assert [LEASE_WRITE in each.counts for each in results.cluster.idle] == [True]
+    written = [sample.writes for each in results.cluster.series for sample in each.samples]
+    assert all(each is not None and "POST pods" not in each.counts for each in written)
+
+
+def test_creates_go_on_while_replicas_go(work: Path) -> None:
+    results = run(work, "--only=takeover")
+    assert results.takeover is not None
+    gaps = {each.name: each.gaps[0] for each in results.takeover.disturbances}
+    assert list(gaps) == ["nothing", "kill -9 of the decider", "SIGTERM to each in turn"]
+    assert all(gap.creates > sum(gap.failed.values()) for gap in gaps.values())
+    assert gaps["nothing"].failed == {}
+    assert gaps["nothing"].known_ms == 0
+    # Nobody can know of a kill before the Lease has expired; a hand-over is told.
+    assert gaps["kill -9 of the decider"].longest_gap_ms > gaps["SIGTERM to each in turn"].longest_gap_ms
 
 
 def test_an_interrupted_benchmark_says_nothing_more_and_ends_what_it_started(work: Path) -> None:

@@ -45,6 +45,7 @@ class Following:
         there: what is present by name.
         steps: what was told, as `present a`, `gone a`, `unreadable a`.
         uids: of the present objects by name.
+        versions: resourceVersions with which objects were told last, by name.
         faults: why objects could not be read, by name.
     """
 
@@ -52,17 +53,19 @@ class Following:
         self.transport = CountingTransport(client)
         self.there: dict[str, bytes] = {}
         self.uids: dict[str, str] = {}
+        self.versions: dict[str, int] = {}
         self.steps: list[str] = []
         self.faults: dict[str, str] = {}
         self.reflector = Reflector(self.transport, resource, decode, self, pacing=pacing)
 
-    def present(self, identity: ObjectIdentity, item: bytes) -> None:
+    def present(self, identity: ObjectIdentity, item: bytes, resource_version: int) -> None:
         """Keeps it."""
         assert self.uids.get(identity.name, identity.uid) == identity.uid, (
             "a successor is told before the end of the first"
         )
         self.steps.append(f"present {identity.name}")
         self.there[identity.name] = item
+        self.versions[identity.name] = resource_version
         self.uids[identity.name] = identity.uid
 
     def gone(self, identity: ObjectIdentity) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from subprocess import CompletedProcess
 
+    from devcluster.installation import ReplicaStatus
+
     UseRange = Callable[[str, str], Awaitable[None]]
 
 SHIPPED_RANGE: Final = ("02:00:00:00:00:00", "FD:FF:FF:FF:FF:FF")
@@ -89,6 +91,12 @@ def block_outside() -> Block:
     return Block(0xFE_00_00_00_00_00 + (next(_numbers) << 16))
 
 
+def range_of(installed: Installed, replica: ReplicaStatus) -> str:
+    """The range that a replica has taken up last, with its exclusions; empty where it has taken up none."""
+    taken_up = [str(line["range"]) for line in installed.log_of(replica, event="range taken up")]
+    return taken_up[-1] if taken_up else ""
+
+
 @pytest.fixture
 async def use_range(cluster: ClusterClient, installed: Installed) -> AsyncIterator[UseRange]:
     """Change the range and wait until it is in force; after the test the one before is."""
@@ -98,12 +106,12 @@ async def use_range(cluster: ClusterClient, installed: Installed) -> AsyncIterat
         await cluster.set_range(start, end)
 
         async def in_force() -> bool:
-            taken_up = [line["range"] for line in installed.log(event="range taken up")]
-            if taken_up[-1:] != [f"{start}-{end}".lower()]:
+            if any(range_of(installed, replica) != f"{start}-{end}".lower() for replica in installed.replicas):
                 return False
-            return (await installed.figures())["kubemacpool_range_valid"] == 1
+            shown = [await installed.figures(replica) for replica in installed.replicas]
+            return all(figures.get("kubemacpool_range_valid") == 1 for figures in shown)
 
-        await eventually(in_force, f"the range {start}-{end} is in force")
+        await eventually(in_force, f"the range {start}-{end} is in force on every replica")
 
     yield use
     await use(before["RANGE_START"], before["RANGE_END"])

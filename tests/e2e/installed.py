@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -11,15 +12,16 @@ import aiohttp
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
-from devcluster.installation import ReplicaStatus, read_plan, write_plan
+from devcluster.installation import read_plan, write_plan
 from devcluster.processes import ProcessId
 from devcluster.sync import Installation
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from devcluster.controlplane import ControlPlane
-    from devcluster.deployment import Forward
+    from devcluster.deployment import Forward, Plan
+    from devcluster.installation import ReplicaStatus
 
 # Two seconds are enough for an admission here, and short enough to wait for.
 ENVIRONMENT: Final = {
@@ -32,6 +34,7 @@ SETTLE_SECONDS: Final = 20.0
 POLL_SECONDS: Final = 0.03
 
 LogLine = dict[str, object]
+LogEnds = dict[Path, int]
 
 
 async def eventually(
@@ -48,129 +51,210 @@ async def eventually(
 
 def read_log(path: Path, since: int = 0) -> list[LogLine]:
     """The complete lines of a replica's log."""
-    text = path.read_bytes()[since:]
+    text = path.read_bytes()[since:] if path.exists() else b""
     return [msgspec.json.decode(line, type=LogLine) for line in text[: text.rfind(b"\n") + 1].splitlines()]
 
 
-class Installed:
-    """One installation with one replica."""
+def process_of(replica: ReplicaStatus) -> ProcessId:
+    """A replica's process, which must be running."""
+    process = None if replica.pid is None else ProcessId.of(replica.pid)
+    assert process is not None, replica
+    return process
 
-    def __init__(self, control_plane: ControlPlane, manifest: Path) -> None:
+
+class Installed:
+    """One installation, of which one replica decides and the others hand it what they are asked."""
+
+    def __init__(
+        self, control_plane: ControlPlane, manifest: Path, environment: Mapping[str, str] = ENVIRONMENT
+    ) -> None:
         self.control_plane = control_plane
         self.installation = Installation(control_plane)
         self._manifest = manifest
+        self._environment = environment
 
     def sync(self) -> None:
         """Install it, or upgrade it, as `make cluster-sync` does."""
-        self.installation.sync(environment=ENVIRONMENT, manifest=self._manifest)
+        self.installation.sync(environment=self._environment, manifest=self._manifest)
+
+    @property
+    def replicas(self) -> list[ReplicaStatus]:
+        """The replicas of the present revision, ready or not."""
+        status = self.installation.status()
+        assert status is not None
+        return [each for each in status.replicas if each.revision == status.revision]
 
     @property
     def replica(self) -> ReplicaStatus:
-        """The replica of the present revision, ready or not."""
-        status = self.installation.status()
-        assert status is not None
-        (replica,) = [each for each in status.replicas if each.revision == status.revision]
+        """The only replica, within `alone`."""
+        (replica,) = self.replicas
         return replica
 
     @property
-    def process(self) -> ProcessId:
-        """The replica's process."""
-        pid = self.replica.pid
-        assert pid is not None
-        process = ProcessId.of(pid)
-        assert process is not None
-        return process
+    def processes(self) -> set[ProcessId]:
+        """The process of every replica."""
+        return {process_of(replica) for replica in self.replicas}
+
+    async def decider(self) -> ReplicaStatus:
+        """The replica that decides; waits until there is one."""
+        found, _ = await self._presiding()
+        return found
+
+    async def followers(self) -> list[ReplicaStatus]:
+        """The replicas that do not decide, while one does."""
+        decider = await self.decider()
+        return [replica for replica in self.replicas if replica.name != decider.name]
+
+    async def _presiding(self) -> tuple[ReplicaStatus, dict[str, float]]:
+        """The replica that decides, and its metrics."""
+        found: list[tuple[ReplicaStatus, dict[str, float]]] = []
+
+        async def one_decides() -> bool:
+            shown = [(replica, await self.figures(replica)) for replica in self.replicas]
+            found[:] = [(replica, figures) for replica, figures in shown if figures.get("kubemacpool_decider") == 1]
+            return len(found) == 1
+
+        await eventually(one_decides, "one replica decides")
+        return found[0]
 
     def wait_ready(self) -> None:
-        """Wait until it takes traffic."""
+        """Wait until every replica takes traffic."""
         self.installation.wait_ready()
 
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """One replica only, for what can be seen only where no other is there to answer; afterwards all are back."""
+        before = self._plan()
+        await self._scale(msgspec.structs.replace(before, replicas=1, strategy="Recreate"))
+        try:
+            yield
+        finally:
+            await self._scale(msgspec.structs.replace(self._plan(), replicas=before.replicas, strategy=before.strategy))
+
+    async def _scale(self, plan: Plan) -> None:
+        self._follow(plan)
+
+        async def scaled() -> bool:
+            status = self.installation.status()
+            return status is not None and status.wanted == plan.replicas and status.settled(plan.revision)
+
+        await eventually(scaled, f"{plan.replicas} replicas are ready, and no other")
+
     async def begin_restart(self) -> None:
-        """End the replica in good order and start a new one, as `kubectl rollout restart` does; do not wait for it."""
-        before = read_plan(self.control_plane.layout)
-        assert before is not None
+        """End the only replica in good order and start a new one; do not wait until that is ready."""
+        before = self._plan()
+        assert before.replicas == 1
         revision = before.revision + 1
-        write_plan(self.control_plane.layout, msgspec.structs.replace(before, revision=revision))
+        self._follow(msgspec.structs.replace(before, revision=revision))
 
         async def listens() -> bool:
             status = self.installation.status()
             if status is None or status.revision != revision or len(status.replicas) != 1:
                 return False
-            return status.replicas[0].revision == revision and bool(await self.ready())
+            return status.replicas[0].revision == revision and await self.readiness() != {""}
 
         await eventually(listens, "a new replica answers its probes")
 
     async def restart(self) -> None:
-        """End the replica in good order and start a new one; wait until it takes traffic."""
-        await self.begin_restart()
+        """Put new replicas in the place of all, as `kubectl rollout restart` does; wait until they take traffic."""
+        before = self._plan()
+        self._follow(msgspec.structs.replace(before, revision=before.revision + 1))
         await asyncio.to_thread(self.wait_ready)
 
-    async def kill(self) -> None:
-        """End the replica without a word, and wait until the one that is started in its place takes traffic."""
-        killed = self.process
-        killed.send(signal.SIGKILL)
-        await self.replaced(killed)
+    async def kill(self, replica: ReplicaStatus) -> None:
+        """End a replica without a word, and wait until its process was replaced and takes traffic."""
+        process_of(replica).send(signal.SIGKILL)
+        await self.replaced(replica)
 
-    async def replaced(self, ended: ProcessId) -> None:
-        """Wait until another process than this one takes traffic, as a kubelet would have it."""
+    async def replaced(self, ended: ReplicaStatus) -> None:
+        """Wait until another process than this one takes its traffic, as a kubelet would have it."""
 
         async def other() -> bool:
-            replica = self.replica
-            return replica.pid not in {None, ended.pid} and replica.state == "ready"
+            return any(
+                replica.name == ended.name and replica.pid not in {None, ended.pid} and replica.state == "ready"
+                for replica in self.replicas
+            )
 
-        await eventually(other, "a new process is ready")
+        await eventually(other, f"a new process of {ended.name} is ready")
 
-    async def ask(self, url: str, body: bytes | None = None) -> tuple[int, str, dict[str, str]]:
-        """Ask the replica itself: status, body and headers; a GET where there is no body to send."""
+    async def ask(
+        self, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, str, dict[str, str]]:
+        """Ask a replica itself: status, body and headers; a GET where there is no body to send."""
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
-            headers = {"Content-Type": "application/json"} if body is not None else {}
+            sent = ({"Content-Type": "application/json"} if body is not None else {}) | dict(headers or {})
             method = "GET" if body is None else "POST"
-            async with session.request(method, url, data=body, headers=headers, ssl=False) as answer:
+            async with session.request(method, url, data=body, headers=sent, ssl=False) as answer:
                 return answer.status, await answer.text(), dict(answer.headers)
 
-    async def ready(self) -> str:
-        """What /readyz says, status and text; empty while nobody answers."""
+    async def readiness(self) -> set[str]:
+        """What /readyz of the replicas says, status and text; empty for one that does not answer."""
+        return {await self._readiness_of(replica) for replica in self.replicas}
+
+    async def _readiness_of(self, replica: ReplicaStatus) -> str:
         try:
-            status, text, _ = await self.ask(f"{self.replica.webhook_url}/readyz")
+            status, text, _ = await self.ask(f"{replica.webhook_url}/readyz")
         except (aiohttp.ClientError, OSError, TimeoutError):
             return ""
-        return f"{status} {text}"
+        return f"{status} {text}".rstrip("\n")
 
-    async def figures(self) -> dict[str, float]:
-        """The metrics, named like `kubemacpool_addresses{state=held}`."""
-        _, text, _ = await self.ask(f"{self.replica.metrics_url}/metrics")
+    async def figures(self, replica: ReplicaStatus | None = None) -> dict[str, float]:
+        """The metrics of the replica that decides, or of another, named like `kubemacpool_addresses{state=held}`.
+
+        None of a given replica that does not answer.
+        """
+        if replica is None:
+            _, figures = await self._presiding()
+            return figures
+        try:
+            _, text, _ = await self.ask(f"{replica.metrics_url}/metrics")
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            return {}
         return {
             sample.name + "".join(f"{{{key}={value}}}" for key, value in sample.labels.items()): sample.value
             for family in text_string_to_metric_families(text)
             for sample in family.samples
         }
 
-    async def counts(self) -> dict[str, float]:
-        """How many addresses are held, pending and cooling."""
-        figures = await self.figures()
-        return {state: figures[f"kubemacpool_addresses{{state={state}}}"] for state in ("held", "pending", "cooling")}
+    async def counts(self, replica: ReplicaStatus | None = None) -> dict[str, float]:
+        """How many addresses are held, pending, suspect and cooling, to the replica that decides or to another."""
+        figures = await self.figures(replica)
+        states = ("held", "pending", "suspect", "cooling")
+        return {state: figures[f"kubemacpool_addresses{{state={state}}}"] for state in states}
 
-    def log_size(self) -> int:
-        """Where the log ends now."""
-        path = Path(self.replica.log)
-        return path.stat().st_size if path.exists() else 0
+    def log_ends(self) -> LogEnds:
+        """Where the logs end now."""
+        paths = (Path(replica.log) for replica in self.replicas)
+        return {path: path.stat().st_size for path in paths if path.exists()}
 
-    def log(self, since: int = 0, **wanted: object) -> list[LogLine]:
-        """The complete lines of the replica's log with these keys and values."""
-        return [line for line in read_log(Path(self.replica.log), since) if wanted.items() <= line.items()]
+    def log_of(self, replica: ReplicaStatus, since: LogEnds | None = None, **wanted: object) -> list[LogLine]:
+        """The complete lines of one replica's log with these keys and values."""
+        path = Path(replica.log)
+        return [line for line in read_log(path, (since or {}).get(path, 0)) if wanted.items() <= line.items()]
 
-    async def logged(self, since: int = 0, **wanted: object) -> LogLine:
-        """Wait for the first such line."""
+    def log(self, since: LogEnds | None = None, **wanted: object) -> list[LogLine]:
+        """The complete lines of all logs with these keys and values, the oldest first."""
+        lines = [line for replica in self.replicas for line in self.log_of(replica, since, **wanted)]
+        return sorted(lines, key=lambda line: str(line["timestamp"]))
+
+    async def logged(self, since: LogEnds | None = None, **wanted: object) -> LogLine:
+        """Wait until every replica has logged such a line; gives the first."""
 
         async def found() -> bool:
-            return bool(self.log(since, **wanted))
+            return all(self.log_of(replica, since, **wanted) for replica in self.replicas)
 
         await eventually(found, f"a log line with {wanted}")
         return self.log(since, **wanted)[0]
 
     def forward(self, service: str) -> Forward:
         """The cluster IP and port of a Service."""
+        (forward,) = [forward for forward in self._plan().forwards if forward.service == service]
+        return forward
+
+    def _plan(self) -> Plan:
         plan = read_plan(self.control_plane.layout)
         assert plan is not None
-        (forward,) = [forward for forward in plan.forwards if forward.service == service]
-        return forward
+        return plan
+
+    def _follow(self, plan: Plan) -> None:
+        write_plan(self.control_plane.layout, plan)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from tests.e2e.cluster_client import pod
 from tests.e2e.installed import eventually
@@ -25,9 +26,9 @@ async def test_a_foreign_pod_that_cannot_be_read_is_reported_once_by_name_and_th
 ) -> None:
     ignored = f"{namespace}-ignored"
     await cluster.namespace(ignored, {"mutatepods.kubemacpool.io": "ignore"})
-    since = installed.log_size()
+    since = installed.log_ends()
     unreadable = "kubemacpool_unreadable_objects_total{kind=Pod}"
-    figures = await installed.figures()
+    figures = {replica: await installed.figures(replica) for replica in installed.replicas}
     await cluster.made(ignored, pod("before", f'[{{"name":"one","mac":"{block[0]}"}}]'))
     await cluster.made(ignored, pod("broken", broken))
     for number in range(3):  # each of these tells of the pod again
@@ -46,10 +47,48 @@ async def test_a_foreign_pod_that_cannot_be_read_is_reported_once_by_name_and_th
         ) and not any(reply.created for reply in replies)
 
     await eventually(counted, "the pods before and behind it are known as holders")
-    (line,) = installed.log(since, level="warning", namespace=ignored, name="broken")
-    assert line["kind"] == "Pod"
-    assert line["reason"]
-    assert (await installed.figures())[unreadable] == figures.get(unreadable, 0) + 1
+    for replica, before in figures.items():
+        (line,) = installed.log_of(replica, since, level="warning", namespace=ignored, name="broken")
+        assert line["kind"] == "Pod"
+        assert line["reason"]
+        assert (await installed.figures(replica))[unreadable] == before.get(unreadable, 0) + 1
+
+
+class Concerned(msgspec.Struct):
+    """The object that an Event is about."""
+
+    name: str
+
+
+class Event(msgspec.Struct, rename="camel"):
+    """What kubectl shows of an Event."""
+
+    involved_object: Concerned
+    message: str
+
+
+class EventList(msgspec.Struct):
+    """Events."""
+
+    items: list[Event]
+
+
+async def test_an_address_that_two_pods_share_is_told_of_by_an_event_on_each(
+    cluster: ClusterClient, namespace: str, block: Block
+) -> None:
+    ignored = f"{namespace}-ignored"
+    await cluster.namespace(ignored, {"mutatepods.kubemacpool.io": "ignore"})
+    for name in ("a", "b"):
+        await cluster.made(ignored, pod(name, f'[{{"name":"one","mac":"{block[0]}"}}]'))
+    path = f"/api/v1/namespaces/{ignored}/events?fieldSelector=reason=MACCollision"
+    expected = f"MAC {block[0]}: Collision between pod/{ignored}/a, pod/{ignored}/b"
+
+    async def told() -> bool:
+        events = (await cluster.get(path, EventList)).items
+        return {event.involved_object.name for event in events if event.message == expected} == {"a", "b"}
+
+    await eventually(told, "an Event on each of them tells of it")
+    assert len((await cluster.get(path, EventList)).items) == 2
 
 
 async def test_an_address_that_two_pods_share_is_shown_as_long_as_they_do(

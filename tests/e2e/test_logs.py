@@ -24,7 +24,7 @@ async def test_a_refusal_is_one_line_at_info_with_the_pod_the_address_and_its_ho
     networks = f'[{{"name":"one","mac":"{block[0]}"}}]'
     await cluster.made(namespace, pod("holder", networks))
     await cluster.judged(namespace, pod("a", networks), dry_run=True)
-    since = installed.log_size()
+    since = installed.log_ends()
     assert (await cluster.create(namespace, pod("a", networks))).status == 403
     (line,) = installed.log(since, object=f"Pod {namespace}/a")
     assert (line["event"], line["level"]) == ("refused", "info")
@@ -36,7 +36,7 @@ async def test_a_refusal_is_one_line_at_info_with_the_pod_the_address_and_its_ho
 async def test_a_grant_is_one_line_at_debug_with_the_pod_and_its_addresses(
     cluster: ClusterClient, installed: Installed, namespace: str, block: Block
 ) -> None:
-    since = installed.log_size()
+    since = installed.log_ends()
     reply = await cluster.made(namespace, pod("a", f'[{{"name":"one","mac":"{block[0]}"}},{{"name":"two"}}]'))
     (line,) = installed.log(since, object=f"Pod {namespace}/a")
     assert (line["event"], line["level"]) == ("granted", "debug")
@@ -47,7 +47,7 @@ async def test_a_grant_is_one_line_at_debug_with_the_pod_and_its_addresses(
 async def test_a_pod_that_has_no_name_yet_is_named_by_its_prefix(
     cluster: ClusterClient, installed: Installed, namespace: str
 ) -> None:
-    since = installed.log_size()
+    since = installed.log_ends()
     await cluster.made(namespace, pod(generate_name="web-"))
     (line,) = installed.log(since, object=f"Pod {namespace}/web-*")
     assert line["event"] == "granted"
@@ -56,7 +56,7 @@ async def test_a_pod_that_has_no_name_yet_is_named_by_its_prefix(
 async def test_an_annotation_that_is_wrong_is_one_line_at_info(
     cluster: ClusterClient, installed: Installed, namespace: str
 ) -> None:
-    since = installed.log_size()
+    since = installed.log_ends()
     assert (await cluster.create(namespace, pod("a", "[{"))).status == 400
     (line,) = installed.log(since, object=f"Pod {namespace}/a")
     assert (line["event"], line["level"]) == ("refused", "info")

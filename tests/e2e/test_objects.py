@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 OURS: Final = "kubemacpool-system"
 MUTATOR: Final = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/kubemacpool-mutator"
 DEPLOYMENT: Final = f"/apis/apps/v1/namespaces/{OURS}/deployments/kubemacpool-mac-controller-manager"
+BUDGET: Final = f"/apis/policy/v1/namespaces/{OURS}/poddisruptionbudgets/kubemacpool-mac-controller-manager"
+BUDGET_LINE: Final = "poddisruptionbudget.policy/kubemacpool-mac-controller-manager"
 LABELS: Final = {"app": "kubemacpool", "control-plane": "mac-controller-manager"}
 
 Object = dict[str, object]
@@ -52,9 +54,10 @@ class Configuration(msgspec.Struct):
 
 
 class Meta(msgspec.Struct):
-    """The labels of an object."""
+    """The labels of an object, and how often its spec was changed."""
 
     labels: dict[str, str] = {}
+    generation: int = 0
 
 
 class Named(msgspec.Struct):
@@ -65,18 +68,47 @@ class Named(msgspec.Struct):
     spec: Object = {}
 
 
+class PodSpec(msgspec.Struct, rename="camel"):
+    """How the replicas are spread."""
+
+    topology_spread_constraints: list[Object]
+
+
+class Template(msgspec.Struct):
+    """The pods of a Deployment."""
+
+    spec: PodSpec
+
+
+class Deployment(msgspec.Struct):
+    """The spec of a Deployment."""
+
+    replicas: int
+    strategy: Object
+    template: Template
+
+
 def test_the_manifest_is_applied_without_errors_or_warnings(fresh_install: FreshInstall) -> None:
     assert fresh_install.first.stderr == ""  # warnings of pod security would be here
     lines = fresh_install.first.stdout.splitlines()
-    assert len(lines) == 11
+    assert len(lines) == 13
     assert all(line.endswith(" created") for line in lines)
 
 
-def test_applied_again_the_manifest_changes_nothing(fresh_install: FreshInstall) -> None:
-    lines = fresh_install.second.stdout.splitlines()
+def unchanged(said: str) -> bool:
+    """Whether `kubectl apply` has changed nothing.
+
+    It calls every PodDisruptionBudget configured: the selector's patch strategy is to replace, so there is always
+    something to send. Whether that changed anything is told by the object's generation.
+    """
+    return all(line.endswith(" unchanged") or line == f"{BUDGET_LINE} configured" for line in said.splitlines())
+
+
+async def test_applied_again_the_manifest_changes_nothing(fresh_install: FreshInstall, cluster: ClusterClient) -> None:
     assert fresh_install.second.stderr == ""
-    assert len(lines) == 11
-    assert all(line.endswith(" unchanged") for line in lines)
+    assert len(fresh_install.second.stdout.splitlines()) == 13
+    assert unchanged(fresh_install.second.stdout)
+    assert (await cluster.get(BUDGET, Named)).metadata.generation == 1
 
 
 async def test_applied_over_a_running_installation_the_manifest_changes_nothing(
@@ -86,21 +118,22 @@ async def test_applied_over_a_running_installation_the_manifest_changes_nothing(
     assert all(webhook.client_config.ca_bundle for webhook in before.webhooks)
     kubectl = installed.control_plane.kubectl
     done = await asyncio.to_thread(kubectl, "apply", "-f", str(RELEASE_MANIFEST))
-    assert all(line.endswith(" unchanged") for line in done.stdout.splitlines())
+    assert unchanged(done.stdout)
+    assert (await cluster.get(BUDGET, Named)).metadata.generation == 1
     assert await cluster.get(MUTATOR, Configuration) == before
 
 
 def test_the_deployments_own_pod_meets_the_namespaces_restricted_standard_and_is_available(
     fresh_install: FreshInstall, installed: Installed
 ) -> None:
-    assert installed.replica.state == "ready"
+    assert [replica.state for replica in installed.replicas] == ["ready", "ready"]
     kubectl = fresh_install.control_plane.kubectl
     answer = kubectl("rollout", "status", "deployment/kubemacpool-mac-controller-manager", "-n", OURS, "--timeout=30s")
     assert "successfully rolled out" in answer.stdout
     pods = kubectl(
         "get", "pods", "-n", OURS, "-l", "app=kubemacpool,control-plane=mac-controller-manager", "-o", "name"
     )
-    assert len(pods.stdout.split()) == 1
+    assert len(pods.stdout.split()) == 2
 
 
 async def test_objects_have_the_names_and_labels_that_users_rely_on(cluster: ClusterClient) -> None:
@@ -119,6 +152,21 @@ async def test_objects_have_the_names_and_labels_that_users_rely_on(cluster: Clu
     assert metrics["ports"] == [{"name": "metrics", "port": 8443, "protocol": "TCP", "targetPort": 8443}]
     await read(f"/api/v1/namespaces/{OURS}/serviceaccounts/kubemacpool-sa")
     await read("/apis/rbac.authorization.k8s.io/v1/clusterroles/kubemacpool-manager-role")
+
+
+async def test_an_upgrade_a_drain_and_the_loss_of_a_node_leave_a_replica_to_answer(cluster: ClusterClient) -> None:
+    spec = msgspec.convert((await cluster.get(DEPLOYMENT, Named)).spec, Deployment)
+    assert spec.replicas == 2
+    assert spec.strategy == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+    (constraint,) = spec.template.spec.topology_spread_constraints
+    assert constraint == {
+        "topologyKey": "kubernetes.io/hostname",
+        "maxSkew": 1,
+        "whenUnsatisfiable": "ScheduleAnyway",  # on a cluster of one node both are needed there, for an upgrade
+        "labelSelector": {"matchLabels": LABELS},
+    }
+    budget = (await cluster.get(BUDGET, Named)).spec
+    assert budget == {"maxUnavailable": 1, "selector": {"matchLabels": LABELS}}
 
 
 async def test_the_webhook_is_the_one_that_users_rely_on(cluster: ClusterClient) -> None:
@@ -148,7 +196,7 @@ async def test_we_answer_under_a_certificate_that_the_ca_bundle_vouches_for(
 ) -> None:
     (webhook,) = (await cluster.get(MUTATOR, Configuration)).webhooks
     trust = ssl.create_default_context(cadata=b64decode(webhook.client_config.ca_bundle).decode())
-    replica, metrics = installed.replica, installed.forward("kubemacpool-metrics-service")
+    replica, metrics = installed.replicas[0], installed.forward("kubemacpool-metrics-service")
     # Port 443 of the webhook's Service may be closed to this user; the API server proves with every pod that it works.
     url = replica.webhook_url if service == "kubemacpool-service" else f"https://{metrics.address}:{metrics.port}"
     async with (
@@ -238,6 +286,7 @@ async def test_a_namespace_selector_that_requires_allocate_is_opt_in(
     await eventually(served, "opt-out is back")
 
 
+LEASE: Final = "kubemacpool-decider"
 MAY = [
     ("list", "pods", "", ""),
     ("watch", "pods", "", ""),
@@ -247,8 +296,10 @@ MAY = [
     ("get", "secrets", "kubemacpool-ca", OURS),
     ("patch", "secrets", "kubemacpool-service", OURS),
     ("create", "secrets", "", OURS),
-    ("create", "events", "", OURS),
-    ("patch", "events", "", OURS),
+    *((verb, "events", "", namespace) for verb in ("create", "patch") for namespace in (OURS, "default")),
+    *((verb, "leases.coordination.k8s.io", LEASE, OURS) for verb in ("get", "list", "watch", "patch")),
+    ("create", "leases.coordination.k8s.io", "", OURS),  # a create cannot be limited to a name
+    ("get", "namespaces", "kube-system", ""),
 ]
 MAY_NOT = [
     *((verb, "pods", "", "default") for verb in ("get", "create", "update", "patch", "delete", "deletecollection")),
@@ -257,9 +308,14 @@ MAY_NOT = [
     *((verb, "secrets", "kubemacpool-ca", OURS) for verb in ("update", "delete")),
     *((verb, "configmaps", "kubemacpool-mac-range-config", OURS) for verb in ("update", "patch", "delete")),
     ("list", "configmaps", "", OURS),
-    ("create", "events", "", "default"),
+    *((verb, "events", "", "default") for verb in ("get", "list", "watch", "update", "delete")),
     ("get", "nodes", "", ""),
     ("list", "namespaces", "", ""),
+    ("get", "namespaces", "default", ""),
+    *((verb, "leases.coordination.k8s.io", LEASE, OURS) for verb in ("update", "delete", "deletecollection")),
+    *((verb, "leases.coordination.k8s.io", "another", OURS) for verb in ("get", "list", "watch", "patch", "delete")),
+    *((verb, "leases.coordination.k8s.io", "", OURS) for verb in ("list", "watch", "patch")),
+    *((verb, "leases.coordination.k8s.io", LEASE, "kube-system") for verb in ("get", "create", "patch")),
     ("patch", "mutatingwebhookconfigurations.admissionregistration.k8s.io", "another", ""),
     ("update", "mutatingwebhookconfigurations.admissionregistration.k8s.io", "kubemacpool-mutator", ""),
     ("create", "mutatingwebhookconfigurations.admissionregistration.k8s.io", "", ""),
@@ -294,7 +350,7 @@ async def test_everything_that_we_do_is_allowed_to_the_service_account(
     cluster: ClusterClient, installed: Installed, namespace: str, block: Block, use_range: UseRange
 ) -> None:
     await cluster.made(namespace, pod("a"))
-    since = installed.log_size()
+    since = installed.log_ends()
     await cluster.set_range(block[1], block[0])  # an Event will be written
     await installed.logged(since, event="range not taken up")
     await use_range(block[0], block[1])

@@ -21,13 +21,13 @@ VALID = "kubemacpool_range_valid"
 async def test_a_new_range_is_taken_up_without_a_restart(
     cluster: ClusterClient, installed: Installed, namespace: str, block: Block, use_range: UseRange
 ) -> None:
-    before = installed.process
+    before = installed.processes
     await use_range(block[0x10], block[0x1F])
     assert (await cluster.made(namespace, pod("a"))).mac == block[0x10]
     figures = await installed.figures()
     assert figures["kubemacpool_pool_size_addresses"] == 16
     assert figures["kubemacpool_pool_free_addresses"] == 15
-    assert installed.process == before
+    assert installed.processes == before
 
 
 @pytest.mark.parametrize("spelling", ["{}", "upper", "hyphens"])
@@ -36,7 +36,7 @@ async def test_the_range_may_be_written_in_any_common_spelling(
 ) -> None:
     await use_range(block[0], block[0])  # so that what follows is a change
     written = {"{}": block[5], "upper": block[5].upper(), "hyphens": block[5].replace(":", "-")}[spelling]
-    since = installed.log_size()
+    since = installed.log_ends()
     await cluster.set_range(written, f" {written}\n")
     await installed.logged(since, event="range taken up", range=f"{block[5]}-{block[5]}")
     assert (await cluster.made(namespace, pod("a"))).mac == block[5]
@@ -96,7 +96,11 @@ BAD = {
     "not an address": ("0A:00:00:00:00", "0A:00:00:00:00:01", 'RANGE_START "0A:00:00:00:00" is not a MAC address'),
     "missing": ("0A:00:00:00:00:00", None, "RANGE_END is missing"),
     "multicast only": ("0B:00:00:00:00:00", "0B:FF:FF:FF:FF:FF", "no unicast address in it may be handed out"),
-    "02:00:00:00:00:00 only": ("02:00:00:00:00:00", "02:00:00:00:00:00", "02:00:00:00:00:00 are left out"),
+    "02:00:00:00:00:00 only": (
+        "02:00:00:00:00:00",
+        "02:00:00:00:00:00",
+        "02:00:00:00:00:00 and those in EXCLUDE are left out",
+    ),
 }
 
 
@@ -106,13 +110,13 @@ async def test_a_bad_edit_changes_nothing_and_is_told_by_event_log_and_metric_un
 ) -> None:
     start, end, expected = BAD[kind]
     await use_range(block[0], block[9])
-    since = installed.log_size()
+    since = installed.log_ends()
     await cluster.patch(RANGE, {"data": {"RANGE_START": start, "RANGE_END": end}})
     line = await installed.logged(since, event="range not taken up", level="warning")
     assert expected in str(line["reason"])
     assert str(line["reason"]).endswith(f"The range in force stays {block[0]}-{block[9]}")
     assert (await installed.figures())[VALID] == 0
-    assert (await installed.ready()).startswith("200")
+    assert await installed.readiness() == {"200 ok"}
     assert (await cluster.made(namespace, pod("a"))).mac == block[0]
 
     async def told() -> bool:
@@ -146,12 +150,12 @@ async def test_a_deleted_config_map_changes_nothing_and_is_told(
     cluster: ClusterClient, installed: Installed, namespace: str, block: Block, use_range: UseRange
 ) -> None:
     await use_range(block[0], block[9])
-    since = installed.log_size()
+    since = installed.log_ends()
     await cluster.done("DELETE", RANGE)
     line = await installed.logged(since, event="range not taken up")
     assert "ConfigMap kubemacpool-system/kubemacpool-mac-range-config: it was deleted" in str(line["reason"])
     assert (await installed.figures())[VALID] == 0
-    assert (await installed.ready()).startswith("200")
+    assert await installed.readiness() == {"200 ok"}
     assert (await cluster.made(namespace, pod("a"))).mac == block[0]
     start, end = SHIPPED_RANGE
     config_map = {"metadata": {"name": RANGE.rpartition("/")[2]}, "data": {"RANGE_START": start, "RANGE_END": end}}

@@ -9,12 +9,12 @@ import pytest
 import uvloop
 from tests.faults.served import NAME, Scene
 
-from kubemacpool.service.admitting import Answer
 from kubemacpool.tls.contexts import client_context, server_context
 from kubemacpool.tls.issuing import ServerNames, issue_authority, issue_serving
 from kubemacpool.web import limits
 from kubemacpool.web.endpoints import webhook_routes
 from kubemacpool.web.server import Server
+from kubemacpool.wire.answers import Answer
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -54,7 +54,7 @@ async def scene(authority_and_server: tuple[bytes, bytes, bytes]) -> AsyncIterat
     scene = Scene(client_context(authority))
     asyncio.get_running_loop().set_exception_handler(lambda _, context: scene.complaints.append(context))
 
-    async def answer(body: bytes) -> Answer:
+    async def answer(body: bytes, patience: float | None, *, forwarded: bool) -> Answer:  # noqa: ARG001 (as the router)
         return await scene.answer(body)
 
     scene.server = Server(webhook_routes(answer, lambda: ()), server_context(certificate, key))

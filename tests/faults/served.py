@@ -7,8 +7,8 @@ import ssl
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from kubemacpool.service.admitting import Answer
 from kubemacpool.web.server import Server
+from kubemacpool.wire.answers import Answer
 
 NAME = "kubemacpool-service.kubemacpool-system.svc"
 Answering = Callable[[bytes], Awaitable[Answer]]

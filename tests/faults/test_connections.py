@@ -8,8 +8,8 @@ import pytest
 from structlog.testing import capture_logs
 from tests.faults.served import NAME, Client, Scene, get, review
 
-from kubemacpool.service.admitting import Answer
 from kubemacpool.web import limits
+from kubemacpool.wire.answers import Answer
 
 
 def _now() -> float:

@@ -4,38 +4,61 @@ The world around a decider has far more states than the decider, so remembering 
 a matter of looking up. Every new state is checked against a recount.
 """
 
+from collections.abc import Callable, Iterable
 from typing import Final
 
-from tests.model.frozen import LONG, NOW, FrozenDecider, check, empty, freeze, thaw
+from tests.model.frozen import LONG, NOW, FrozenDecider, check, freeze, thaw
 
-from kubemacpool.core.decider import Decider
-from kubemacpool.core.decisions import AddressRequest, Decision, Granted
-from kubemacpool.core.ledger import Ledger
+from kubemacpool.core.decider import Decider, Names
+from kubemacpool.core.decisions import AddressRequest, Decision, Granted, Suspect, Unnamed
 from kubemacpool.core.parties import Holder, ObjectKey
 from kubemacpool.core.pool import Pool
 
 START: Final = 0
 
+KIND: Final = "Pod"
+VERSION: Final = 1
+"""A resourceVersion: the real ones are counted by the world."""
+
+Empty = Callable[[Pool, float], Decider]
+"""Makes a decider that knows nothing yet, with a pool and a cool-down; the bound is `LONG`."""
+
 
 class CoreStates:
     """Every state in which the core was found, by number; `START` is the empty one."""
 
-    def __init__(self, pool: Pool, ledger_type: type[Ledger] = Ledger, *, cool_down: float = LONG) -> None:
+    def __init__(self, pool: Pool, empty: Empty, *, cool_down: float = LONG, named: Iterable[int] = ()) -> None:
+        """Start with an empty core.
+
+        Args:
+            pool: where it grants from.
+            empty: makes the core under test.
+            cool_down: seconds; `LONG` for until a step of its own, or 0.
+            named: what the Lease names from the beginning.
+        """
         self.pool = pool
-        self._ledger_type = ledger_type
+        self._empty = empty
         self._cool_down = cool_down
         self._numbers: dict[FrozenDecider, int] = {}
         self.states: list[FrozenDecider] = []
-        self._decided: dict[tuple[int, AddressRequest, int], tuple[Decision, int]] = {}
-        self._told: dict[tuple[int, ObjectKey, Holder | None], int] = {}
-        self._proven: dict[int, tuple[tuple[int, int], ...]] = {}
+        self._decided: dict[tuple[int, AddressRequest, int], tuple[Decision | Suspect | Unnamed, int]] = {}
+        self._told: dict[tuple[int, ObjectKey, Holder | None], tuple[int, bool]] = {}
+        self._written: dict[tuple[int, tuple[int, ...], int], tuple[Names, int]] = {}
+        self._confirmed: dict[tuple[int, frozenset[int]], int] = {}
+        self._taken_over: dict[tuple[int, frozenset[int], int | None, int], int] = {}
+        self._handed_over: dict[int, tuple[Names, int]] = {}
+        self._stepped_down: dict[int, int] = {}
+        self._forgotten: dict[int, int] = {}
+        self._proven: dict[int, tuple[tuple[int, int, bool], ...]] = {}
         self._cooled: dict[int, tuple[int, ...]] = {}
-        self._number(empty(pool, ledger_type, cool_down=cool_down))
+        first = empty(pool, cool_down)
+        first.openings.confirm(named)
+        self._number(first)
 
     def __len__(self) -> int:
         return len(self.states)
 
-    def decide(self, state: int, request: AddressRequest, moment: int) -> tuple[Decision, int]:
+    def decide(self, state: int, request: AddressRequest, moment: int) -> tuple[Decision | Suspect | Unnamed, int]:
         """Ask for addresses; before it the same as a dry run, which must say the same and change nothing (rule 10)."""
         known = self._decided.get((state, request, moment))
         if known is None:
@@ -43,32 +66,96 @@ class CoreStates:
             dry = decider.decide(request._replace(dry_run=True), moment)
             assert freeze(decider) == self.states[state], "a dry run changed the state"
             decision = decider.decide(request, moment)
-            assert decision == dry, "a dry run decided otherwise"
+            if not isinstance(decision, Unnamed):  # nothing is named for a dry run, so it is told what would come of it
+                assert decision == dry, "a dry run decided otherwise"
             after = self._number(decider)
             assert isinstance(decision, Granted) or after == state, "a refusal changed the state"
             known = self._decided[state, request, moment] = decision, after
         return known
 
-    def tell(self, state: int, key: ObjectKey, seen: Holder | None) -> int:
-        """Let the view of one object move on."""
+    def tell(self, state: int, key: ObjectKey, seen: Holder | None) -> tuple[int, bool]:
+        """Let the view of one object move on; also gives whether a successor must have seen as much."""
         known = self._told.get((state, key, seen))
         if known is None:
             decider = self._thawed(state)
             if seen is None:
                 decider.ledger.vanish(key, NOW)
             else:
-                decider.ledger.observe(seen, NOW)
-            known = self._told[state, key, seen] = self._number(decider)
+                decider.ledger.observe(seen, NOW, VERSION)
+            known = self._told[state, key, seen] = self._number(decider), self._is_sighted(decider)
         return known
 
-    def prove(self, state: int) -> tuple[tuple[int, int], ...]:
-        """For every moment of a pending grant: that moment, and the state after its bound has passed and is proven."""
+    def write(self, state: int, asked: tuple[int, ...], needed: int) -> tuple[Names, int]:
+        """What the next write of the Lease says, and the state from the moment at which it is sent."""
+        known = self._written.get((state, asked, needed))
+        if known is None:
+            decider = self._thawed(state)
+            names = decider.names(asked, needed)
+            decider.openings.begin_write(names.open)
+            known = self._written[state, asked, needed] = names, self._number(decider)
+        return known
+
+    def confirm(self, state: int, named: frozenset[int]) -> int:
+        """The Lease is known to name these."""
+        known = self._confirmed.get((state, named))
+        if known is None:
+            decider = self._thawed(state)
+            decider.openings.confirm(named)
+            known = self._confirmed[state, named] = self._number(decider)
+        return known
+
+    def take_over(self, state: int, named: frozenset[int], last: int | None, moment: int) -> int:
+        """The Lease is ours. Where the search went on before does not matter where the Lease says so."""
+        if last is not None:
+            state = self.forget_last(state)
+        known = self._taken_over.get((state, named, last, moment))
+        if known is None:
+            decider = self._thawed(state)
+            decider.take_over(named, last, moment)
+            known = self._taken_over[state, named, last, moment] = self._number(decider)
+        return known
+
+    def forget_last(self, state: int) -> int:
+        """The same state for one that does not know where it was searching."""
+        known = self._forgotten.get(state)
+        if known is None:
+            frozen = self.states[state]
+            known = self._forgotten[state] = self._number(
+                thaw(frozen._replace(last=-1, end=-1), self._empty(self.pool, self._cool_down))
+            )
+        return known
+
+    def step_down(self, state: int) -> int:
+        """The Lease is somebody else's."""
+        known = self._stepped_down.get(state)
+        if known is None:
+            decider = self._thawed(state)
+            decider.step_down()
+            known = self._stepped_down[state] = self._number(decider)
+        return known
+
+    def hand_over(self, state: int) -> tuple[Names, int]:
+        """What the last write of the Lease says, and the state after it."""
+        known = self._handed_over.get(state)
+        if known is None:
+            decider = self._thawed(state)
+            names = decider.last_names()
+            decider.step_down()
+            known = self._handed_over[state] = names, self._number(decider)
+        return known
+
+    def prove(self, state: int) -> tuple[tuple[int, int, bool], ...]:
+        """For every moment since which something is unseen: that, the state once its bound is proven to be past.
+
+        And whether a successor's view must be as new as that by which it was proven.
+        """
         known = self._proven.get(state)
         if known is None:
-            known = self._proven[state] = tuple(
-                (moment, self._proven_at(state, moment))
-                for moment in sorted({grant.moment for grant in self.states[state].pending})
-            )
+            frozen = self.states[state]
+            moments = {grant.moment for grant in frozen.pending}
+            if frozen.suspects:
+                moments.add(frozen.suspected_at)
+            known = self._proven[state] = tuple((each, *self._proven_at(state, each)) for each in sorted(moments))
         return known
 
     def cool(self, state: int) -> tuple[int, ...]:
@@ -80,18 +167,38 @@ class CoreStates:
             )
         return known
 
-    def _proven_at(self, state: int, moment: int) -> int:
+    def check_drained(self, state: int) -> None:
+        """Nothing leaks: what is left once every object is gone and every bound and cool-down has passed is nothing."""
         decider = self._thawed(state)
-        decider.ledger.prove(moment + LONG)
-        return self._number(decider)
+        for holder in self.states[state].holders:
+            decider.ledger.vanish(holder.key, NOW)
+        decider.ledger.prove(NOW + LONG)
+        decider.ledger.end_cooling(NOW + LONG)
+        names = decider.last_names()
+        assert not names.open, f"leaks: the Lease names {names.open} for good"
+        decider.step_down()
+        rest = freeze(decider)
+        assert rest._replace(last=-1, end=-1) == FrozenDecider(), f"leaks: {rest}"
+
+    def _proven_at(self, state: int, moment: int) -> tuple[int, bool]:
+        decider = self._thawed(state)
+        decider.ledger.prove(moment + LONG, {KIND: VERSION})
+        return self._number(decider), self._is_sighted(decider)
 
     def _cooled_at(self, state: int, rank: int) -> int:
         decider = self._thawed(state)
         decider.ledger.end_cooling(rank + LONG)
         return self._number(decider)
 
+    @staticmethod
+    def _is_sighted(decider: Decider) -> bool:
+        """Whether the next write of the Lease says `VERSION`. It comes to a thawed decider as the first."""
+        sighted = dict(decider.ledger.sighted)
+        assert sighted in ({}, {KIND: VERSION})
+        return bool(sighted)
+
     def _thawed(self, state: int) -> Decider:
-        return thaw(self.states[state], empty(self.pool, self._ledger_type, cool_down=self._cool_down))
+        return thaw(self.states[state], self._empty(self.pool, self._cool_down))
 
     def _number(self, decider: Decider) -> int:
         frozen = freeze(decider)

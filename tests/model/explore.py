@@ -1,63 +1,73 @@
 """Breadth-first search through every state of a world: the first duplicate found is one with the shortest path."""
 
-from collections import deque
+from collections import Counter, deque
 from typing import NamedTuple
 
-from tests.model.core_states import START
-from tests.model.world import Replica, State, Step, World
+from tests.model.cluster import State, Step
+from tests.model.world import World
 
 
 class Result(NamedTuple):
-    """What a search came to: how many states it saw, and how to come to a duplicate, if one can."""
+    """What a search came to.
+
+    Attributes:
+        states: how many states it saw.
+        taken: by what happens, in how many ways.
+        path: how to come to a duplicate, if one can.
+    """
 
     states: int
-    path: tuple[Step, ...]
+    taken: Counter[str]
+    path: tuple[Step, ...] = ()
 
     def __str__(self) -> str:
         return "\n  ".join([f"two parties hold one address after {self.states} states:", *map(str, self.path)])
 
 
-Came = dict[State, tuple[State, Step] | None]
-"""How each state was first come to."""
+Came = dict[State, State | None]
+"""Where each state was first come from."""
 
 
-def explore(world: World) -> Result:
+def explore(world: World, most: int = 10_000_000) -> Result:
     """Go through every state until two parties hold one address, and check that none can leak an address."""
     first = world.start()
     came: Came = {first: None}
     queue = deque([first])
-    drained: set[Replica] = set()
+    taken: Counter[str] = Counter()
     while queue:
         state = queue.popleft()
         try:
-            found = _expand(world, state, came, queue, drained)
+            for step in world.steps(state):
+                taken[step.what] += 1
+                if step.conflict:
+                    return Result(len(came), taken, (*_path(world, came, state), step, *_persisted(world, step.state)))
+                if step.state not in came:
+                    came[step.state] = state
+                    queue.append(step.state)
         except Exception as error:
-            error.add_note("\n  ".join(["after:", *map(str, _path(came, state))]))
+            error.add_note("\n  ".join(["after:", *map(str, _path(world, came, state))]))
             raise
-        if found is not None:
-            return Result(len(came), (*_path(came, state), found))
-    return Result(len(came), ())
+        assert len(came) < most, "the world is larger than was thought"
+    for number in range(len(world.cores)):
+        world.cores.check_drained(number)
+    return Result(len(came), taken)
 
 
-def _expand(world: World, state: State, came: Came, queue: deque[State], drained: set[Replica]) -> Step | None:
-    """Go one step on from a state in every direction; what is found is the step that makes a duplicate."""
-    for replica in state.replicas:
-        if replica not in drained:
-            drained.add(replica)
-            rest = world.cores.states[world.drained(replica)]
-            assert rest._replace(last=0) == world.cores.states[START]._replace(last=0), f"leaks: {rest}"
-    for step in world.steps(state):
-        if step.duplicate:
-            return step
-        if step.state not in came:
-            came[step.state] = (state, step)
-            queue.append(step.state)
-    return None
-
-
-def _path(came: Came, state: State) -> list[Step]:
+def _path(world: World, came: Came, state: State) -> list[Step]:
     path: list[Step] = []
     while (before := came[state]) is not None:
-        state, step = before
-        path.append(step)
+        path.append(next(step for step in world.steps(before) if step.state == state))
+        state = before
     return path[::-1]
+
+
+def _persisted(world: World, state: State) -> tuple[Step, ...]:
+    """How a conflict of admissions becomes one of objects."""
+    queue: deque[tuple[State, tuple[Step, ...]]] = deque([(state, ())])
+    while queue:
+        state, path = queue.popleft()
+        for step in world.happenings(state):
+            if step.duplicate:
+                return (*path, step)
+            queue.append((step.state, (*path, step)))
+    raise AssertionError("a conflict that cannot come to a duplicate")

@@ -1,8 +1,8 @@
 """A decider as a value: frozen into a tuple that can be hashed and compared, and thawed into one that decides.
 
 What is frozen is what the decider knows, not what it keeps for finding it quickly: that is built anew by thawing, and
-`check` compares it with a recount. The moments of grants are small numbers that the caller counts. Those of cool-downs
-become ranks, for only their order matters. That a bound or a cool-down has passed is a step of its own.
+`check` compares it with a recount. Moments are small numbers that the caller counts. Those of cool-downs become ranks,
+for only their order matters. That a bound or a cool-down has passed is a step of its own.
 """
 
 from collections.abc import Iterable
@@ -10,15 +10,40 @@ from typing import Final, NamedTuple
 
 from kubemacpool.core.addresses import format_address
 from kubemacpool.core.decider import Decider
-from kubemacpool.core.ledger import GIVEN_EARLY, Cooling, Grant, Ledger
+from kubemacpool.core.ledger import GIVEN_EARLY, Cooling, Grant
 from kubemacpool.core.parties import Holder, Party
-from kubemacpool.core.pool import Pool
 
 NOW: Final = 1_000.0
 """The moment of every sighting; later than every rank, and less than `LONG` after the earliest."""
 
 LONG: Final = 1_000_000.0
 """The in-flight bound and the cool-down: neither passes of itself."""
+
+KNOWN: Final = {
+    "Decider": {"ledger", "openings", "_stretch"},
+    "Ledger": {"_holders", "_pending", "_cooling", "_suspects", "_suspected_at", "_given_early"},
+    "Openings": {"_named", "_doubtful"},
+    "Stretch": {"_reserved", "last", "_end"},
+}
+"""By class, the attributes that are frozen."""
+
+LEFT_OUT: Final = {
+    "Ledger": {
+        "in_flight_bound": "always LONG",
+        "cool_down": "the same in all states of one search",
+        "pool": "the same in all states of one search",
+        "_carriers": "found anew from _holders",
+        "_shared": "found anew from _holders",
+        "_returning": "found anew from all the others",
+        "_occupancy": "found anew from all the others",
+        "_sighted": "the world keeps it, as a place in its log; `CoreStates` tells when it changes",
+    },
+    "Stretch": {
+        "_ledger": "the decider's own",
+        "_set_aside": "says only when a write would be convenient; in the world one may happen at any time",
+    },
+}
+"""By class, the attributes that are not frozen, and why not."""
 
 
 class FrozenGrant(NamedTuple):
@@ -42,24 +67,33 @@ class FrozenCooling(NamedTuple):
 class FrozenDecider(NamedTuple):
     """All that a decider knows, in an order that does not depend on how it came to know it."""
 
-    holders: tuple[Holder, ...]
-    pending: tuple[FrozenGrant, ...]
-    cooling: tuple[FrozenCooling, ...]
-    given_early: tuple[int, ...]
-    last: int
+    holders: tuple[Holder, ...] = ()
+    pending: tuple[FrozenGrant, ...] = ()
+    cooling: tuple[FrozenCooling, ...] = ()
+    given_early: tuple[int, ...] = ()
+    suspects: tuple[int, ...] = ()
+    suspected_at: int = 0
+    named: frozenset[int] = frozenset()
+    doubtful: frozenset[int] = frozenset()
+    reserved: tuple[int, ...] = ()
+    last: int = -1
+    end: int = -1
 
     def __str__(self) -> str:
-        held = [f"{holder.key.name}({holder.uid}): {_row(holder.addresses)}" for holder in self.holders]
+        held = [f"{holder.key.name}({holder.uid}): {row(holder.addresses)}" for holder in self.holders]
         pending = [
             f"{format_address(grant.address)[-2:]} for {grant.party} x{grant.admissions}" for grant in self.pending
         ]
-        cooling = _row(each.address for each in self.cooling)
-        return f"held {held}, pending {pending}, cooling {cooling}"
+        cooling = row(each.address for each in self.cooling)
+        return (
+            f"held {held}, pending {pending}, cooling {cooling}, suspect {row(self.suspects)}, "
+            f"named {row(self.named)} less {row(self.doubtful)}, set aside {row(self.reserved)}"
+        )
 
 
 def freeze(decider: Decider) -> FrozenDecider:
     """What a decider knows, as a value."""
-    ledger = decider.ledger
+    ledger, openings, stretch = decider.ledger, decider.openings, decider._stretch
     ranks = {since: rank for rank, since in enumerate(sorted({each.since for each in ledger._cooling.values()}))}
     return FrozenDecider(
         tuple(sorted(ledger._holders.values())),
@@ -71,13 +105,19 @@ def freeze(decider: Decider) -> FrozenDecider:
             FrozenCooling(address, ranks[cooling.since], cooling.kind) for address, cooling in ledger._cooling.items()
         ),
         tuple(ledger._given_early),
-        decider._last,
+        tuple(sorted(ledger._suspects)),
+        int(ledger._suspected_at) if ledger._suspects else 0,
+        openings._named,
+        openings._doubtful,
+        tuple(stretch._reserved),
+        stretch.last,
+        stretch._end,
     )
 
 
 def thaw(frozen: FrozenDecider, decider: Decider) -> Decider:
     """Make an empty decider know what was frozen."""
-    ledger = decider.ledger
+    ledger, openings, stretch = decider.ledger, decider.openings, decider._stretch
     for holder in frozen.holders:
         ledger._holders[holder.key] = holder
         for address in holder.addresses:
@@ -85,16 +125,19 @@ def thaw(frozen: FrozenDecider, decider: Decider) -> Decider:
             ledger._carriers[address] = (*others, holder.key)
             if others:
                 ledger._shared[address] = None
-            ledger._mark(address)
     for grant in frozen.pending:
         ledger._pending[grant.address] = Grant(grant.party, float(grant.moment), grant.admissions, grant.known_uid)
-        ledger._mark(grant.address)
     for cooling in frozen.cooling:
         ledger._cooling[cooling.address] = Cooling(float(cooling.rank), cooling.kind)
-        ledger._mark(cooling.address)
+    ledger._suspects = dict.fromkeys(frozen.suspects)
+    ledger._suspected_at = float(frozen.suspected_at)
+    for address in {*ledger._carriers, *ledger._pending, *ledger._cooling, *ledger._suspects}:
+        ledger._mark(address)
     for address in frozen.given_early:
         ledger._given_early.move_to_end(address)
-    decider._last = frozen.last
+    openings._named, openings._doubtful = frozen.named, frozen.doubtful
+    stretch._reserved = dict.fromkeys(frozen.reserved)
+    stretch.last, stretch._end = frozen.last, frozen.end
     return decider
 
 
@@ -106,36 +149,28 @@ def check(decider: Decider) -> None:
         for address in holder.addresses:
             carriers.setdefault(address, set()).add(str(holder.key))
     assert {address: {str(key) for key in keys} for address, keys in ledger._carriers.items()} == carriers
-    taken = {
-        position
-        for address in {*carriers, *ledger._pending, *ledger._cooling}
-        if (position := pool.position_of(address)) is not None
-    }
+    in_use = {*carriers, *ledger._pending, *ledger._suspects}
+    taken = {position for address in {*in_use, *ledger._cooling} if (position := pool.position_of(address)) is not None}
     assert ledger.free_count == pool.size - len(taken)
     for position in range(pool.size):
         rest = (each % pool.size for each in range(position, position + pool.size))
         assert ledger.next_free(position) == next((each for each in rest if each not in taken), None)
-    assert {address for address, _ in ledger.coolest()} == {
+        assert ledger.is_free(pool.address_at(position)) == (position not in taken)
+    early = {address for address, _ in ledger.coolest()}
+    assert early == {
         address
         for address, cooling in ledger._cooling.items()
-        if cooling.kind in GIVEN_EARLY
-        and address in pool
-        and address not in carriers
-        and address not in ledger._pending
+        if cooling.kind in GIVEN_EARLY and address in pool and address not in in_use
     }
-    early = {address for address, _ in ledger.coolest()}
     assert ledger.returning_count == sum(pool.address_at(each) not in {*carriers, *early} for each in taken)
     assert set(ledger._shared) == {address for address, keys in carriers.items() if len(keys) > 1}
+    assert set(ledger.unseen()) == {*ledger._pending, *ledger._suspects}
     granted = [grant.granted_at for grant in ledger._pending.values()]
     assert granted == sorted(granted)
     since = [cooling.since for cooling in ledger._cooling.values()]
     assert since == sorted(since)
 
 
-def empty(pool: Pool, ledger_type: type[Ledger] = Ledger, *, cool_down: float = LONG) -> Decider:
-    """A decider that knows nothing yet."""
-    return Decider(ledger_type(pool, in_flight_bound=LONG, cool_down=cool_down))
-
-
-def _row(addresses: Iterable[int]) -> str:
+def row(addresses: Iterable[int]) -> str:
+    """Addresses by their last two digits."""
     return "[" + ", ".join(format_address(address)[-2:] for address in addresses) + "]"

@@ -1,15 +1,97 @@
-"""The rules, each left out once. A check that does not find a duplicate in every one of these checks nothing."""
+"""The rules, each left out once. A check that does not find a duplicate in every one of these checks nothing.
 
+The switches are here, not in the product: a part of the core with one method written otherwise, or a law that the world
+does not keep.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
-from tests.model.world import EVERY_LAW, Laws
+from tests.model.cluster import EVERY_LAW, Laws
+from tests.model.frozen import LONG
 
+from kubemacpool.core.decider import Decider, Names
+from kubemacpool.core.decisions import AddressRequest, Decision, Suspect, Unnamed
 from kubemacpool.core.ledger import Ledger
+from kubemacpool.core.openings import Openings
 from kubemacpool.core.parties import Party
+from kubemacpool.core.pool import Pool
 
 
-class Unmutated(Ledger):
-    """The ledger as it is."""
+class NoNaming(Openings):
+    """Every address is open, whether the Lease names it or not."""
+
+    def __contains__(self, address: int) -> bool:
+        del address
+        return True
+
+
+class NoDoubt(Openings):
+    """A write that leaves an address out is thought to have no effect before it is confirmed."""
+
+    def begin_write(self, names: Collection[int]) -> None:
+        """Doubt nothing."""
+
+
+class NoSuspects(Decider):
+    """What the Lease names at a takeover is not suspect."""
+
+    def take_over(self, names: Iterable[int], last: int | None, now: float) -> None:
+        """Take the names over, and suspect none."""
+        super().take_over((), last, now)
+        self.openings.confirm(names)
+
+
+class SeenByAnother(Ledger):
+    """What the new decider sees held is not suspect."""
+
+    def inherit(self, suspects: Iterable[int], now: float) -> None:
+        """Suspect only what nobody is seen with."""
+        super().inherit([address for address in suspects if not any(self.holders_of(address))], now)
+
+
+class LeaveUnseen(Decider):
+    """A grant that is pending leaves the Lease."""
+
+    def names(self, asked: Iterable[int], needed: int) -> Names:
+        """Name only the suspects of what is unseen."""
+        names = super().names(asked, needed)
+        return names._replace(open=names.open.difference(a for a in names.open if self.ledger.pending(a)))
+
+
+class HandOverEmpty(Decider):
+    """Who hands over leaves nothing named."""
+
+    def last_names(self) -> Names:
+        """Name nothing, though something may be on its way."""
+        return super().last_names()._replace(open=frozenset())
+
+
+class RecreateUnnamed(Decider):
+    """A party is given what it holds without naming or recording it, though what was seen may be its last object."""
+
+    def decide(self, request: AddressRequest, now: float) -> Decision | Suspect | Unnamed:
+        """Treat what the party holds as what the object carried."""
+        held = {a for each in self.ledger.holders() if each.party == request.party for a in each.addresses}
+        return super().decide(request._replace(carried=request.carried | held), now)
+
+
+class SightingsUntold(Ledger):
+    """A successor need not have seen what was seen."""
+
+    @property
+    def sighted(self) -> Mapping[str, int]:
+        """Nothing."""
+        return {}
+
+
+class ProofsUntold(Ledger):
+    """A successor need not have seen what was seen when something unseen ended."""
+
+    def prove(self, moment: float, reached: Mapping[str, int] | None = None) -> None:
+        """Do not say how far the view was."""
+        del reached
+        super().prove(moment)
 
 
 class NoPending(Ledger):
@@ -17,15 +99,6 @@ class NoPending(Ledger):
 
     def grant(self, address: int, party: Party, now: float) -> None:
         """Forget it at once."""
-
-
-class RecreateUnnamed(Ledger):
-    """A party that holds an address is given it again without a record, though what was seen may be its last object."""
-
-    def grant(self, address: int, party: Party, now: float) -> None:
-        """Record only what the party does not hold already."""
-        if all(holder.party != party for holder in self.holders_of(address)):
-            super().grant(address, party, now)
 
 
 class SettleOnKnownUid(Ledger):
@@ -60,24 +133,59 @@ class BoundFromFirstGrant(Ledger):
 class NeverExpires(Ledger):
     """A grant whose object is never seen is kept for good. That makes no duplicate, but it leaks."""
 
-    def prove(self, moment: float) -> None:
+    def prove(self, moment: float, reached: Mapping[str, int] | None = None) -> None:
         """End nothing."""
 
 
 class Mutant(NamedTuple):
-    """What is left out: in the ledger, or in what its caller keeps to."""
+    """The core and the laws of its caller, with something left out or, as it stands, with nothing."""
 
-    ledger: type[Ledger] = Unmutated
+    decider: type[Decider] = Decider
+    ledger: type[Ledger] = Ledger
+    openings: type[Openings] = Openings
     laws: Laws = EVERY_LAW
 
+    def empty(self, pool: Pool, cool_down: float) -> Decider:
+        """A decider that knows nothing yet."""
+        decider = self.decider(self.ledger(pool, in_flight_bound=LONG, cool_down=cool_down))
+        if self.openings is not Openings:
+            decider.openings = self.openings()
+        return decider
 
-MUTANTS: Final[dict[str, Mutant]] = {
+
+UNCHANGED: Final = Mutant()
+
+OF_ONE: Final[dict[str, Mutant]] = {
     "early-expiry": Mutant(laws=Laws(bound_before_proof=False)),
     "unproven-watch": Mutant(laws=Laws(proof_needs_view=False)),
     "release-on-terminating": Mutant(laws=Laws(terminating_still_holds=False)),
-    "no-pending": Mutant(NoPending),
+    "no-pending": Mutant(ledger=NoPending),
     "recreate-unnamed": Mutant(RecreateUnnamed),
-    "settle-on-known-uid": Mutant(SettleOnKnownUid),
-    "settle-one-of-several-admissions": Mutant(SettleOneOfSeveral),
-    "bound-from-first-grant": Mutant(BoundFromFirstGrant),
+    "settle-on-known-uid": Mutant(ledger=SettleOnKnownUid),
+    "settle-one-of-several-admissions": Mutant(ledger=SettleOneOfSeveral),
+    "bound-from-first-grant": Mutant(ledger=BoundFromFirstGrant),
 }
+"""Those that make one decider alone grant an address twice."""
+
+OF_TWO: Final[dict[str, Mutant]] = {
+    "no-naming": Mutant(openings=NoNaming),
+    "no-suspects": Mutant(NoSuspects),
+    "blind-takeover": Mutant(laws=Laws(view_reaches_lease=False)),
+    "sightings-untold": Mutant(ledger=SightingsUntold),
+    "proofs-untold": Mutant(ledger=ProofsUntold),
+    "leave-unseen": Mutant(LeaveUnseen),
+    "hand-over-empty": Mutant(HandOverEmpty),
+    "early-expiry": OF_ONE["early-expiry"],
+    "unproven-watch": OF_ONE["unproven-watch"],
+    "stale-grants": Mutant(laws=Laws(deposed_is_fenced=False)),
+    "seen-by-another": Mutant(ledger=SeenByAnother),
+    "recreate-unnamed": OF_ONE["recreate-unnamed"],
+    "no-pending": OF_ONE["no-pending"],
+}
+"""Those that make two replicas grant an address twice, though every write of the Lease is answered."""
+
+OF_LOSSES: Final[dict[str, Mutant]] = {
+    "no-doubt": Mutant(openings=NoDoubt),
+    "writes-without-version": Mutant(laws=Laws(writes_carry_version=False)),
+}
+"""Those that take writes of the Lease that are under way, or lost."""

@@ -20,7 +20,7 @@ class Way:
 
 @dataclass
 class Oracle:
-    """What is held, on its way and cooling down; `last` is the address that the search gave last."""
+    """What one replica knows: what is held, on its way, cooling down, suspect, and open to it."""
 
     addresses: list[int]
     bound: float
@@ -28,7 +28,10 @@ class Oracle:
     seen: dict[ObjectKey, Holder] = field(default_factory=dict)
     ways: dict[int, Way] = field(default_factory=dict)
     released: list[tuple[float, int]] = field(default_factory=list)
-    last: int = -1
+    suspects: set[int] = field(default_factory=set)
+    suspected_at: float = 0.0
+    named: frozenset[int] = frozenset()
+    doubtful: frozenset[int] = frozenset()
 
     def held(self) -> set[int]:
         """Addresses that some object was seen with."""
@@ -40,7 +43,7 @@ class Oracle:
 
     def free(self, now: float) -> set[int]:
         """Addresses of the pool of which nothing at all is known."""
-        return set(self.addresses) - self.held() - set(self.ways) - set(self.cooling(now))
+        return set(self.addresses) - self.held() - set(self.ways) - self.suspects - set(self.cooling(now))
 
     def see(self, key: ObjectKey, holder: Holder | None, now: float) -> None:
         """An object is seen with what it carries now, or is gone."""
@@ -59,6 +62,18 @@ class Oracle:
     def prove(self, moment: float) -> None:
         """Nothing granted a bound before this can still come."""
         self.ways = {a: way for a, way in self.ways.items() if way.last_granted + self.bound > moment}
+        if self.suspected_at + self.bound <= moment:
+            self.suspects = set()
+
+    def take_over(self, names: frozenset[int], now: float) -> None:
+        """What an earlier decider has named may be on its way to anybody."""
+        self.ways = {}
+        self.suspects, self.suspected_at = set(names), now
+        self.named, self.doubtful = names, frozenset()
+
+    def unseen(self) -> set[int]:
+        """What may be on its way, so that the Lease must name it."""
+        return set(self.ways) | self.suspects
 
     def others_with(self, address: int, party: Party) -> set[Party]:
         """Parties other than this one that have the address."""
@@ -72,12 +87,10 @@ class Oracle:
         given = [address for address in wanted if address is not None]
         return len(set(given)) == len(given) and not any(self.others_with(address, party) for address in given)
 
-    def choice(self, wanted: tuple[int | None, ...], now: float) -> tuple[list[int], list[int]]:
-        """Automatic addresses in the order in which they must be given: those that are free, then those given early."""
-        free = sorted(self.free(now) - set(wanted))
-        around = [each for each in free if each > self.last] + [each for each in free if each <= self.last]
-        taken = self.held() | set(self.ways) | set(wanted)
-        return around, [each for each in self.cooling(now) if each in self.addresses and each not in taken]
+    def choice(self, wanted: tuple[int | None, ...], now: float) -> tuple[set[int], set[int]]:
+        """What may be given to who asks for any: what is free, and, once that is used up, what is given early."""
+        taken = self.held() | self.unseen() | set(wanted)
+        return self.free(now) - set(wanted), {a for a in self.cooling(now) if a in self.addresses and a not in taken}
 
     def grant(self, address: int, party: Party, now: float) -> None:
         """One admission more is on its way with the address."""

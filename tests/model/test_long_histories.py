@@ -1,28 +1,27 @@
-"""Long random histories of a middle-sized cluster: the core does what a simple oracle says, and stays safe."""
+"""Long random histories of a middle-sized cluster with two replicas: each does what an oracle says, and is safe."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from tests.model.frozen import check, freeze
-from tests.model.oracle import Oracle
+from tests.model.frozen import FrozenDecider, freeze
+from tests.model.replicas import BOUND, ComparedReplica, Lease, Seen
 
-from kubemacpool.core.decider import Decider
-from kubemacpool.core.decisions import AddressRequest, Exhausted, Granted, Refused
-from kubemacpool.core.ledger import Ledger
+from kubemacpool.core.decisions import AddressRequest, Granted, Unnamed
 from kubemacpool.core.parties import Holder, ObjectKey, Party
-from kubemacpool.core.pool import AddressRange, Pool
+from kubemacpool.core.pool import AddressRange, EmptyPoolError, Pool
 
 BASE: Final = 0x02_00_00_00_00_00
 SIZE: Final = 40
-BOUND: Final = 100.0
 COOL_DOWN: Final = 60.0
+ATTEMPTS: Final = 3
 NAMES: Final = [f"web-{number}" for number in range(8)] + ["db-0", "db-1", "db-2", "db-3"]
 PREFIXES: Final = ["web-", "db-", "we"]
 
 ASKED = st.one_of(st.none(), st.integers(BASE + 1, BASE + SIZE + 5))
+REPLICAS = st.sampled_from([0, 1])
 
 
 @dataclass
@@ -35,52 +34,35 @@ class Admission:
 
 
 @dataclass
-class Seen:
-    """An object's state that the view has yet to be told, and its number among all changes in the cluster."""
-
-    change: int
-    holder: Holder | None
-
-
-@dataclass
 class Cluster:
     """What exists, by name."""
 
     objects: dict[str, Holder] = field(default_factory=dict)
     existing: set[str] = field(default_factory=set)
-    untold: dict[str, list[Seen]] = field(default_factory=dict)
+    newest: dict[str, int] = field(default_factory=dict)
     changes: int = 0
     persisted: int = 0
 
-    def change(self, name: str, holder: Holder | None) -> None:
-        """An object carries these addresses from now on."""
-        self.changes += 1
-        self.untold.setdefault(name, []).append(Seen(self.changes, holder))
-        if holder is None:
-            self.objects.pop(name, None)
-        else:
-            self.objects[name] = holder
-
-    def seen_up_to(self) -> int:
-        """The change up to which everything was told."""
-        return min((row[0].change - 1 for row in self.untold.values() if row), default=self.changes)
-
 
 class LongHistories(RuleBasedStateMachine):
-    """Parties that come and go, a view that lags, a pool that changes."""
+    """Parties that come and go, views that lag, a Lease that changes hands, a pool that changes."""
 
     cool_down = COOL_DOWN
 
     def __init__(self) -> None:
         super().__init__()
-        pool = Pool([AddressRange(BASE + 1, BASE + SIZE)])
-        self.decider = Decider(Ledger(pool, in_flight_bound=BOUND, cool_down=self.cool_down))
-        self.oracle = Oracle(list(range(BASE + 1, BASE + SIZE + 1)), BOUND, self.cool_down)
         self.cluster = Cluster()
         self.admissions: list[Admission] = []
-        self.reads: list[tuple[float, int]] = []
+        self.lease = Lease()
+        self.pool = Pool([AddressRange(BASE + 1, BASE + SIZE)])
+        self.replicas = [ComparedReplica(self.pool, self.cool_down) for _ in range(2)]
+        self.caught_up = False
+        self.deposed: int | None = None
         self.now = 1_000.0
         self.requests = 0
+        self.take_over(0, afresh=True)
+
+    # Time, and what users do
 
     @rule(seconds=st.sampled_from([0.5, 20.0, 60.0, 100.0]))
     def time_passes(self, seconds: float) -> None:
@@ -88,11 +70,13 @@ class LongHistories(RuleBasedStateMachine):
         self.now += seconds
         self.admissions = [each for each in self.admissions if each.granted_at + BOUND > self.now]
 
+    @precondition(lambda self: self.caught_up)
     @rule(name=st.sampled_from(NAMES), wanted=st.lists(ASKED, min_size=1, max_size=4).map(tuple))
     def create_by_name(self, name: str, wanted: tuple[int | None, ...]) -> None:
         """Also while an object of that name exists, or an earlier admission is under way."""
         self._create(Party("Pod", "ns", name), name, wanted)
 
+    @precondition(lambda self: self.caught_up)
     @rule(prefix=st.sampled_from(PREFIXES), wanted=st.lists(ASKED, min_size=1, max_size=4).map(tuple), data=st.data())
     def create_by_prefix(self, prefix: str, wanted: tuple[int | None, ...], data: st.DataObject) -> None:
         """The API server may come to a name that a user comes to as well."""
@@ -101,6 +85,7 @@ class LongHistories(RuleBasedStateMachine):
         name = data.draw(st.sampled_from([f"{prefix}x{self.requests}", *names]))
         self._create(Party("Pod", "ns", "", prefix, f"request-{self.requests}"), name, wanted)
 
+    @precondition(lambda self: self.caught_up)
     @rule(name=st.sampled_from(NAMES), count=st.integers(10, SIZE))
     def create_with_many(self, name: str, count: int) -> None:
         """Bring the pool near its end."""
@@ -117,8 +102,7 @@ class LongHistories(RuleBasedStateMachine):
         self.cluster.persisted += 1
         self.cluster.existing.add(admission.name)
         key = ObjectKey("Pod", "ns", admission.name)
-        holder = Holder(key, f"uid-{self.cluster.persisted}", Party(*key), admission.addresses)
-        self.cluster.change(admission.name, holder)
+        self._change(key.name, Holder(key, f"uid-{self.cluster.persisted}", Party(*key), admission.addresses))
 
     @precondition(lambda self: self.admissions)
     @rule(data=st.data())
@@ -132,7 +116,7 @@ class LongHistories(RuleBasedStateMachine):
         """The object is gone from the store."""
         name = data.draw(st.sampled_from(sorted(self.cluster.existing)))
         self.cluster.existing.remove(name)
-        self.cluster.change(name, None)
+        self._change(name, None)
 
     @precondition(lambda self: self.cluster.objects)
     @rule(data=st.data())
@@ -140,47 +124,107 @@ class LongHistories(RuleBasedStateMachine):
         """Its annotation changes, or, when nothing is left, it has completed."""
         holder = data.draw(st.sampled_from(list(self.cluster.objects.values())))
         kept = data.draw(st.lists(st.sampled_from(holder.addresses), unique=True, max_size=len(holder.addresses)))
-        self.cluster.change(holder.key.name, holder._replace(addresses=tuple(kept)) if kept else None)
+        self._change(holder.key.name, holder._replace(addresses=tuple(kept)) if kept else None)
 
-    @precondition(lambda self: any(self.cluster.untold.values()))
+    @rule(number=REPLICAS, first=st.integers(1, SIZE), length=st.integers(1, SIZE), hole=st.integers(1, SIZE))
+    def replace_pool(self, number: int, first: int, length: int, hole: int) -> None:
+        """A user edits the range; one of the replicas is the first to know."""
+        try:
+            ranges = AddressRange(BASE + first, BASE + first + length - 1)
+            pool = Pool([ranges], [AddressRange(BASE + hole, BASE + hole + 3)], seed=length)
+        except EmptyPoolError:
+            return
+        self.replicas[number].replace_pool(pool)
+        self.pool = pool
+
+    # What replicas see
+
+    @precondition(lambda self: any(any(each.view.untold.values()) for each in self.replicas))
     @rule(data=st.data())
     def see(self, data: st.DataObject) -> None:
         """An event, or what a relist shows of one object: then some states are passed over."""
-        name = data.draw(st.sampled_from(sorted(name for name, row in self.cluster.untold.items() if row)))
-        row = self.cluster.untold[name]
+        rows = [(n, name) for n, each in enumerate(self.replicas) for name, row in each.view.untold.items() if row]
+        number, name = data.draw(st.sampled_from(sorted(rows)))
+        row = self.replicas[number].view.untold[name]
         upto = data.draw(st.integers(0, len(row) - 1))
-        self._tell(name, row[upto].holder)
+        self.replicas[number].tell(ObjectKey("Pod", "ns", name), row[upto], self.now)
         del row[: upto + 1]
 
-    @rule()
-    def relist(self) -> None:
+    @rule(number=REPLICAS)
+    def relist(self, number: int) -> None:
         """Everything that exists is told, then what has gone."""
-        for name, holder in self.cluster.objects.items():
-            self._tell(name, holder)
-        for name in self.cluster.untold:
-            if name not in self.cluster.objects:
-                self._tell(name, None)
-        self.cluster.untold.clear()
+        self._relist(self.replicas[number])
 
-    @rule()
-    def read_consistently(self) -> None:
+    @rule(number=REPLICAS)
+    def read_consistently(self, number: int) -> None:
         """Learn how far the cluster is, so that the view can be proven later."""
-        self.reads.append((self.now, self.cluster.changes))
+        self.replicas[number].view.reads.append((self.now, self.cluster.changes))
 
-    @precondition(lambda self: self.reads)
-    @rule()
-    def prove(self) -> None:
+    @rule(number=REPLICAS)
+    def prove(self, number: int) -> None:
         """Once the view has come as far as a read."""
-        for read in [read for read in self.reads if read[1] <= self.cluster.seen_up_to()]:
-            self.reads.remove(read)
-            self.decider.ledger.prove(read[0])
-            self.oracle.prove(read[0])
+        self.replicas[number].prove(self.cluster.changes)
 
-    @rule(first=st.integers(1, SIZE), length=st.integers(1, SIZE))
-    def replace_pool(self, first: int, length: int) -> None:
-        """A user edits the range."""
-        self.decider.replace_pool(Pool([AddressRange(BASE + first, BASE + first + length - 1)]))
-        self.oracle.addresses = list(range(BASE + first, BASE + first + length))
+    # Who decides
+
+    @rule(number=REPLICAS, afresh=st.booleans())
+    def take_over(self, number: int, *, afresh: bool) -> None:
+        """From one that has gone, or that does not know of it yet; whoever has just been deposed notices first."""
+        if self.lease.holder == number:
+            return
+        self.notice()
+        self.deposed = self.lease.holder
+        self.lease = replace(self.lease, holder=number)
+        self._holder().take_over(self.lease, self.now)
+        self.catch_up(afresh=afresh)
+
+    @precondition(lambda self: not self.caught_up)
+    @rule(afresh=st.booleans())
+    def catch_up(self, *, afresh: bool) -> None:
+        """Decide once the view is as new as the Lease asked."""
+        replica = self._holder()
+        if afresh:
+            self._relist(replica)
+        self.caught_up = replica.view.seen_up_to(self.cluster.changes) >= self.lease.seen
+
+    @precondition(lambda self: self.deposed is not None)
+    @rule()
+    def notice(self) -> None:
+        """That somebody else decides now."""
+        if self.deposed is not None:
+            self.replicas[self.deposed].step_down()
+        self.deposed = None
+
+    @rule(made=st.booleans(), answered=st.booleans())
+    def renew(self, *, made: bool, answered: bool) -> None:
+        """Write the Lease; the write may be lost, or its answer."""
+        written = self._holder().begin_write((), 0, self.lease)
+        if made:
+            self.lease = written
+        if made and answered:
+            self._holder().confirm(written)
+
+    @rule(afresh=st.booleans())
+    def hand_over(self, *, afresh: bool) -> None:
+        """In good order: having read the Lease, if an answer was lost."""
+        holder, other = self._holder(), 1 - (self.lease.holder or 0)
+        holder.confirm(self.lease)
+        self.lease = replace(holder.last_write(self.lease), holder=None)
+        holder.step_down()
+        self.take_over(other, afresh=afresh)
+
+    @rule(number=REPLICAS, afresh=st.booleans())
+    def crash(self, number: int, *, afresh: bool) -> None:
+        """A new process takes its place, with a list of what exists, and the other one decides."""
+        self.replicas[number] = ComparedReplica(self.pool, self.cool_down)
+        self._relist(self.replicas[number])
+        if self.deposed == number:
+            self.deposed = None
+        if self.lease.holder == number:
+            self.lease = replace(self.lease, holder=None)
+            self.take_over(1 - number, afresh=afresh)
+
+    # What must always be so
 
     @invariant()
     def no_address_is_held_by_two_parties(self) -> None:
@@ -189,68 +233,65 @@ class LongHistories(RuleBasedStateMachine):
         assert len(set(held)) == len(held)
 
     @invariant()
-    def the_ledger_is_what_the_oracle_says(self) -> None:
-        """What is held, pending, cooling and free."""
-        ledger, oracle = self.decider.ledger, self.oracle
-        ledger.end_cooling(self.now)
-        check(self.decider)
-        assert {holder.key: holder for holder in ledger.holders()} == oracle.seen
-        assert ledger.held_count == len(oracle.held())
-        ways = {address: (way.party, way.last_granted, way.admissions) for address, way in oracle.ways.items()}
-        pending = {address: ledger.pending(address) for address in oracle.ways}
-        assert {a: (each.party, each.granted_at, each.admissions) for a, each in pending.items() if each} == ways
-        assert ledger.pending_count == len(ways)
-        assert ledger.oldest_pending() == min((way.last_granted for way in oracle.ways.values()), default=None)
-        assert ledger.cooling_count == len(oracle.cooling(self.now))
-        assert ledger.free_count == len(oracle.free(self.now))
-        assert all(ledger.next_free(ledger.pool.position_of(each) or 0) is not None for each in oracle.free(self.now))
+    def the_lease_names_whatever_may_be_on_its_way(self) -> None:
+        """The idea from which everything follows."""
+        assert self.lease.named.issuperset(address for each in self.admissions for address in each.addresses)
+
+    @invariant()
+    def every_replica_knows_what_its_oracle_knows(self) -> None:
+        """What is held, pending, suspect, cooling, free and open."""
+        for replica in self.replicas:
+            replica.compare(self.now)
 
     def teardown(self) -> None:
-        """Nothing leaks: whatever has happened, in the end every address is free."""
+        """Nothing leaks: whatever has happened, in the end every address is free, and the Lease names none."""
         self.admissions.clear()
         for name in sorted(self.cluster.existing):
-            self.cluster.change(name, None)
-        self.relist()
+            self._change(name, None)
         self.now += BOUND + COOL_DOWN
-        self.decider.ledger.prove(self.now)
-        self.decider.ledger.end_cooling(self.now)
-        assert self.decider.ledger.free_count == self.decider.ledger.pool.size
-        assert freeze(self.decider)._replace(last=0) == ((), (), (), (), 0)
+        for replica in self.replicas:
+            self._relist(replica)
+            replica.decider.ledger.prove(self.now)
+            replica.decider.ledger.end_cooling(self.now + COOL_DOWN)
+            assert replica.decider.ledger.free_count == replica.decider.ledger.pool.size
+            assert not replica.decider.last_names().open
+            replica.decider.step_down()
+            assert freeze(replica.decider)._replace(last=-1, end=-1) == FrozenDecider()
+
+    def _holder(self) -> ComparedReplica:
+        assert self.lease.holder is not None
+        return self.replicas[self.lease.holder]
 
     def _create(self, party: Party, name: str, wanted: tuple[int | None, ...]) -> None:
-        request = AddressRequest(party, wanted)
-        self.decider.ledger.end_cooling(self.now)
-        before = freeze(self.decider)
-        dry = self.decider.decide(request._replace(dry_run=True), self.now)
-        assert freeze(self.decider) == before
-        decision = self.decider.decide(request, self.now)
-        assert decision == dry
-        free, early = self.oracle.choice(wanted, self.now)
-        missing = wanted.count(None)
-        if not self.oracle.is_allowed(party, wanted):
-            assert isinstance(decision, Refused)
-        elif missing > len(free) + len(early):
-            assert isinstance(decision, Exhausted)
-            assert decision.missing == missing - len(free) - len(early)
+        """As `LocalDecider.decide`: what is not named is named, and everything asked again."""
+        holder, request = self._holder(), AddressRequest(party, wanted)
+        for _ in range(ATTEMPTS):
+            decision = holder.decide(request, self.now)
+            if not isinstance(decision, Unnamed):
+                break
+            self.lease = holder.begin_write(decision.addresses, decision.automatic, self.lease)
+            holder.confirm(self.lease)
         else:
-            assert isinstance(decision, Granted)
-            chosen = [address for address, given in zip(decision.addresses, wanted, strict=True) if given is None]
-            assert all(given in (None, address) for address, given in zip(decision.addresses, wanted, strict=True))
-            assert chosen[: len(free)] == free[:missing]
-            assert set(chosen[len(free) :]) <= set(early)
-            self.oracle.last = ([self.oracle.last, *chosen[: len(free)]])[-1]
-            for address in decision.addresses:
-                self.oracle.grant(address, party, self.now)
+            raise AssertionError("named in vain")
+        if isinstance(decision, Granted):
             self.admissions.append(Admission(name, decision.addresses, self.now))
-        assert isinstance(decision, Granted) or freeze(self.decider) == before
 
-    def _tell(self, name: str, holder: Holder | None) -> None:
-        key = ObjectKey("Pod", "ns", name)
+    def _change(self, name: str, holder: Holder | None) -> None:
+        """An object carries these addresses from now on."""
+        self.cluster.changes += 1
+        self.cluster.newest[name] = self.cluster.changes
+        for replica in self.replicas:
+            replica.view.untold.setdefault(name, []).append(Seen(self.cluster.changes, holder))
         if holder is None:
-            self.decider.ledger.vanish(key, self.now)
+            self.cluster.objects.pop(name, None)
         else:
-            self.decider.ledger.observe(holder, self.now)
-        self.oracle.see(key, holder, self.now)
+            self.cluster.objects[name] = holder
+
+    def _relist(self, replica: ComparedReplica) -> None:
+        for name in sorted(self.cluster.newest, key=lambda name: name not in self.cluster.objects):
+            seen = Seen(self.cluster.newest[name], self.cluster.objects.get(name))
+            replica.tell(ObjectKey("Pod", "ns", name), seen, self.now)
+        replica.view.untold.clear()
 
 
 class LongHistoriesWithoutCoolDown(LongHistories):
@@ -260,7 +301,7 @@ class LongHistoriesWithoutCoolDown(LongHistories):
 
 
 BOUNDED: Final = settings(
-    max_examples=100,
+    max_examples=200,
     stateful_step_count=60,
     deadline=None,
     print_blob=True,

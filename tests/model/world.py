@@ -1,91 +1,55 @@
-"""The cluster around a decider: objects, admissions in flight, and views that lag.
+"""The cluster around one decider or two: admissions in flight, a Lease that is written, views that lag.
 
-Time is modelled as far as the rules need it. Grants are numbered, and the number tells the moment. The bound of a grant
-can have passed exactly when no admission granted up to then is in flight any more; a cool-down can pass at any time. A
-view is told of one object at a time, in the order of its changes, as late as it likes; a relist passes over some.
+The core is the real one. What production's services add to it is modelled here, each with a pointer to the function
+that it stands for. Some steps are left to the moment at which they could first make a difference, which leaves out
+states and no histories:
+
+- Time is modelled as far as the rules need it. Grants are numbered, and the number tells the moment. An admission may
+  be dropped at any time; that is done where it matters, when the bound of a grant has passed: nothing that was granted
+  up to then is in flight any more. A cool-down can pass at any time.
+- Whether a write of the Lease was made is settled when its answer comes or is lost, or when somebody takes over.
+- A replica that stands by sees what it sees once it has taken over: until then nobody asks it. What it must have seen
+  before it decides is what the Lease says, so it may decide with a view as old as can be. (One world does without
+  this.)
+- A replica that was started again has listed the cluster as it is.
+- Renewals that change nothing are not written.
+- After the last grant nothing is looked at: a grant is in conflict if another party has one of its addresses, or has an
+  admission in flight with one. Without a conflict then, no two objects can come to one address.
+
+A paused replica is one that takes no step for a while.
 """
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple, TypeVar
+from typing import NamedTuple
 
+from tests.model.cluster import (
+    CATCHING_UP,
+    DECIDING,
+    DEPOSED,
+    EVERY_LAW,
+    ONE_REPLICA,
+    STANDING_BY,
+    Bounds,
+    Change,
+    Cluster,
+    Creator,
+    Flight,
+    Laws,
+    Lease,
+    Replica,
+    State,
+    Step,
+    less,
+    put,
+    write_of,
+    written,
+)
 from tests.model.core_states import START, CoreStates
+from tests.model.happenings import Happenings
+from tests.model.numbered import Numbered
 
-from kubemacpool.core.addresses import format_address
-from kubemacpool.core.decisions import AddressRequest, Granted
+from kubemacpool.core.decisions import AddressRequest, Granted, Unnamed
 from kubemacpool.core.parties import Holder, ObjectKey, Party
-
-ItemT = TypeVar("ItemT")
-
-
-class Creator(NamedTuple):
-    """A user, or a controller, that creates pods.
-
-    Attributes:
-        name: the name of its pods; what the API server will come to, for one that sends `generate_name`.
-        creations: how often it may ask, granted or not persisted; more than one while the first is under way as well.
-        wishes: what it may ask for each time: one item an interface, None for any address.
-        generate_name: the prefix that it sends instead of a name.
-    """
-
-    name: str
-    creations: int
-    wishes: tuple[tuple[int | None, ...], ...]
-    generate_name: str = ""
-
-
-class Laws(NamedTuple):
-    """What the caller of the core must keep to; a mutant leaves out one."""
-
-    bound_before_proof: bool = True
-    proof_needs_view: bool = True
-    terminating_still_holds: bool = True
-
-
-EVERY_LAW: Final = Laws()
-
-
-class Live(NamedTuple):
-    """An object in the cluster; the number of its grant is its uid."""
-
-    grant: int
-    addresses: tuple[int, ...]
-    terminating: bool = False
-
-
-class Flight(NamedTuple):
-    """An admission that was granted and may yet be persisted."""
-
-    name: int
-    addresses: tuple[int, ...]
-    grant: int
-
-
-class Replica(NamedTuple):
-    """A decider and what it has yet to be told: of each name, the states since the one that it knows."""
-
-    core: int
-    untold: tuple[tuple[Live | None, ...], ...]
-
-
-class State(NamedTuple):
-    """Everything, as a value; what has an item per name or per creator is in the world's order."""
-
-    objects: tuple[Live | None, ...]
-    flights: tuple[Flight, ...]
-    asked: tuple[int, ...]
-    replicas: tuple[Replica, ...]
-
-
-class Step(NamedTuple):
-    """What happened; `duplicate` when two parties hold one address after it."""
-
-    what: str
-    details: tuple[object, ...]
-    state: State
-    duplicate: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.what} {' '.join(map(_text, self.details))}"
 
 
 class World:
@@ -95,9 +59,11 @@ class World:
         self,
         cores: CoreStates,
         creators: tuple[Creator, ...],
+        bounds: Bounds = ONE_REPLICA,
         *,
         laws: Laws = EVERY_LAW,
         grace: bool = False,
+        alike: bool = False,
         grants_a_moment: int = 1,
     ) -> None:
         """Take the actors of a world.
@@ -105,163 +71,325 @@ class World:
         Args:
             cores: the core under test.
             creators: who creates pods.
+            bounds: how large it is.
             laws: what the core's caller keeps to.
             grace: whether an object may be terminating for a while.
+            alike: whether the creators differ in nothing but their names; then they may as well ask first in order.
             grants_a_moment: how many grants are made before the clock moves on.
         """
         self.cores = cores
         self._creators = creators
+        self._grants_at_most = min(bounds.grants, sum(creator.creations for creator in creators))
+        self._bounds = bounds
         self._laws = laws
-        self._grace = grace
+        self._alike = alike
         self._grants_a_moment = grants_a_moment
         self._names = sorted({creator.name for creator in creators})
         self._keys = [ObjectKey("Pod", "ns", name) for name in self._names]
+        self._name_of = [self._names.index(creator.name) for creator in creators]
+        self._leases: Numbered[Lease] = Numbered()
+        self._clusters: Numbered[Cluster] = Numbered()
+        self._happenings = Happenings(self._names, self._clusters, grace=grace)
+        self._replicas: Numbered[Replica] = Numbered()
+        self._asking: dict[tuple[int, tuple[int, ...]], tuple[list[_Grant], set[_Wish]]] = {}
 
     def start(self) -> State:
         """Nothing exists and nobody has asked."""
-        nothing = (None,) * len(self._names)
-        view = Replica(START, ((),) * len(self._names))
-        return State(nothing, (), (0,) * len(self._creators), (view,))
+        replica = Replica(START, STANDING_BY if self._bounds.takeovers else DECIDING)
+        nothing = Cluster((None,) * len(self._names), (), (0,) * len(self._creators))
+        return self._state(Lease(), nothing, [replica] * self._bounds.replicas)
 
     def steps(self, state: State) -> Iterator[Step]:
         """Everything that may happen next."""
-        for number in range(len(state.replicas)):
-            yield from self._requests(state, number)
-            yield from self._sightings(state, number)
-            yield from self._passing_of_time(state, number)
-        yield from self._ends_of_flights(state)
-        for name, live in enumerate(state.objects):
-            if live is not None:
-                yield from self._ends_of_holding(state, name, live)
+        lease, cluster = self._leases.values[state[0]], self._clusters.values[state[1]]
+        replicas = [self._replicas.values[number] for number in state[2:]]
+        if not self._may_grant(lease, cluster, replicas):
+            return
+        yield from self.happenings(state)
+        for each, replica in enumerate(replicas):
+            others = replicas[:each] + replicas[each + 1 :]
+            if replica in others[:each]:
+                continue
+            scene = _Scene(lease, cluster, replica, others)
+            if replica.part == STANDING_BY:
+                yield from self._takeovers(scene)
+                if self._bounds.early_sightings:
+                    yield from self._sightings(scene)
+            elif replica.part == DEPOSED:
+                yield from self._returns(scene)
+            else:
+                yield from self._sightings(scene)
+                yield from self._passing_of_time(scene)
+                if replica.part == DECIDING:
+                    yield from self._grants(scene)
+                if self._bounds.takeovers:
+                    yield from self._writes(scene)
+                if lease.takeovers < self._bounds.takeovers:
+                    yield from self._ends_of_deciding(scene)
 
-    def drained(self, replica: Replica) -> int:
-        """The core's state once everything was deleted and told, and every bound and cool-down has passed."""
-        core = replica.core
-        for name, untold in enumerate(replica.untold):
-            for live in (*untold, None):
-                core = self._told(core, name, live)
-        for _, proven in self.cores.prove(core)[-1:]:
-            core = proven
-        for cooled in self.cores.cool(core)[-1:]:
-            core = cooled
-        return core
+    def happenings(self, state: State) -> Iterator[Step]:
+        """What may happen to objects and admissions, whatever we do."""
+        for what, details, after, duplicate in self._happenings.from_(state[1]):
+            yield Step(what, details, (state[0], after, *state[2:]), duplicate)
+
+    def _may_grant(self, lease: Lease, cluster: Cluster, replicas: list[Replica]) -> bool:
+        """Whether there can be another grant; without one there is nothing to find, for `_grants` looks ahead."""
+        decides = any(replica.part != STANDING_BY for replica in replicas)
+        return sum(cluster.asked) < self._grants_at_most and (decides or lease.takeovers < self._bounds.takeovers)
+
+    # Requests
+
+    def _asked(self, core: int, asked: tuple[int, ...]) -> "tuple[list[_Grant], set[_Wish]]":
+        """What a core would grant to those who may ask, and what they would have the Lease name."""
+        known = self._asking.get((core, asked))
+        if known is None:
+            known = self._asking[core, asked] = [], set()
+            grants, wishes = known
+            number = sum(asked)
+            for each, creator in enumerate(self._creators):
+                count = asked[each]
+                if count == creator.creations or number == self._grants_at_most:
+                    continue
+                if self._alike and not all(asked[:each]):
+                    continue
+                name = creator.name if not creator.generate_name else ""
+                party = Party("Pod", "ns", name, creator.generate_name, f"request-{each}-{count}" if not name else "")
+                for wish in creator.wishes:
+                    decision, after = self.cores.decide(core, AddressRequest(party, wish), self._moment(number))
+                    if isinstance(decision, Granted):
+                        flight = Flight(self._name_of[each], decision.addresses, number)
+                        details = (party, wish, decision.addresses)
+                        grants.append(_Grant(details, after, flight, put(asked, each, count + 1)))
+                    elif isinstance(decision, Unnamed):
+                        wishes.add(_Wish(decision.addresses, decision.automatic))
+        return known
+
+    def _grants(self, scene: "_Scene") -> Iterator[Step]:
+        """`LocalDecider.decide`. In conflict is what another party has as well, or may come to have."""
+        cluster = scene.cluster
+        for grant in self._asked(scene.replica.core, cluster.asked)[0]:
+            name, granted = grant.flight.name, frozenset(grant.flight.addresses)
+            conflict = any(
+                other != name and live is not None and not granted.isdisjoint(live.addresses)
+                for other, live in (*enumerate(cluster.objects), *((each.name, each) for each in cluster.flights))
+            )
+            if not conflict and sum(grant.asked) == self._grants_at_most:
+                continue  # nothing can come of it any more
+            after = cluster._replace(flights=(*cluster.flights, grant.flight), asked=grant.asked)
+            state = scene.after(self, scene.replica._replace(core=grant.core), cluster=after)
+            yield Step("grant", grant.details, state, conflict=conflict)
 
     def _moment(self, grant: int) -> int:
-        return grant // self._grants_a_moment
+        return grant // self._grants_a_moment + 1
 
-    def _requests(self, state: State, number: int) -> Iterator[Step]:
-        replica = state.replicas[number]
-        grant = sum(state.asked)
-        for each, creator in enumerate(self._creators):
-            count = state.asked[each]
-            if count == creator.creations:
-                continue
-            name = creator.name if not creator.generate_name else ""
-            party = Party("Pod", "ns", name, creator.generate_name, f"request-{each}-{count}" if not name else "")
-            for wish in creator.wishes:
-                decision, core = self.cores.decide(replica.core, AddressRequest(party, wish), self._moment(grant))
-                if isinstance(decision, Granted):
-                    flight = Flight(self._names.index(creator.name), decision.addresses, grant)
-                    granted = self._with_replica(state, number, Replica(core, replica.untold))
-                    yield Step(
-                        "grant",
-                        (party, wish, decision.addresses),
-                        granted._replace(
-                            flights=tuple(sorted((*state.flights, flight))), asked=_put(state.asked, each, count + 1)
-                        ),
-                    )
+    # The view
 
-    def _sightings(self, state: State, number: int) -> Iterator[Step]:
-        replica = state.replicas[number]
-        for name, untold in enumerate(replica.untold):
-            for passed, live in enumerate(untold):  # more than 0 are passed over by a relist
-                core = self._told(replica.core, name, live)
-                told = Replica(core, _put(replica.untold, name, untold[passed + 1 :]))
-                yield Step("see", (self._names[name], live), self._with_replica(state, number, told))
+    def _sightings(self, scene: "_Scene") -> Iterator[Step]:
+        """`PodFollower.present` and `gone`, as a watch tells it or, passing over what has gone already, a list."""
+        log, replica = scene.cluster.log, scene.replica
+        if replica.view < len(log):
+            change = log[replica.view]
+            seen = self._caught_up(self._told(replica, change, replica.view + 1))
+            yield Step("see", (self._names[change.name], change.live), scene.after(self, seen))
+        if replica.view + 1 < len(log):
+            yield Step("list afresh", (), scene.after(self, self._caught_up(self._listed(scene.cluster, replica))))
 
-        for holder in self.cores.states[
-            replica.core
-        ].holders:  # any change of the object, and every relist, tells it again
-            core = self.cores.tell(replica.core, holder.key, holder)
-            again = Replica(core, replica.untold)
-            yield Step("see again", (holder.key.name, holder.uid), self._with_replica(state, number, again))
-
-    def _passing_of_time(self, state: State, number: int) -> Iterator[Step]:
-        replica = state.replicas[number]
-        for moment, core in self.cores.prove(replica.core):
-            if self._laws.bound_before_proof and any(self._moment(each.grant) <= moment for each in state.flights):
-                continue
-            if self._laws.proof_needs_view and any(self._moment(grant) <= moment for grant in self._unseen(replica)):
-                continue
-            yield Step("prove", (moment,), self._with_replica(state, number, Replica(core, replica.untold)))
-        for core in self.cores.cool(replica.core):
-            yield Step("cool-down passes", (), self._with_replica(state, number, Replica(core, replica.untold)))
-
-    def _ends_of_flights(self, state: State) -> Iterator[Step]:
-        for index, flight in enumerate(state.flights):
-            landed = state._replace(flights=state.flights[:index] + state.flights[index + 1 :])
-            yield Step("drop", flight, landed)
-            if state.objects[flight.name] is None:  # one object of a name at a time
-                live = Live(flight.grant, flight.addresses)
-                held = {address for other in state.objects if other is not None for address in other.addresses}
-                yield Step(
-                    "persist",
-                    (self._names[flight.name], live),
-                    self._changed(landed, flight.name, live),
-                    duplicate=not held.isdisjoint(flight.addresses),
-                )
-
-    def _ends_of_holding(self, state: State, name: int, live: Live) -> Iterator[Step]:
-        what = self._names[name]
-        yield Step("delete", (what,), self._changed(state, name, None))
-        if self._grace and not live.terminating:
-            yield Step("terminate", (what,), self._changed(state, name, live._replace(terminating=True)))
-        if live.addresses:
-            yield Step("complete", (what,), self._changed(state, name, live._replace(addresses=())))
-        if len(live.addresses) > 1:
-            for index in range(len(live.addresses)):
-                left = live.addresses[:index] + live.addresses[index + 1 :]
-                yield Step("change to", (what, left), self._changed(state, name, live._replace(addresses=left)))
-
-    def _changed(self, state: State, name: int, live: Live | None) -> State:
-        """An object appears, changes or goes, and every replica has one thing more to be told."""
-        replicas = tuple(
-            Replica(replica.core, _put(replica.untold, name, (*replica.untold[name], live)))
-            for replica in state.replicas
-        )
-        return State(_put(state.objects, name, live), state.flights, state.asked, replicas)
-
-    def _told(self, core: int, name: int, live: Live | None) -> int:
-        """As production tells it: an object that has completed or carries nothing any more has vanished."""
-        key = self._keys[name]
+    def _told(self, replica: Replica, change: Change, version: int) -> Replica:
+        """As production tells it: an object that has completed or carries nothing any more is gone."""
+        key, live = self._keys[change.name], change.live
         if live is None or not live.addresses or (live.terminating and not self._laws.terminating_still_holds):
-            return self.cores.tell(core, key, None)
-        return self.cores.tell(core, key, Holder(key, str(live.grant), Party(*key), live.addresses))
+            core, sighted = self.cores.tell(replica.core, key, None)
+        else:
+            holder = Holder(key, str(live.grant), Party(*key), live.addresses)
+            core, sighted = self.cores.tell(replica.core, key, holder)
+        return replica._replace(core=core, view=version, sighted=version if sighted else replica.sighted)
 
-    def _unseen(self, replica: Replica) -> Iterator[int]:
-        """Grants whose objects were persisted, and of which the replica has yet to see anything."""
-        known = {holder.uid for holder in self.cores.states[replica.core].holders}
-        for untold in replica.untold:
-            for live in untold:
-                if live is not None and str(live.grant) not in known:
-                    yield live.grant
+    def _listed(self, cluster: Cluster, replica: Replica) -> Replica:
+        """`Reflector`: every object as it is now, then what has gone."""
+        newest = {change.name: version for version, change in enumerate(cluster.log, 1)}
+        sighted = replica.sighted
+        for name, live in sorted(enumerate(cluster.objects), key=lambda item: item[1] is None):
+            replica = self._told(replica, Change(name, live), newest.get(name, 0))
+            sighted = max(sighted, replica.sighted)
+        return replica._replace(view=len(cluster.log), sighted=sighted)
 
-    @staticmethod
-    def _with_replica(state: State, number: int, replica: Replica) -> State:
-        return State(state.objects, state.flights, state.asked, _put(state.replicas, number, replica))
+    def _caught_up(self, replica: Replica) -> Replica:
+        """`Presidency._catch_up`: it decides once its view is as new as the Lease asks."""
+        if replica.part == CATCHING_UP and (replica.view >= replica.required or not self._laws.view_reaches_lease):
+            return replica._replace(part=DECIDING, required=0)
+        return replica
+
+    # Time
+
+    def _passing_of_time(self, scene: "_Scene") -> Iterator[Step]:
+        """`WatchProver.prove_if_due`: the bound has passed since a moment, and the view is proven to be past that."""
+        cluster, replica = scene.cluster, scene.replica
+        for moment, core, sighted in self.cores.prove(replica.core):
+            came = [
+                version
+                for version, change in enumerate(cluster.log, 1)
+                if change.persisted and change.live and self._moment(change.live.grant) <= moment
+            ]
+            version = max(came, default=0)
+            if version > replica.view and self._laws.proof_needs_view:
+                continue
+            after = cluster
+            if self._laws.bound_before_proof:
+                left = tuple(each for each in cluster.flights if self._moment(each.grant) > moment)
+                after = cluster._replace(flights=left)
+            proven = replica._replace(core=core, sighted=max(replica.sighted, version) if sighted else replica.sighted)
+            yield Step("prove", (f"moment {moment}",), scene.after(self, proven, cluster=after))
+        for core in self.cores.cool(replica.core):
+            yield Step("cool-down passes", (), scene.after(self, replica._replace(core=core)))
+
+    # The Lease
+
+    def _writes(self, scene: "_Scene") -> Iterator[Step]:
+        """`Presidency.renew`, and what may become of it; at most one is under way at a time."""
+        replica = scene.replica
+        if replica.write is not None:
+            made = written(scene.lease, replica.write)
+            core = self.cores.confirm(replica.core, made.named)
+            yield Step("write confirmed", (), scene.after(self, replica._replace(core=core, write=None), lease=made))
+            unaware = replica._replace(write=None, informed=False)
+            yield Step("write made, answer lost", (), scene.after(self, unaware, lease=made))
+            yield Step("write lost", (), scene.after(self, replica._replace(write=None)))
+            return
+        for wish in self._wishes(scene):
+            names, core = self.cores.write(replica.core, wish.addresses, wish.automatic)
+            frozen = self.cores.states[replica.core]
+            if core == replica.core and names.open == frozen.named and not frozen.doubtful:
+                continue
+            # One that does not know the Lease as it is will be answered 409, so its write comes to nothing.
+            write = write_of(names, replica.sighted) if replica.informed else None
+            details = (names.open, "for", wish.addresses, "and any", f"x{wish.automatic}")
+            if write is not None and not self._bounds.losses:
+                core = self.cores.confirm(core, write.named)
+                after = scene.after(self, replica._replace(core=core), lease=written(scene.lease, write))
+                yield Step("write", details, after)
+                continue
+            what = "write" if replica.informed else "write in vain"
+            yield Step(what, details, scene.after(self, replica._replace(core=core, write=write)))
+        if not replica.informed:
+            core = self.cores.confirm(replica.core, scene.lease.named)
+            yield Step("read the Lease", (), scene.after(self, replica._replace(core=core, informed=True)))
+
+    def _wishes(self, scene: "_Scene") -> "set[_Wish]":
+        """What may wait for a write: nothing, what one request needs, or what all need together."""
+        wishes = {_Wish((), 0)}
+        if scene.replica.part == DECIDING:
+            asked = self._asked(scene.replica.core, scene.cluster.asked)[1]
+            wishes |= asked
+            wishes.add(
+                _Wish(
+                    tuple(sorted({address for wish in asked for address in wish.addresses})),
+                    sum(wish.automatic for wish in asked),
+                )
+            )
+        return wishes
+
+    def _takeovers(self, scene: "_Scene") -> Iterator[Step]:
+        """`Elector._take_over`, by a replica that stands by; the one that decides has been silent for long enough."""
+        if scene.lease.takeovers == self._bounds.takeovers:
+            return
+        pending = next((other.write for other in scene.others if other.part in {CATCHING_UP, DECIDING}), None)
+        others = [self._deposed(other) for other in scene.others]
+        for made in {None, pending}:
+            lease = scene.lease if made is None else written(scene.lease, made)
+            moment = self._moment(sum(scene.cluster.asked) - 1)
+            core = self.cores.take_over(scene.replica.core, lease.named, lease.last, moment)
+            taken = scene.replica._replace(core=core, part=CATCHING_UP, required=lease.seen)
+            lease = lease._replace(takeovers=lease.takeovers + 1)
+            yield Step(
+                "take over" if made is None else "take over after a write was made",
+                (f"suspect: {len(lease.named)}",),
+                self._state(lease, scene.cluster, [self._caught_up(taken), *others]),
+            )
+
+    def _deposed(self, replica: Replica) -> Replica:
+        """`Presidency.hindrance`: fenced by its own clock, whatever it knows."""
+        if replica.part == STANDING_BY:
+            return replica
+        if self._bounds.losses or not self._laws.deposed_is_fenced:
+            late = replica.write if not self._laws.writes_carry_version else None
+            return replica._replace(part=DEPOSED, required=0, write=late, informed=True)
+        return self._down(replica)
+
+    def _down(self, replica: Replica) -> Replica:
+        return Replica(self.cores.step_down(replica.core), view=replica.view, sighted=replica.sighted)
+
+    def _returns(self, scene: "_Scene") -> Iterator[Step]:
+        """`Elector._take_note`, after a pause: the Lease is somebody else's."""
+        replica = scene.replica
+        yield Step("resume and step down", (), scene.after(self, self._down(replica)))
+        if not self._laws.deposed_is_fenced:
+            yield from self._grants(scene)
+        if replica.write is not None:
+            lease = written(scene.lease, replica.write)
+            yield Step("late write made", (), scene.after(self, replica._replace(write=None), lease=lease))
+
+    def _ends_of_deciding(self, scene: "_Scene") -> Iterator[Step]:
+        """`Elector._hand_over`, or the end of the process; a new one takes its place."""
+        replica = scene.replica
+        if replica.write is None and replica.informed:
+            names, core = self.cores.hand_over(replica.core)
+            lease = written(scene.lease, write_of(names, replica.sighted))
+            down = Replica(core, view=replica.view, sighted=replica.sighted)
+            yield Step("hand over", (names.open,), scene.after(self, down, lease=lease))
+        fresh = self._listed(scene.cluster, Replica(START))
+        yield Step("crash", (), scene.after(self, fresh))
+        if replica.write is not None:
+            made = written(scene.lease, replica.write)
+            yield Step("crash after a write was made", (), scene.after(self, fresh, lease=made))
+
+    # States
+
+    def _state(self, lease: Lease, cluster: Cluster, replicas: list[Replica]) -> State:
+        """The state's numbers; what every replica has seen is forgotten."""
+        old = min([replica.view for replica in replicas])
+        if old:
+            lease = lease._replace(seen=max(0, lease.seen - old))
+            cluster = cluster._replace(log=cluster.log[old:])
+            replicas = [less(replica, old) for replica in replicas]
+        numbers = [self._replicas.number(self._canonical(replica, lease)) for replica in replicas]
+        numbers.sort()
+        return (self._leases.number(lease), self._clusters.number(cluster), *numbers)
+
+    def _canonical(self, replica: Replica, lease: Lease) -> Replica:
+        """Less what cannot matter any more."""
+        if 0 < replica.sighted <= lease.seen:  # the Lease says it, and what it says only grows
+            replica = replica._replace(sighted=0)
+        if replica.part == STANDING_BY and lease.last is not None:  # the Lease will tell it where to go on
+            replica = replica._replace(core=self.cores.forget_last(replica.core))
+        return replica
 
 
-def _text(detail: object) -> str:
-    match detail:
-        case int() if detail >> 40:
-            return format_address(detail)
-        case Live(grant, addresses, terminating):
-            return f"(uid {grant}{', terminating' if terminating else ''}) {_text(addresses)}"
-        case tuple() if type(detail) is tuple:
-            return f"[{', '.join(map(_text, detail))}]"
-        case _:
-            return str(detail)
+class _Grant(NamedTuple):
+    """What a request would be granted, and what comes of it."""
+
+    details: tuple[object, ...]
+    core: int
+    flight: Flight
+    asked: tuple[int, ...]
 
 
-def _put(row: tuple[ItemT, ...], index: int, item: ItemT) -> tuple[ItemT, ...]:
-    return (*row[:index], item, *row[index + 1 :])
+class _Wish(NamedTuple):
+    """What a request needs to have named."""
+
+    addresses: tuple[int, ...]
+    automatic: int
+
+
+class _Scene(NamedTuple):
+    """A state, as one of the replicas meets it."""
+
+    lease: Lease
+    cluster: Cluster
+    replica: Replica
+    others: list[Replica]
+
+    def after(
+        self, world: World, replica: Replica, *, lease: Lease | None = None, cluster: Cluster | None = None
+    ) -> State:
+        """The state in which the replica is another, and perhaps the Lease or the cluster."""
+        return world._state(lease or self.lease, cluster or self.cluster, [replica, *self.others])

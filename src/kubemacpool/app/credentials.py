@@ -1,11 +1,14 @@
-"""The first thing a replica needs: a certificate that the API server trusts."""
+"""The first things a replica needs: a certificate that the API server trusts, and to know which cluster this is."""
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import structlog
 
 from kubemacpool.kube.client import ApiClient
+from kubemacpool.kube.identity import read_cluster_uid
 from kubemacpool.kube.secrets import ClusterSecrets
 from kubemacpool.kube.webhooks import WebhookConfiguration
 from kubemacpool.ports.errors import OutsideError
@@ -15,6 +18,8 @@ from kubemacpool.tls.issuing import ServerNames, service_names
 
 WEBHOOK_CONFIGURATION = "kubemacpool-mutator"
 SERVICES = ("kubemacpool-service", "kubemacpool-metrics-service")
+
+ResultT = TypeVar("ResultT")
 
 _log = structlog.get_logger(__name__)
 
@@ -26,10 +31,19 @@ async def establish_credentials(client: ApiClient, namespace: str) -> Credential
         WebhookConfiguration(client, WEBHOOK_CONFIGURATION),
         ServerNames(service_names(SERVICES, namespace)),
     )
+    return await _persevere(bootstrap.establish, "no certificate yet, trying again")
+
+
+async def learn_cluster_uid(client: ApiClient) -> str:
+    """Ask which cluster this is; try until it is known."""
+    return await _persevere(lambda: read_cluster_uid(client), "the cluster's uid is not known yet, trying again")
+
+
+async def _persevere(attempt: Callable[[], Awaitable[ResultT]], complaint: str) -> ResultT:
     backoff = Backoff()
     while True:
         try:
-            return await bootstrap.establish()
+            return await attempt()
         except OutsideError as error:
-            _log.warning("no certificate yet, trying again", error=str(error))
+            _log.warning(complaint, error=str(error))
         await asyncio.sleep(backoff.next_delay(random.random()))  # noqa: S311 (keeps replicas apart, hides nothing)

@@ -9,38 +9,30 @@ from importlib.metadata import version
 import structlog
 import uvloop
 
+from kubemacpool.app.assembly import Deciding, Surroundings
 from kubemacpool.app.clock import MonotonicClock
-from kubemacpool.app.credentials import establish_credentials
+from kubemacpool.app.credentials import SERVICES, establish_credentials, learn_cluster_uid
+from kubemacpool.app.loop import Loop
 from kubemacpool.app.settings import IN_FLIGHT_FLOOR, Settings
-from kubemacpool.core.decider import Decider
-from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.pool import Pool
 from kubemacpool.kube.client import ApiClient
-from kubemacpool.kube.collections import CollectionRead
 from kubemacpool.kube.config import ClusterConfig, load_in_cluster, load_kubeconfig
 from kubemacpool.kube.events import EventRecorder
 from kubemacpool.kube.fields import ClusterConfigError
 from kubemacpool.kube.reflector import Reflector
 from kubemacpool.kube.resource import Resource
-from kubemacpool.service.admitting import PodAdmission
-from kubemacpool.service.deciding import LocalDecider
-from kubemacpool.service.following import PodFollower
-from kubemacpool.service.proving import WatchProver
 from kubemacpool.service.ranging import RangeFollower
 from kubemacpool.service.readiness import Readiness
 from kubemacpool.telemetry.logs import configure_logs
 from kubemacpool.telemetry.metrics import Metrics
 from kubemacpool.tls.contexts import client_context, server_context
+from kubemacpool.tls.issuing import service_names
 from kubemacpool.web.endpoints import metrics_routes, webhook_routes
+from kubemacpool.web.peer import PeerClient
 from kubemacpool.web.server import Server
-from kubemacpool.wire.pods import decode_pod
+from kubemacpool.wire.answers import SERVICE_UNAVAILABLE, Answer, in_words
 from kubemacpool.wire.ranges import RANGE_CONFIG_MAP, decode_config_map
 
-PODS = Resource(
-    "/api/v1/pods",
-    field_selector="status.phase!=Succeeded,status.phase!=Failed",  # a pod that completes is told as gone (rule 8)
-    metadata_only=True,
-)
 DRAIN_SECONDS = 10.0
 """For admissions under way when the port is closed; the webhook's time-out as shipped."""
 
@@ -63,10 +55,10 @@ def run_manager(settings: Settings) -> None:
         config = load_in_cluster(clock) if settings.kubeconfig is None else load_kubeconfig(settings.kubeconfig, clock)
     except ClusterConfigError as error:
         raise StartError(f"{error} (setting: --kubeconfig or KUBECONFIG)") from error
-    uvloop.run(Replica(settings, config, clock).run())
+    uvloop.run(Process(settings, config, clock).run(), loop_factory=Loop)
 
 
-class Replica:
+class Process:
     """Everything that one process does, and the order in which it begins and ends."""
 
     def __init__(self, settings: Settings, config: ClusterConfig, clock: MonotonicClock) -> None:
@@ -76,12 +68,12 @@ class Replica:
         self._stopping = asyncio.Event()
         self._metrics = Metrics()
         self._readiness = Readiness()
-        self._decider = LocalDecider(self._readiness, clock)
-        self._core: Decider | None = None
+        self._deciding: Deciding | None = None
+        self._election: asyncio.Task[None] | None = None
         self._servers: tuple[Server, ...] = ()
 
     async def run(self) -> None:
-        """Serve until told to stop, then drain.
+        """Serve until told to stop, then hand over and drain.
 
         Raises:
             StartError: when an address to listen on cannot be used.
@@ -112,10 +104,10 @@ class Replica:
         """Answer, follow the cluster and report, until cancelled."""
         settings = self._settings
         events = EventRecorder(client, "kubemacpool")
-        serving = (await establish_credentials(client, settings.namespace)).serving
+        credentials = await establish_credentials(client, settings.namespace)
+        serving = credentials.serving
         tls = server_context(serving.certificate_pem, serving.key_pem)
-        admission = PodAdmission(self._decider, self._metrics, self._clock)
-        webhook = Server(webhook_routes(admission.answer, self._obstacles), tls)
+        webhook = Server(webhook_routes(self._answer, self._obstacles), tls)
         metrics = Server(metrics_routes(self._metrics.exposition), tls)
         self._servers = (webhook, metrics)
         try:
@@ -124,43 +116,56 @@ class Replica:
         except OSError as error:
             raise StartError(f"{error.strerror}; choose another --bind-address or port") from error
         _log.info("listening", address=settings.bind_address, port=port, metrics_port=metrics_port)
-        ranges = RangeFollower(settings.namespace, self._replace_pool, self._readiness, self._metrics, events)
-        async with asyncio.TaskGroup() as tasks:
+        uid = await learn_cluster_uid(client)
+        ranges = RangeFollower(
+            settings.namespace, self._replace_pool, self._readiness, self._metrics, events, cluster_uid=uid
+        )
+        peers = PeerClient(client_context(credentials.authority_pem), service_names(SERVICES, settings.namespace)[0])
+        async with peers, asyncio.TaskGroup() as tasks:
             for server in self._servers:
                 tasks.create_task(server.sweep())
             tasks.create_task(events.run())
             tasks.create_task(Reflector(client, _range_resource(settings), decode_config_map, ranges).run())
-            await self._follow_pods(client, await ranges.first_pool(), tasks)
+            around = Surroundings(settings, client, peers, self._readiness, self._metrics, events, self._clock)
+            self._deciding = Deciding(await ranges.first_pool(), _endpoint(settings.advertised, port), around)
+            self._election = self._deciding.start(tasks)
 
-    async def _follow_pods(self, client: ApiClient, pool: Pool, tasks: asyncio.TaskGroup) -> None:
-        """Begin to decide: a ledger, and what keeps it in line with the cluster."""
-        ledger = Ledger(pool, in_flight_bound=self._settings.wait_time, cool_down=self._settings.cool_down)
-        follower = PodFollower(ledger, self._readiness, self._metrics, self._clock)
-        prover = WatchProver(ledger, follower.progress, CollectionRead(client, PODS), self._clock)
-        self._core = Decider(ledger)
-        self._decider.start(self._core)
-        self._metrics.follow(ledger)
-        tasks.create_task(Reflector(client, PODS, decode_pod, follower).run())
-        tasks.create_task(prover.run())
+    async def _answer(self, body: bytes, patience: float | None, *, forwarded: bool) -> Answer:
+        """Answer a review; before there is a pool, say what is waited for."""
+        if self._deciding is None:
+            reason = "; ".join(self._readiness.obstacles) or "it has just started"
+            return in_words(SERVICE_UNAVAILABLE, f"kubemacpool cannot decide yet: {reason}")
+        return await self._deciding.router.answer(body, patience, forwarded=forwarded)
 
     def _replace_pool(self, pool: Pool) -> None:
         """The range was changed while running."""
-        if self._core is not None:
-            self._core.replace_pool(pool)
+        if self._deciding is not None:
+            self._deciding.decider.replace_pool(pool)
 
     def _obstacles(self) -> tuple[str, ...]:
         """Why no traffic should come here."""
         return ("this replica is shutting down",) if self._stopping.is_set() else self._readiness.obstacles
 
     async def _drain(self) -> None:
-        """Let the Service send its connections elsewhere, finish what is under way, and close the ports."""
+        """Hand over, let the Service send its connections elsewhere, finish what is under way, and close the ports."""
         if not self._servers:
             return
         _log.info("draining", delay=self._settings.drain_delay)
         for server in self._servers:
             server.begin_draining()
-        await asyncio.sleep(self._settings.drain_delay)
+        await asyncio.gather(self._hand_over(), asyncio.sleep(self._settings.drain_delay))
         await asyncio.gather(*(server.drain(DRAIN_SECONDS) for server in self._servers))
+
+    async def _hand_over(self) -> None:
+        """Let another replica decide; what still arrives here is handed to it."""
+        if self._deciding is not None and self._election is not None:
+            self._deciding.elector.resign()
+            await asyncio.wait({self._election})
+
+
+def _endpoint(address: str, port: int) -> str:
+    """Host and port as a URL has them."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def _client_tls(config: ClusterConfig) -> ssl.SSLContext | None:

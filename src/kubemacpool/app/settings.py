@@ -20,6 +20,9 @@ LARGEST_PORT: Final = 65_535
 LONGEST_TIME: Final = 7 * 24 * 3600
 """Seconds: a week. Nobody means more; a time in milliseconds would be more."""
 
+LOOPBACK: Final = "127.0.0.1"
+"""Advertised by a replica that listens on all interfaces and was not told its address: on a developer's machine."""
+
 _DNS_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -35,6 +38,7 @@ class Settings:
         kubeconfig: file that says how to reach the API server; None for the ServiceAccount of the pod we run in.
         namespace: where our own objects are (ConfigMap, Secrets).
         bind_address: IP address to listen on.
+        advertise_address: IP address at which the other replicas reach this one; None for the one to listen on.
         webhook_port: TCP port of the webhook and the probes.
         metrics_port: TCP port of the metrics.
         wait_time: seconds for which a grant is kept whose object never appeared: the in-flight bound.
@@ -47,6 +51,7 @@ class Settings:
     kubeconfig: Path | None = None
     namespace: str = DEFAULT_NAMESPACE
     bind_address: str = "0.0.0.0"  # noqa: S104 (a webhook is there to be reached)
+    advertise_address: str | None = None
     webhook_port: int = 8000
     metrics_port: int = 8443
     wait_time: int = DEFAULT_WAIT_TIME
@@ -54,6 +59,13 @@ class Settings:
     drain_delay: int = 3
     log_level: LogLevel = "info"
     log_format: LogFormat = "json"
+
+    @property
+    def advertised(self) -> str:
+        """The IP address at which the other replicas reach this one."""
+        if self.advertise_address is not None:
+            return self.advertise_address
+        return LOOPBACK if ipaddress.ip_address(self.bind_address).is_unspecified else self.bind_address
 
     def __post_init__(self) -> None:
         """Check what no type can say.
@@ -66,13 +78,13 @@ class Settings:
         _check_number("--wait-time (KUBEMACPOOL_WAIT_TIME)", self.wait_time, 1, LONGEST_TIME)
         _check_number("--cool-down (KUBEMACPOOL_COOL_DOWN)", self.cool_down, 0, LONGEST_TIME)
         _check_number("--drain-delay (KUBEMACPOOL_DRAIN_DELAY)", self.drain_delay, 0, LONGEST_TIME)
-        try:
-            ipaddress.ip_address(self.bind_address)
-        except ValueError:
+        _check_address("--bind-address (KUBEMACPOOL_BIND_ADDRESS)", self.bind_address, "use 0.0.0.0 for all interfaces")
+        remedy = "give the address at which the other replicas reach this one, such as the pod's"
+        _check_address("--advertise-address (POD_IP)", self.advertised, remedy)
+        if ipaddress.ip_address(self.advertised).is_unspecified:
             raise SettingsError(
-                f"--bind-address (KUBEMACPOOL_BIND_ADDRESS) is {self.bind_address!r}, which is not an IP address; "
-                "use 0.0.0.0 for all interfaces"
-            ) from None
+                f"--advertise-address (POD_IP) is {self.advertised}, which is no address of one; {remedy}"
+            )
         if self.webhook_port == self.metrics_port != 0:
             raise SettingsError(
                 f"--webhook-port (KUBEMACPOOL_WEBHOOK_PORT) and --metrics-port (KUBEMACPOOL_METRICS_PORT) are both "
@@ -88,6 +100,13 @@ class Settings:
                 f"--kubeconfig (KUBECONFIG) is {self.kubeconfig}, which is not a file; "
                 "give the path of a kubeconfig, or leave it out inside a cluster"
             )
+
+
+def _check_address(setting: str, value: str, remedy: str) -> None:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        raise SettingsError(f"{setting} is {value!r}, which is not an IP address; {remedy}") from None
 
 
 def _check_number(setting: str, value: int, least: int, greatest: int) -> None:

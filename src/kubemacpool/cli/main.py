@@ -58,11 +58,22 @@ def _manager(  # noqa: PLR0913, PLR0917 (a setting each)
         typer.Option(envvar="KUBECONFIG", help="How to reach the API server; not needed inside a cluster."),
     ] = None,
     namespace: Annotated[
-        str, typer.Option(envvar="POD_NAMESPACE", help="Namespace of the ConfigMap, the Secrets and the Service.")
+        str,
+        typer.Option(
+            envvar="POD_NAMESPACE", help="Namespace of the ConfigMap, the Lease, the Secrets and the Service."
+        ),
     ] = DEFAULT_NAMESPACE,
     bind_address: Annotated[
         str, typer.Option(envvar="KUBEMACPOOL_BIND_ADDRESS", help="IP address to listen on.")
     ] = Settings.bind_address,
+    advertise_address: Annotated[
+        str | None,
+        typer.Option(
+            envvar="POD_IP",
+            help="IP address at which the other replicas reach this one.",
+            show_default="the address to listen on, or 127.0.0.1 where that is every one",
+        ),
+    ] = None,
     webhook_port: Annotated[
         int,
         typer.Option(
@@ -115,6 +126,7 @@ def _manager(  # noqa: PLR0913, PLR0917 (a setting each)
             kubeconfig=kubeconfig,
             namespace=namespace,
             bind_address=bind_address,
+            advertise_address=advertise_address,
             webhook_port=webhook_port,
             metrics_port=metrics_port,
             wait_time=wait_time,

@@ -3,28 +3,68 @@
 One call, one step: nothing in here waits, so a decision and its record cannot be torn apart (rule 11).
 """
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Final, NamedTuple
 
 from kubemacpool.core.addresses import AddressError, check_interface_address
-from kubemacpool.core.decisions import AddressRequest, Decision, Exhausted, Fault, Granted, Refusal, Refused
+from kubemacpool.core.decisions import (
+    AddressRequest,
+    Decision,
+    Exhausted,
+    Fault,
+    Granted,
+    Refusal,
+    Refused,
+    Suspect,
+    Unnamed,
+)
 from kubemacpool.core.ledger import Ledger
+from kubemacpool.core.openings import Openings
 from kubemacpool.core.parties import Party
 from kubemacpool.core.pool import Pool
+from kubemacpool.core.stretch import Stretch
 
-_NONE_YET: Final = -1
-"""Before the first grant: the address after it is the pool's first."""
+LONGEST_STRETCH: Final = 2048
+"""Addresses set aside at a time: at 400 pods a second with two interfaces each, two and a half seconds' worth, which is
+two renewals of the Lease."""
+
+MOST_NAMES: Final = 10_000
+"""Addresses that the Lease names at most. One takes up to 18 bytes there, and all annotations of an object together may
+have 256 KiB (apimachinery's TotalAnnotationSizeLimitB)."""
+
+POOL_SHARE: Final = 16
+"""The stretch is no more than this part of its pool, so that a crash leaves little suspect."""
+
+
+class Names(NamedTuple):
+    """What a write of the Lease should say.
+
+    Attributes:
+        open: every address that may be granted without having been seen, from the moment the write is confirmed.
+        seen: by kind, the resourceVersion that a successor's view must have reached (rule 3).
+        last: the address that was given last to somebody who asked for any; None where there was none yet.
+        complete: whether it takes all into account that was asked; if not, too many addresses are on their way.
+    """
+
+    open: frozenset[int]
+    seen: dict[str, int]
+    last: int | None
+    complete: bool
 
 
 class Decider:
-    """A ledger, and the address after which the next free one is looked for."""
+    """A ledger, what the Lease allows to be granted from it, and the stretch set aside for those who ask for any."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self._last = _NONE_YET
+        self.openings = Openings()
+        self._stretch = Stretch(ledger)
 
-    def decide(self, request: AddressRequest, now: float) -> Decision:
+    def decide(self, request: AddressRequest, now: float) -> Decision | Suspect | Unnamed:
         """Grant every interface its address, or none (rule 2).
+
+        A dry run is told what would be granted once it was named (rule 10): naming changes the Lease.
 
         Args:
             request: who asks for what.
@@ -33,22 +73,93 @@ class Decider:
         refusals = self._refusals(request)
         if refusals:
             return Refused(refusals)
+        suspects = self._suspects(request)
+        if suspects:
+            return Suspect(suspects)
         self.ledger.end_cooling(now)  # time did it, not this request: so for a dry run as well
-        addresses, last = self._choose(request)
-        missing = addresses.count(None)
+        chosen = self._choose(request)
+        missing = chosen.count(None)
         if missing:
-            return self._exhausted(request.wanted.count(None), missing)
-        chosen = tuple(address for address in addresses if address is not None)
-        if not request.dry_run:
-            self._last = last
-            for address in chosen:
-                if address not in request.carried:
-                    self.ledger.grant(address, request.party, now)
-        return Granted(chosen)
+            return self._exhausted(request, missing)
+        addresses = tuple(address for address in chosen if address is not None)
+        if request.dry_run:
+            return Granted(addresses)
+        granted = tuple(address for address in addresses if address not in request.carried)
+        if not all(map(self.openings.__contains__, granted)):
+            return Unnamed(granted, request.wanted.count(None))
+        for address, wanted in zip(addresses, request.wanted, strict=True):
+            if wanted is None:
+                self._stretch.give(address)
+        for address in granted:
+            self.ledger.grant(address, request.party, now)
+        return Granted(addresses)
+
+    def take_over(self, names: Iterable[int], last: int | None, now: float) -> None:
+        """The Lease is ours, and names these (rule 4).
+
+        Args:
+            names: every address that it names; all of them are suspect.
+            last: the address that the decider before us gave last to somebody who asked for any.
+            now: when the takeover was confirmed, seconds on the monotonic clock.
+        """
+        suspects = frozenset(names)
+        self.ledger.inherit(suspects, now)
+        self.openings.confirm(suspects)
+        if last is not None:
+            self._stretch.go_on_after(last)
+
+    def step_down(self) -> None:
+        """Somebody else decides: nothing is open to us any more."""
+        self.openings.close()
+        self._stretch.give_back()
+        self.ledger.inherit((), 0.0)
+
+    def names(self, asked: Iterable[int], needed: int) -> Names:
+        """What the next write of the Lease should say, while we go on deciding (rules 1 and 3).
+
+        Args:
+            asked: addresses that requests are waiting for by name.
+            needed: how many more interfaces of waiting requests have no address of the user's choice.
+        """
+        ledger = self.ledger
+        named = frozenset(asked)
+        unseen = ledger.pending_count + ledger.suspect_count
+        complete = unseen + len(named) <= MOST_NAMES
+        if not complete:
+            named, needed = frozenset(), 0
+        room = MOST_NAMES - unseen - len(named)
+        self._stretch.resize(min(room, max(self._usual_length, needed)))
+        reserved = self._stretch.reserved()
+        early = islice(ledger.coolest(), max(0, min(room, needed) - len(reserved)))
+        return self._names((*named, *reserved, *(address for address, _ in early)), complete=complete)
+
+    def last_names(self) -> Names:
+        """What the last write should say, by which we hand over: nothing is set aside any more (rule 7)."""
+        return self._names((), complete=True)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the stretch is nearly used up, so that the Lease had better be written soon."""
+        return self._stretch.is_short
 
     def replace_pool(self, pool: Pool) -> None:
-        """Grant from another pool from now on, going on after the address that the search gave last."""
+        """Grant from another pool from now on.
+
+        The search goes on after the address that it gave last, unless the pool wants it to begin somewhere else.
+        """
+        if pool.beginning != self.ledger.pool.beginning:
+            self._stretch.begin_anew()
         self.ledger.replace_pool(pool)
+
+    @property
+    def _usual_length(self) -> int:
+        """How many addresses are set aside when nobody waits for more."""
+        return max(1, min(LONGEST_STRETCH, self.ledger.pool.size // POOL_SHARE))
+
+    def _names(self, names: Iterable[int], *, complete: bool) -> Names:
+        last = self._stretch.last
+        everything = frozenset((*names, *self.ledger.unseen()))
+        return Names(everything, dict(self.ledger.sighted), last if last >= 0 else None, complete)
 
     def _refusals(self, request: AddressRequest) -> tuple[Refusal, ...]:
         """What is wrong with the addresses that the user gave; each is judged, so that one answer names them all."""
@@ -80,35 +191,31 @@ class Decider:
             return Refusal(interface, address, Fault.PENDING, grant.party)
         return None
 
-    def _choose(self, request: AddressRequest) -> tuple[list[int | None], int]:
-        """An address for every interface (None where there is none left), and the address to go on after."""
+    def _suspects(self, request: AddressRequest) -> tuple[int, ...]:
+        """The addresses that the user gave of which it is not known who has them."""
+        return tuple(
+            address
+            for address in request.wanted
+            if address is not None and address not in request.carried and self.ledger.is_suspect(address)
+        )
+
+    def _choose(self, request: AddressRequest) -> list[int | None]:
+        """An address for every interface, in order; None where there is none left."""
         # What the object carried is not chosen anew, whether the ledger knows of it or not: it would not be recorded.
         spoken_for = request.carried.union(address for address in request.wanted if address is not None)
-        free = (address for address in self._free() if address not in spoken_for)
-        early = (address for address, _ in self.ledger.coolest() if address not in spoken_for)
-        last = self._last
-        chosen: list[int | None] = []
-        for wanted in request.wanted:
-            address = wanted
-            if address is None:
-                address = next(free, None)
-                if address is not None:
-                    last = address
-                else:
-                    address = next(early, None)  # rather than refusing (rule 8)
-            chosen.append(address)
-        return chosen, last
+        free = (address for address in self._candidates() if address not in spoken_for)
+        return [next(free, None) if wanted is None else wanted for wanted in request.wanted]
 
-    def _free(self) -> Iterator[int]:
-        """Every free address once, in the pool's order, from the one after the last that was given."""
-        ledger, pool = self.ledger, self.ledger.pool
-        first = position = ledger.next_free(pool.position_after(self._last))
-        while position is not None:
-            yield pool.address_at(position)
-            position = ledger.next_free((position + 1) % pool.size)
-            if position == first:
-                return
+    def _candidates(self) -> Iterator[int]:
+        """What may be given to somebody who asks for any, best first; the released ones rather than none (rule 8)."""
+        yield from self._stretch.candidates()
+        for address, _ in self.ledger.coolest():
+            yield address
 
-    def _exhausted(self, needed: int, missing: int) -> Exhausted:
+    def _exhausted(self, request: AddressRequest, missing: int) -> Exhausted | Suspect:
         ledger = self.ledger
-        return Exhausted(str(ledger.pool), ledger.pool.size, needed, missing, ledger.returning_count)
+        if ledger.unheld_suspect_count() >= missing:
+            return Suspect(())
+        return Exhausted(
+            str(ledger.pool), ledger.pool.size, request.wanted.count(None), missing, ledger.returning_count
+        )

@@ -1,6 +1,10 @@
-"""What may be asked of a decider, and what it answers."""
+"""What may be asked of a decider, and what it answers.
+
+Answers are no tuples: those with the same content would be equal, and a grant must not pass for a suspicion.
+"""
 
 import enum
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from kubemacpool.core.parties import Party
@@ -22,7 +26,8 @@ class AddressRequest(NamedTuple):
     dry_run: bool = False
 
 
-class Granted(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Granted:
     """Every interface has its address; same order as `AddressRequest.wanted`."""
 
     addresses: tuple[int, ...]
@@ -58,13 +63,15 @@ class Refusal(NamedTuple):
     detail: Party | int | str
 
 
-class Refused(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Refused:
     """Nothing was granted, because of these; at least one."""
 
     refusals: tuple[Refusal, ...]
 
 
-class Exhausted(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Exhausted:
     """Nothing was granted: the pool has too few addresses left for the interfaces without one. Counts are addresses.
 
     Attributes:
@@ -83,4 +90,29 @@ class Exhausted(NamedTuple):
     returning: int
 
 
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """Nothing was granted: it is not known yet who has an address that is needed. Asking again later is the remedy.
+
+    Attributes:
+        addresses: those that the user gave; empty where every address that might be free is suspect.
+    """
+
+    addresses: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unnamed:
+    """Nothing was granted yet: the Lease has to name these addresses first (rule 1); then the request is decided anew.
+
+    Attributes:
+        addresses: all that the request would be granted, also what the Lease names by chance: it has to do so still.
+        automatic: how many interfaces of the request had no address of the user's choice.
+    """
+
+    addresses: tuple[int, ...]
+    automatic: int
+
+
 Decision = Granted | Refused | Exhausted
+"""What a request ends with."""

@@ -1,6 +1,7 @@
 """The ledger: who holds which address, what was granted and not seen yet, and what is cooling down.
 
-It is derived from what is told to it and never stored. An address may be in several of these states at once::
+It is derived from what is told to it and never stored. An address may be in several of these states at once. Beside
+them there are the *suspects*: addresses that an earlier decider may have granted to somebody, nobody knows whom::
 
             grant                    observe
     free ----------> pending ----------------------> held
@@ -8,14 +9,17 @@ It is derived from what is told to it and never stored. An address may be in sev
      |   expire         |                    release  |
      |<-----------------+                             v
      +-------------------------------------------- cooling
-                       cool-down passed
+     |                 cool-down passed
+     |<---------------- suspect <----------------- (named by the Lease at a takeover)
+             expire
 
 Moments are seconds on the caller's monotonic clock; they must not decrease from call to call.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from kubemacpool.core.occupancy import Occupancy
@@ -73,16 +77,27 @@ class Ledger:
         # Ordered dicts where the oldest goes first: a plain one passes over all that was deleted at its front.
         self._pending: OrderedDict[int, Grant] = OrderedDict()  # in the order of granted_at
         self._cooling: OrderedDict[int, Cooling] = OrderedDict()  # in the order of since
+        self._suspects: dict[int, None] = {}
+        self._suspected_at = 0.0
         self._given_early: OrderedDict[int, None] = OrderedDict()  # those of `_cooling` that `coolest` tells
         self._returning: set[int] = set()  # those of the pool that nobody holds and that cannot be given yet
         self._shared: dict[int, None] = {}  # those that several objects carry
+        self._sighted: dict[str, int] = {}
         self.pool = pool
         self._occupancy = Occupancy(pool.size)
 
     # What the cluster tells
 
-    def observe(self, holder: Holder, now: float) -> None:
-        """An object exists and carries these addresses. Telling it again changes nothing."""
+    def observe(self, holder: Holder, now: float, version: int = 0) -> None:
+        """An object exists and carries these addresses. Telling it again changes nothing.
+
+        Args:
+            holder: the object, and what it carries.
+            now: seconds on the monotonic clock.
+            version: its resourceVersion; 0 where that is not known.
+        """
+        if version > self._sighted.get(holder.key.kind, 0):
+            self._sighted[holder.key.kind] = version
         if not holder.addresses:
             self.vanish(holder.key, now)
             return
@@ -112,14 +127,27 @@ class Ledger:
             for address in holder.addresses:
                 self._release(address, holder, now)
 
-    def prove(self, moment: float) -> None:
-        """End the grants that can no longer come: all that was persisted before `moment` has been observed (rule 5)."""
-        while self._pending:
-            address, grant = next(iter(self._pending.items()))
-            if grant.granted_at + self.in_flight_bound > moment:
-                return
+    def prove(self, moment: float, reached: Mapping[str, int] = MappingProxyType({})) -> None:
+        """End what can no longer come: all that was persisted before `moment` has been observed (rule 5).
+
+        That can rest on seeing that an object has come and gone. A successor whose view is older would see it come, and
+        take it for a later one of its name: so its view must be as new (rule 3).
+
+        Args:
+            moment: seconds on the monotonic clock.
+            reached: by kind, the resourceVersion by which the view is proven to be past `moment`.
+        """
+        ended = [each for each, grant in self._pending.items() if grant.granted_at + self.in_flight_bound <= moment]
+        for address in ended:
             del self._pending[address]
+        if self._suspects and self._suspected_at + self.in_flight_bound <= moment:
+            ended += self._suspects
+            self._suspects = {}
+        for address in ended:
             self._mark(address)
+        if ended:
+            for kind, version in reached.items():
+                self._sighted[kind] = max(version, self._sighted.get(kind, 0))
 
     # What the decider does
 
@@ -130,13 +158,27 @@ class Ledger:
         self._pending[address] = Grant(party, now, admissions, self._uid_carrying(address, party))
         self._mark(address)
 
+    def inherit(self, suspects: Iterable[int], now: float) -> None:
+        """Begin to decide after somebody else: our own grants are history, and what is still named is suspect (rule 4).
+
+        Args:
+            suspects: every address that the Lease names.
+            now: when the takeover was confirmed.
+        """
+        before = [*self._pending, *self._suspects]
+        self._pending.clear()
+        self._suspects = dict.fromkeys(suspects)
+        self._suspected_at = now
+        for address in (*before, *self._suspects):
+            self._mark(address)
+
     def replace_pool(self, pool: Pool) -> None:
         """Look for free addresses elsewhere from now on; who holds what stays as it is."""
         self.pool = pool
         self._occupancy = Occupancy(pool.size)
         self._given_early.clear()
         self._returning.clear()
-        for addresses in (self._carriers, self._pending, self._cooling):
+        for addresses in (self._carriers, self._pending, self._cooling, self._suspects):
             for address in addresses:
                 self._mark(address)
 
@@ -151,11 +193,34 @@ class Ledger:
         """The grant of this address whose object has not been seen yet."""
         return self._pending.get(address)
 
-    def oldest_pending(self) -> float | None:
-        """When the oldest grant that is still pending was made."""
-        for grant in self._pending.values():
-            return grant.granted_at
-        return None
+    def is_suspect(self, address: int) -> bool:
+        """Whether an earlier decider may have granted the address to somebody who has not been seen."""
+        return address in self._suspects
+
+    def unseen(self) -> Iterator[int]:
+        """Every address that may be on its way to the cluster: pending or suspect, some of them both."""
+        yield from self._pending
+        yield from self._suspects
+
+    def oldest_unseen(self) -> float | None:
+        """Since when the oldest grant is pending, or the suspects are."""
+        oldest = next((grant.granted_at for grant in self._pending.values()), None)
+        if not self._suspects or (oldest is not None and oldest < self._suspected_at):
+            return oldest
+        return self._suspected_at
+
+    @property
+    def sighted(self) -> Mapping[str, int]:
+        """By kind, how new a view must be to have seen all on which it rests that an address is not on its way.
+
+        That is the newest resourceVersion of an object seen with addresses, or by which the view was proven.
+        """
+        return self._sighted
+
+    def is_free(self, address: int) -> bool:
+        """Whether an address of the pool is neither held nor pending nor suspect nor cooling."""
+        position = self.pool.position_of(address)
+        return position is not None and not self._occupancy.is_taken(position)
 
     def next_free(self, position: int) -> int | None:
         """The first position at or after this one, searched cyclically, whose address is free.
@@ -203,6 +268,15 @@ class Ledger:
         return len(self._pending)
 
     @property
+    def suspect_count(self) -> int:
+        """How many addresses an earlier decider may have granted to somebody unseen."""
+        return len(self._suspects)
+
+    def unheld_suspect_count(self) -> int:
+        """How many addresses of the pool might be free, were they not suspect."""
+        return sum(address in self.pool and address not in self._carriers for address in self._suspects)
+
+    @property
     def cooling_count(self) -> int:
         """How many addresses are kept back after their release; those whose time has passed may still count."""
         return len(self._cooling)
@@ -214,7 +288,7 @@ class Ledger:
 
     @property
     def free_count(self) -> int:
-        """How many addresses of the pool are neither held nor pending nor cooling."""
+        """How many addresses of the pool are neither held nor pending nor suspect nor cooling."""
         return self.pool.size - self._occupancy.taken
 
     def _settle(self, address: int, holder: Holder) -> None:
@@ -252,7 +326,7 @@ class Ledger:
             return
         cooling = self._cooling.get(address)
         held = address in self._carriers
-        in_use = held or address in self._pending
+        in_use = held or address in self._pending or address in self._suspects
         taken = in_use or cooling is not None
         early = cooling is not None and cooling.kind in GIVEN_EARLY and not in_use
         if taken:

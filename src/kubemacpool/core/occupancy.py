@@ -48,6 +48,12 @@ class Occupancy:
         if self._taken[index] == 0:
             del self._chunks[index], self._taken[index]
 
+    def is_taken(self, position: int) -> bool:
+        """Whether a position is marked as taken."""
+        index, offset = divmod(position, CHUNK)
+        chunk = self._chunks.get(index)
+        return chunk is not None and chunk[offset] != 0
+
     def next_free(self, start: int) -> int | None:
         """The first free position at or after `start`, searched cyclically; None when every position is taken."""
         if self.taken >= self._size:

@@ -38,16 +38,22 @@ class EmptyPoolError(ValueError):
 class Pool:
     """The unicast addresses of some ranges, less exclusions, in ascending order. Immutable."""
 
-    __slots__ = ("_ends", "_firsts", "_starts", "ranges", "size")
+    __slots__ = ("_ends", "_firsts", "_starts", "beginning", "excluded", "ranges", "size")
 
-    def __init__(self, ranges: Iterable[AddressRange], excluded: Iterable[AddressRange] = ()) -> None:
+    def __init__(self, ranges: Iterable[AddressRange], excluded: Iterable[AddressRange] = (), *, seed: int = 0) -> None:
         """Build a pool; ranges may overlap, and `NEVER_GRANTED` is always excluded.
+
+        Args:
+            ranges: what it is made of.
+            excluded: what it is without.
+            seed: a number from which the position is derived at which the first search begins; 0 for the first one.
 
         Raises:
             EmptyPoolError: when nothing is left to hand out.
         """
         self.ranges = tuple(ranges)
-        segments = list(_without(_merged(_unicast(self.ranges)), _merged((*NEVER_GRANTED, *excluded))))
+        self.excluded = tuple(excluded)
+        segments = list(_without(_merged(_unicast(self.ranges)), _merged((*NEVER_GRANTED, *self.excluded))))
         sizes = [segment.last - segment.first + 1 for segment in segments]
         self._firsts = [segment.first for segment in segments]
         self._ends = list(accumulate(sizes))
@@ -55,6 +61,7 @@ class Pool:
         self.size = sum(sizes)
         if self.size == 0:
             raise EmptyPoolError("no unicast address in it may be handed out")
+        self.beginning = seed % self.size
 
     def address_at(self, position: int) -> int:
         """The address at a position from 0 to `size - 1`."""
@@ -80,8 +87,13 @@ class Pool:
     def __contains__(self, address: int) -> bool:
         return self.position_of(address) is not None
 
+    def is_the_same_as(self, other: "Pool") -> bool:
+        """Whether both have the same addresses, and the first search begins at the same one."""
+        return (self.ranges, self.excluded, self.beginning) == (other.ranges, other.excluded, other.beginning)
+
     def __str__(self) -> str:
-        return ", ".join(map(str, self.ranges))
+        text = ", ".join(map(str, self.ranges))
+        return f"{text} (less {len(self.excluded)} excluded)" if self.excluded else text
 
 
 def _unicast(ranges: Iterable[AddressRange]) -> Iterator[AddressRange]:

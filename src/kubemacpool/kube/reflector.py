@@ -113,6 +113,8 @@ class Reflector(Generic[ItemT]):
         self._trouble = ""
         self._heard = 0
         self._fruitless = 0
+        self._relist_asked = asyncio.Event()
+        self._relists: list[asyncio.Future[None]] = []
 
     @property
     def listed(self) -> bool:
@@ -138,6 +140,13 @@ class Reflector(Generic[ItemT]):
         """Returns once the first list is complete."""
         await self._first_list.wait()
 
+    async def relist(self) -> None:
+        """Lists afresh, now; returns when a list that began after the call is complete."""
+        done = asyncio.get_running_loop().create_future()
+        self._relists.append(done)
+        self._relist_asked.set()
+        await done
+
     async def run(self) -> None:
         """Follows the resource until cancelled. Ends otherwise only with an error of the listener."""
         while True:
@@ -145,9 +154,10 @@ class Reflector(Generic[ItemT]):
             retry_after: float | None = None
             clean = False
             try:
-                if self._list_complete:
-                    await self._watch()
-                    clean = True
+                if self._list_complete and not self._relist_asked.is_set():
+                    clean = await self._watch_or_relist()
+                    if not clean:
+                        continue
                 else:
                     await self._list()
                     continue
@@ -166,6 +176,9 @@ class Reflector(Generic[ItemT]):
             await self._surroundings.sleep(self._backoff.next_delay(self._surroundings.draw(), at_least=retry_after))
 
     async def _list(self) -> None:
+        self._relist_asked.clear()
+        self._list_complete = False  # a list that fails is followed by another one
+        asked = len(self._relists)
         self._view.begin_list()
         limit = self._pacing.page_limit
         version: int | None = None
@@ -188,6 +201,10 @@ class Reflector(Generic[ItemT]):
         self._log.info("the list is complete", resource_version=version, of_interest=self._view.size)
         self._first_list.set()
         self._recover()
+        answered, self._relists = self._relists[:asked], self._relists[asked:]
+        for relist in answered:
+            if not relist.done():
+                relist.set_result(None)
 
     async def _list_page(self, limit: int, token: str) -> tuple[int, str]:
         """Tells of one page. Only here is a page held, and it is let go before the next one is asked for."""
@@ -202,6 +219,21 @@ class Reflector(Generic[ItemT]):
                 self._take(raw)
             await asyncio.sleep(0)
         return page.resource_version, page.continue_token
+
+    async def _watch_or_relist(self) -> bool:
+        """Watches until that ends; or until a list is asked for, which is told by False."""
+        watch = asyncio.create_task(self._watch())
+        asked = asyncio.create_task(self._relist_asked.wait())
+        try:
+            await asyncio.wait({watch, asked}, return_when=asyncio.FIRST_COMPLETED)
+            if not watch.done():
+                return False
+            await watch
+            return True
+        finally:
+            for task in (watch, asked):
+                task.cancel()
+            await asyncio.gather(watch, asked, return_exceptions=True)
 
     async def _watch(self) -> None:
         low, high = self._pacing.watch_seconds

@@ -58,7 +58,7 @@ class View(Generic[ItemT]):
         self._succeed(key, identity.uid)
         self._present[key] = identity.uid
         self._confirm(key)
-        self._listener.present(identity, decoded.item)
+        self._listener.present(identity, decoded.item, decoded.resource_version)
 
     def see_unreadable(self, identity: ObjectIdentity, reason: str) -> None:
         """An object is there that cannot be understood. What was told of it before stands: it may well be so still."""

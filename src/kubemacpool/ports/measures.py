@@ -7,11 +7,19 @@ Outcome = Literal["untouched", "granted", "refused", "invalid", "exhausted", "un
 nobody could decide; not a review at all."""
 
 
+Forwarding = Literal["answered", "misdirected", "failed"]
+"""How the handing on of a review ended: the decider answered; the other replica does not decide; nobody was reached."""
+
+
 class Measures(Protocol):
     """Takes figures as they arise. Must be cheap: it is called inside admissions."""
 
     def admission(self, outcome: Outcome, seconds: float) -> None:
         """One admission was answered, this long after its body had been read."""
+        ...
+
+    def forwarded(self, outcome: Forwarding) -> None:
+        """One review was handed to the replica that decides."""
         ...
 
     def range_judged(self, *, valid: bool) -> None:

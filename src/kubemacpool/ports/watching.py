@@ -15,8 +15,14 @@ ItemT_contra = TypeVar("ItemT_contra", contravariant=True)
 class WatchListener(Protocol[ItemT_contra]):
     """Hears what a watch sees of one kind. Every method returns at once: it runs inside the reading of the stream."""
 
-    def present(self, identity: ObjectIdentity, item: ItemT_contra) -> None:
-        """The object exists and is of interest. Called again for every change, and for every object of a relist."""
+    def present(self, identity: ObjectIdentity, item: ItemT_contra, resource_version: int) -> None:
+        """The object exists and is of interest. Called again for every change, and for every object of a relist.
+
+        Args:
+            identity: which object.
+            item: what was read of it.
+            resource_version: of the object as it is told.
+        """
         ...
 
     def gone(self, identity: ObjectIdentity) -> None:

@@ -1,7 +1,5 @@
 """Answering the API server's question whether a pod may be created, and with which addresses."""
 
-from typing import NamedTuple
-
 import structlog
 
 from kubemacpool.core.addresses import AddressError, format_address, parse_address
@@ -13,26 +11,15 @@ from kubemacpool.ports.measures import Measures, Outcome
 from kubemacpool.service import refusing
 from kubemacpool.service.following import POD
 from kubemacpool.wire.admission import PodReview, ReviewError, decode_pod_review, encode_allowed, encode_denied
+from kubemacpool.wire.answers import Answer, in_words
 from kubemacpool.wire.networks import NETWORKS_ANNOTATION, NetworkSelections, NetworksError, parse_networks
 from kubemacpool.wire.patches import annotation_patch
 from kubemacpool.wire.quoting import quoted
 
 _log = structlog.get_logger(__name__)
 
-RETRY_AFTER = 1
-"""Seconds after which the API server asks again, inside the same admission, until the webhook's time-out."""
-
 UNSEPARATED = 12
 """Characters of an address that is written as hexadecimal digits only."""
-
-
-class Answer(NamedTuple):
-    """What goes back over HTTP."""
-
-    status: int
-    body: bytes
-    content_type: str = "application/json"
-    retry_after: int | None = None
 
 
 class _Denial(Exception):  # noqa: N818 (not an error of ours: the answer no, on its way out)
@@ -70,7 +57,7 @@ class PodAdmission:
             review = decode_pod_review(body)
         except ReviewError as error:
             _log.warning("review not understood", error=str(error))
-            return "malformed", unavailable_or_bad(400, str(error))
+            return "malformed", in_words(400, str(error))
         party = _party(review)
         try:
             outcome, reply = await self._admit(review, party)
@@ -79,7 +66,7 @@ class PodAdmission:
             return denial.outcome, Answer(200, encode_denied(review.uid, denial.code, denial.reason, denial.message))
         except NotDecidingError as error:
             self._log_not_deciding(party, str(error))
-            return "unavailable", unavailable_or_bad(503, f"kubemacpool cannot decide yet: {error}")
+            return "unavailable", in_words(503, f"kubemacpool cannot decide yet: {error}")
         return outcome, Answer(200, reply)
 
     def _log_not_deciding(self, party: Party, reason: str) -> None:
@@ -114,11 +101,6 @@ class PodAdmission:
                 raise _Denial("refused", code, reason, message, refusals)
             case Exhausted():
                 raise _Denial("exhausted", 403, "Forbidden", refusing.exhausted(party, decision))
-
-
-def unavailable_or_bad(status: int, message: str) -> Answer:
-    """An answer in words, for what is no AdmissionReview or cannot be decided now; a 503 says when to ask again."""
-    return Answer(status, message.encode() + b"\n", "text/plain", RETRY_AFTER if status == 503 else None)  # noqa: PLR2004 (HTTP)
 
 
 def _refused_addresses(refusals: tuple[Refusal, ...]) -> dict[str, list[str]]:

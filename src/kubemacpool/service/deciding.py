@@ -1,31 +1,50 @@
-"""The decider of this process: the core's rules, given a clock and the question whether they may be asked yet."""
+"""The decider of this process: the core's rules, given a clock and the Lease's leave."""
 
+from typing import Final
+
+from kubemacpool.core.addresses import format_address
 from kubemacpool.core.decider import Decider
-from kubemacpool.core.decisions import AddressRequest, Decision
+from kubemacpool.core.decisions import AddressRequest, Decision, Suspect, Unnamed
 from kubemacpool.ports.clock import Clock
 from kubemacpool.ports.deciding import NotDecidingError
-from kubemacpool.service.readiness import Readiness
+from kubemacpool.ports.naming import Naming
+
+ATTEMPTS: Final = 8
+"""How often a request is decided anew after its addresses were named. Others may take them first, each time one of the
+requests that share a write gets on; so many in a row lose only to a crowd."""
 
 
 class LocalDecider:
-    """Decides here, once there is a pool and a complete view of the cluster (implements `AddressDecider`)."""
+    """Decides here, as long as the Lease allows it (implements `AddressDecider`)."""
 
-    def __init__(self, readiness: Readiness, clock: Clock) -> None:
-        self._decider: Decider | None = None
-        self._readiness = readiness
+    def __init__(self, decider: Decider, naming: Naming, clock: Clock) -> None:
+        self._decider = decider
+        self._naming = naming
         self._clock = clock
 
-    def start(self, decider: Decider) -> None:
-        """Decide by this ledger, as soon as nothing hinders."""
-        self._decider = decider
-
     async def decide(self, request: AddressRequest) -> Decision:
-        """Grant or refuse in one step of the event loop (rule 11).
+        """Grant or refuse, in one step of the event loop, what the Lease names (rules 1, 2, 6 and 11).
+
+        Naming waits, so everything is asked again after it.
 
         Raises:
-            NotDecidingError: while the ledger is not known to be complete (promise 7).
+            NotDecidingError: while another replica decides, or while it is not known who has an address.
         """
-        obstacles = self._readiness.obstacles
-        if obstacles or self._decider is None:
-            raise NotDecidingError("; ".join(obstacles) or "it has just started")
-        return self._decider.decide(request, self._clock.now())
+        for _ in range(ATTEMPTS):
+            self._naming.check()
+            decision = self._decider.decide(request, self._clock.now())
+            match decision:
+                case Unnamed(addresses, automatic):
+                    await self._naming.name(addresses, automatic)
+                case Suspect(addresses):
+                    raise NotDecidingError(_suspicion(addresses))
+                case _:
+                    if self._decider.is_short:
+                        self._naming.extend_soon()
+                    return decision
+        raise NotDecidingError("too many ask for the same addresses at once")
+
+
+def _suspicion(addresses: tuple[int, ...]) -> str:
+    what = ", ".join(map(format_address, addresses)) if addresses else "every address that may be free"
+    return f"another replica may have granted {what} just before it ended; it will be known within minutes"

@@ -27,10 +27,11 @@ class PodFollower:
         self._faults: dict[str, str] = {}  # by uid, so that each is told once
         readiness.hinder(POD, "the list of the cluster's pods is not complete yet")
 
-    def present(self, identity: ObjectIdentity, item: CarriedAddresses) -> None:
+    def present(self, identity: ObjectIdentity, item: CarriedAddresses, resource_version: int) -> None:
         """A pod carries addresses, or something that should have been one."""
         key = ObjectKey(POD, identity.namespace, identity.name)
-        self._ledger.observe(Holder(key, identity.uid, Party(*key), item.addresses), self._clock.now())
+        holder = Holder(key, identity.uid, Party(*key), item.addresses)
+        self._ledger.observe(holder, self._clock.now(), resource_version)
         if item.fault:
             if self._faults.get(identity.uid) != item.fault:
                 self._faults[identity.uid] = item.fault

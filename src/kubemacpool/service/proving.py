@@ -8,6 +8,7 @@ from kubemacpool.core.ledger import Ledger
 from kubemacpool.ports.clock import Clock
 from kubemacpool.ports.errors import OutsideError
 from kubemacpool.ports.watching import ConsistentRead
+from kubemacpool.service.following import POD
 from kubemacpool.service.progress import ViewProgress
 
 PAUSE = 1.0
@@ -37,7 +38,7 @@ class WatchProver:
             await asyncio.sleep(PAUSE)
 
     async def prove_if_due(self) -> None:
-        """Prove the watch if at least one grant is older than the in-flight bound.
+        """Prove the watch if a grant or the suspects are older than the in-flight bound.
 
         The moment is taken before the read begins: whatever was persisted by then has a resourceVersion that the read's
         answer includes, so a view that has reached the answer has seen it.
@@ -45,11 +46,13 @@ class WatchProver:
         Raises:
             OutsideError: when the API server did not say how far the cluster is; nothing has changed.
         """
-        oldest = self._ledger.oldest_pending()
+        oldest = self._ledger.oldest_unseen()
         moment = self._clock.now()
         if oldest is None or oldest + self._ledger.in_flight_bound > moment:
             return
-        before = self._ledger.pending_count
-        await self._progress.until(await self._newest.newest_resource_version())
-        self._ledger.prove(moment)
-        _log.debug("grants ended unseen", before=before, pending=self._ledger.pending_count)
+        before = self._ledger.pending_count + self._ledger.suspect_count
+        version = await self._newest.newest_resource_version()
+        await self._progress.until(version)
+        self._ledger.prove(moment, {POD: version})
+        after = self._ledger.pending_count + self._ledger.suspect_count
+        _log.debug("ended unseen", addresses=before - after, left=after)

@@ -27,6 +27,8 @@ class RangeFollower:
         readiness: Readiness,
         measures: Measures,
         events: Events,
+        *,
+        cluster_uid: str = "",
     ) -> None:
         """Wait for the first good range.
 
@@ -36,6 +38,7 @@ class RangeFollower:
             readiness: hindered until there is a first one.
             measures: told whether the range in the ConfigMap is in force.
             events: where a wrong range is reported to people.
+            cluster_uid: tells this cluster from all others, for a pool that begins at a place of the cluster's own.
         """
         self._where = f"ConfigMap {namespace}/{RANGE_CONFIG_MAP}"
         self._namespace = namespace
@@ -43,6 +46,7 @@ class RangeFollower:
         self._readiness = readiness
         self._measures = measures
         self._events = events
+        self._cluster_uid = cluster_uid
         self._pool: Pool | None = None
         self._reported = ("", "")
         """What was wrong last, with which object; empty while nothing is."""
@@ -55,16 +59,16 @@ class RangeFollower:
             await self._started.wait()
         return self._pool
 
-    def present(self, identity: ObjectIdentity, item: Mapping[str, str]) -> None:
+    def present(self, identity: ObjectIdentity, item: Mapping[str, str], resource_version: int) -> None:  # noqa: ARG002 (the listener's signature)
         """The ConfigMap exists: take up its range, or report what is wrong with it."""
         try:
-            pool = parse_pool(item)
+            pool = parse_pool(item, self._cluster_uid)
         except RangeError as error:
             self._reject(str(error), identity.uid)
             return
         self._measures.range_judged(valid=True)
         mended, self._reported = any(self._reported), ("", "")
-        if self._pool is not None and pool.ranges == self._pool.ranges:
+        if self._pool is not None and pool.is_the_same_as(self._pool):
             if mended:
                 _log.info("range in force is good again", range=str(pool))
             return

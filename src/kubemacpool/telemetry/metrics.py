@@ -1,17 +1,44 @@
 """Figures for Prometheus."""
 
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from kubemacpool.core.addresses import format_address
+from kubemacpool.core.decider import Decider
 from kubemacpool.core.ledger import Ledger
-from kubemacpool.ports.measures import Outcome
+from kubemacpool.ports.measures import Forwarding, Outcome
+
+
+class Election(Protocol):
+    """What there is to show of the election."""
+
+    @property
+    def deciding(self) -> bool:
+        """Whether this replica decides."""
+        ...
+
+    @property
+    def term(self) -> int:
+        """How often the Lease has changed hands."""
+        ...
+
+    @property
+    def seconds_since_renewal(self) -> float:
+        """Since the Lease was last renewed."""
+        ...
+
+    @property
+    def seconds_without_decider(self) -> float:
+        """For how long altogether nobody was known to decide."""
+        ...
+
 
 _SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0)
 
@@ -44,12 +71,23 @@ class Metrics:
             registry=self._registry,
         )
 
+        self._forwarded = Counter(
+            "kubemacpool_forwarded_reviews",
+            "Reviews handed to the replica that decides, by outcome: answered, misdirected (it does not), failed.",
+            ["outcome"],
+            registry=self._registry,
+        )
+
     def admission(self, outcome: Outcome, seconds: float) -> None:
         """One admission was answered."""
         child = self._admissions.get(outcome)
         if child is None:
             child = self._admissions[outcome] = self._admission_family.labels(outcome)
         child.observe(seconds)
+
+    def forwarded(self, outcome: Forwarding) -> None:
+        """One review was handed on."""
+        self._forwarded.labels(outcome).inc()
 
     def range_judged(self, *, valid: bool) -> None:
         """The range is in force or not."""
@@ -63,12 +101,14 @@ class Metrics:
         """Show the ledger's state, read when the figures are asked for."""
         addresses = Gauge(
             "kubemacpool_addresses",
-            "Addresses by state: held by objects, pending (granted, not seen yet), cooling (released lately).",
+            "Addresses by state: held by objects, pending (granted, not seen yet), suspect (perhaps granted by "
+            "an earlier decider), cooling (released lately).",
             ["state"],
             registry=self._registry,
         )
         addresses.labels("held").set_function(lambda: ledger.held_count)
         addresses.labels("pending").set_function(lambda: ledger.pending_count)
+        addresses.labels("suspect").set_function(lambda: ledger.suspect_count)
         addresses.labels("cooling").set_function(lambda: ledger.cooling_count)
         self._registry.register(Collisions(ledger))
         self._gauge("kubemacpool_pool_size_addresses", "Addresses in the pool.", lambda: ledger.pool.size)
@@ -76,12 +116,43 @@ class Metrics:
             "kubemacpool_pool_free_addresses", "Addresses of the pool that are free.", lambda: ledger.free_count
         )
 
+    def follow_election(self, election: Election, decider: Decider) -> None:
+        """Show who decides, read when the figures are asked for."""
+        self._gauge("kubemacpool_decider", "1 if this replica decides, 0 if another does.", lambda: election.deciding)
+        self._gauge("kubemacpool_lease_term", "How often the Lease has changed hands.", lambda: election.term)
+        self._gauge(
+            "kubemacpool_lease_renewal_age_seconds",
+            "Since the Lease was last renewed, by this replica or as it sees it.",
+            lambda: election.seconds_since_renewal,
+        )
+        self._gauge(
+            "kubemacpool_lease_open_addresses",
+            "Addresses that the Lease names for this replica to grant.",
+            lambda: len(decider.openings),
+        )
+        self._registry.register(TimeWithoutDecider(election))
+
     def exposition(self) -> tuple[bytes, str]:
         """All figures in Prometheus' text format, and its Content-Type."""
         return generate_latest(self._registry), CONTENT_TYPE_LATEST
 
     def _gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
         Gauge(name, text, registry=self._registry).set_function(value)
+
+
+class TimeWithoutDecider(Collector):
+    """How long nobody decided; a counter, so that it can be looked at over any time."""
+
+    def __init__(self, election: Election) -> None:
+        self._election = election
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """One series."""
+        yield CounterMetricFamily(
+            "kubemacpool_without_decider_seconds",
+            "Time for which this replica has known of nobody who decides, since it started.",
+            value=self._election.seconds_without_decider,
+        )
 
 
 class Collisions(Collector):

@@ -61,6 +61,14 @@ class _Review(msgspec.Struct, gc=False, rename="camel"):
     request: _Request
 
 
+class _Asked(msgspec.Struct, gc=False):
+    uid: str
+
+
+class _AnyReview(msgspec.Struct, gc=False):
+    request: _Asked
+
+
 class PodReview(NamedTuple):
     """A pod about to be created.
 
@@ -82,6 +90,7 @@ class PodReview(NamedTuple):
 
 
 _reviews = msgspec.json.Decoder(_Review)
+_any_reviews = msgspec.json.Decoder(_AnyReview)
 _encoder = msgspec.json.Encoder()
 
 
@@ -120,6 +129,14 @@ def decode_pod_review(body: bytes) -> PodReview:
     )
 
 
+def decode_uid(body: bytes) -> str:
+    """The uid of the request, whatever it asks about; empty when the body is no review."""
+    try:
+        return _any_reviews.decode(body).request.uid
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return ""
+
+
 def encode_allowed(uid: str, patch: bytes | None = None, warnings: Sequence[str] = ()) -> bytes:
     """The answer yes, with a JSON patch and warnings for the user where there are any."""
     response: dict[str, object] = {"uid": uid, "allowed": True}
@@ -136,7 +153,7 @@ def encode_denied(uid: str, code: int, reason: str, message: str) -> bytes:
 
     Args:
         uid: of the request.
-        code: HTTP status that the user's client will see, 4xx.
+        code: HTTP status that the user's client will see: 4xx, or 503 where the fault is ours.
         reason: the StatusReason that belongs to it, such as `Forbidden`.
         message: what is wrong, with which object, and what to do.
     """

@@ -1,6 +1,12 @@
-"""The range as users write it: ConfigMap `kubemacpool-mac-range-config`, keys RANGE_START and RANGE_END."""
+"""The pool as users write it: ConfigMap `kubemacpool-mac-range-config`.
 
+Keys: RANGE_START and RANGE_END, and where wanted EXCLUDE (addresses and ranges that are never handed out) and START
+(where the first search begins: `range`, the default, or `cluster`, a place of the cluster's own).
+"""
+
+import re
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Final
 
 import msgspec
@@ -13,6 +19,13 @@ from kubemacpool.wire.quoting import quoted
 RANGE_CONFIG_MAP: Final = "kubemacpool-mac-range-config"
 RANGE_START: Final = "RANGE_START"
 RANGE_END: Final = "RANGE_END"
+EXCLUDE: Final = "EXCLUDE"
+START: Final = "START"
+
+MOST_EXCLUSIONS: Final = 10_000
+"""A ConfigMap holds 1 MiB; a pool cut into more pieces than this helps nobody."""
+
+_SEPARATORS: Final = re.compile(r"[,\s]+")
 
 
 class RangeError(ValueError):
@@ -46,11 +59,15 @@ def decode_config_map(raw: bytes | msgspec.Raw) -> Decoded[Mapping[str, str]]:
     return Decoded(identity, int(metadata.resource_version), config_map.data or {})
 
 
-def parse_pool(data: Mapping[str, str]) -> Pool:
+def parse_pool(data: Mapping[str, str], cluster_uid: str = "") -> Pool:
     """The pool that the ConfigMap's data describe.
 
+    Args:
+        data: keys and values.
+        cluster_uid: tells this cluster from all others.
+
     Raises:
-        RangeError: when a key is missing or no unicast-capable range of 6-byte addresses comes out.
+        RangeError: when a key is missing or wrong, or no address that may be handed out is left.
     """
     start = _address(data, RANGE_START)
     end = _address(data, RANGE_END)
@@ -58,12 +75,14 @@ def parse_pool(data: Mapping[str, str]) -> Pool:
         raise RangeError(
             f"{RANGE_START} {format_address(start)} is greater than {RANGE_END} {format_address(end)}; swap the two"
         )
+    excluded = _exclusions(data.get(EXCLUDE, ""))
     try:
-        return Pool([AddressRange(start, end)])
+        return Pool([AddressRange(start, end)], excluded, seed=_seed(data.get(START, ""), cluster_uid))
     except EmptyPoolError as error:
         raise RangeError(
             f"{RANGE_START} {format_address(start)} to {RANGE_END} {format_address(end)}: {error} "
-            "(multicast addresses, whose first octet is odd, 00:00:00:00:00:00 and 02:00:00:00:00:00 are left out); "
+            "(multicast addresses, whose first octet is odd, 00:00:00:00:00:00, 02:00:00:00:00:00 and those in "
+            f"{EXCLUDE} are left out); "
             "choose a range with unicast addresses, such as 02:00:00:00:00:00 to 02:00:00:ff:ff:ff"
         ) from error
 
@@ -76,3 +95,43 @@ def _address(data: Mapping[str, str], key: str) -> int:
         return parse_address(text)
     except AddressError as error:
         raise RangeError(f"{key} {quoted(text)} is {error}") from error
+
+
+def _exclusions(text: str) -> tuple[AddressRange, ...]:
+    """Addresses and ranges, separated by commas, blanks or lines."""
+    parts = [part for part in _SEPARATORS.split(text) if part]
+    if len(parts) > MOST_EXCLUSIONS:
+        raise RangeError(
+            f"{EXCLUDE} has {len(parts)} entries; give at most {MOST_EXCLUSIONS}, as ranges where possible"
+        )
+    return tuple(map(_exclusion, parts))
+
+
+def _exclusion(text: str) -> AddressRange:
+    """One address, or two with a hyphen between them; either may have hyphens of its own."""
+    for cut in (None, *(index for index, letter in enumerate(text) if letter == "-")):
+        try:
+            first = parse_address(text[:cut])
+            last = first if cut is None else parse_address(text[cut + 1 :])
+        except AddressError:
+            continue
+        if first > last:
+            raise RangeError(f"{EXCLUDE} {quoted(text)} ends before it begins; swap the two addresses")
+        return AddressRange(first, last)
+    raise RangeError(
+        f"{EXCLUDE} {quoted(text)} is neither an address nor a range of two; "
+        "write it like 02:00:00:00:00:10 or 02:00:00:00:01:00-02:00:00:00:01:ff"
+    )
+
+
+def _seed(start: str, cluster_uid: str) -> int:
+    """Where the first search begins; two clusters with one range rarely begin at neighbouring places."""
+    match start.strip():
+        case "" | "range":
+            return 0
+        case "cluster":
+            return int.from_bytes(sha256(cluster_uid.encode()).digest())
+        case _:
+            raise RangeError(
+                f"{START} is {quoted(start)}; write range (from its beginning) or cluster (a place of its own)"
+            )

@@ -39,8 +39,15 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
 
 
 @pytest.fixture
+async def alone(installed: Installed) -> AsyncIterator[Installed]:
+    """The installation with one replica; after the test it has all again."""
+    async with installed.alone():
+        yield installed
+
+
+@pytest.fixture
 def late_proxy(installed: Installed) -> LateProxy:
-    """A kube-proxy that has not heard that the replica is not ready, and sends it connections all the same."""
+    """A kube-proxy that has not heard that the only replica is not ready, and sends it connections all the same."""
 
     @asynccontextmanager
     async def proxy() -> AsyncIterator[None]:

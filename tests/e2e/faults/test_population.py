@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 import pytest_asyncio
 from tests.e2e.cluster_client import ClusterClient, macs_of, pod, together
-from tests.e2e.installed import eventually
+from tests.e2e.installed import eventually, process_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,22 +61,51 @@ async def test_2000_pods_created_by_16_clients_have_4000_distinct_addresses_of_t
     await eventually(settled, "all grants are settled")
 
 
-async def test_killed_and_started_again_the_replica_has_the_same_ledger(
+async def test_killed_and_started_again_all_replicas_have_the_same_ledger(
     crowd: dict[str, str], cluster: ClusterClient, installed: Installed
 ) -> None:
     before = await installed.counts()
     assert before["held"] >= 2 * PODS
-    await installed.kill()
-    after = await installed.counts()
-    assert (after["held"], after["pending"]) == (before["held"], 0)
+    await asyncio.gather(*map(installed.kill, installed.replicas))
+    for replica in installed.replicas:
+        after = await installed.counts(replica)
+        assert (after["held"], after["pending"]) == (before["held"], 0)
     await check_holders(cluster, crowd)
     reply = await cluster.made(CROWD, pod("after-the-kill"))
     assert reply.mac not in "".join(crowd.values())
 
 
+async def test_after_a_hand_over_the_other_replica_decides_at_once_with_the_same_ledger_and_nothing_suspect(
+    crowd: dict[str, str], cluster: ClusterClient, installed: Installed
+) -> None:
+    async def nothing_suspect() -> bool:
+        event = await cluster.made(CROWD, pod("", networks=None, generate_name="event-"))
+        assert event.created  # the watch is proven by something that happens after the bound
+        return (await installed.counts())["suspect"] == 0
+
+    await eventually(nothing_suspect, "what the killed decider might have granted is known", every=0.3)
+    before = await installed.decider()
+    held = (await installed.counts())["held"]
+    since = installed.log_ends()
+    process_of(before).send(signal.SIGTERM)
+
+    async def other_decides() -> bool:
+        return (await installed.decider()).name != before.name
+
+    await eventually(other_decides, "another replica decides")
+    counts = await installed.counts()
+    assert (counts["held"], counts["pending"], counts["suspect"]) == (held, 0, 0)
+    after = await installed.decider()
+    steps = [str(line["event"]) for line in installed.log_of(after, since)]
+    assert "taken over" in steps
+    assert "the watch is behind, listing afresh" not in steps
+    await check_holders(cluster, crowd)
+    await installed.replaced(before)
+
+
 @pytest.mark.usefixtures("crowd")
 async def test_an_api_server_that_was_restarted_is_followed_again(cluster: ClusterClient, installed: Installed) -> None:
-    process = installed.process
+    processes = installed.processes
     before = await cluster.made(CROWD, pod("before-the-restart"))
     same = f'[{{"name":"one","mac":"{before.mac}"}}]'
     await cluster.judged(CROWD, pod("another", same), dry_run=True)  # everything so far has been seen
@@ -97,19 +126,20 @@ async def test_an_api_server_that_was_restarted_is_followed_again(cluster: Clust
         return (await cluster.create(CROWD, pod("another", networks), dry_run=True)).created
 
     await eventually(free, "its address is free again")
-    assert installed.process == process
+    assert installed.processes == processes
 
 
 async def test_what_happened_while_the_watch_was_lost_beyond_recall_is_made_up_for(
     crowd: dict[str, str], cluster: ClusterClient, installed: Installed
 ) -> None:
-    # The replica hears nothing of all this, and its resourceVersion is compacted away meanwhile.
+    # The replicas hear nothing of all this, and their resourceVersion is compacted away meanwhile.
     foreign = "foreign"
     await cluster.namespace(foreign, {"mutatepods.kubemacpool.io": "ignore"})
     deleted, left = dict(list(crowd.items())[:50]), dict(list(crowd.items())[50:])
-    since = installed.log_size()
-    process = installed.process
-    process.send(signal.SIGSTOP)
+    since = installed.log_ends()
+    processes = installed.processes
+    for process in processes:
+        process.send(signal.SIGSTOP)
     try:
         await asyncio.to_thread(installed.control_plane.stop_apiserver)
         await asyncio.to_thread(installed.control_plane.start_apiserver)
@@ -120,7 +150,8 @@ async def test_what_happened_while_the_watch_was_lost_beyond_recall_is_made_up_f
         await asyncio.to_thread(installed.control_plane.stop_apiserver)
         await asyncio.to_thread(installed.control_plane.start_apiserver)
     finally:
-        process.send(signal.SIGCONT)
+        for process in processes:
+            process.send(signal.SIGCONT)
     await installed.logged(since, event="history was lost, listing afresh")
     await installed.logged(since, event="the list is complete", resource="/api/v1/pods")
     await asyncio.to_thread(installed.wait_ready)

@@ -1,4 +1,7 @@
-"""What a replica does while it cannot know enough, and what happens when there is none."""
+"""What a replica does while it cannot know enough, and what happens when there is none.
+
+It is seen with one replica: where there are two, the old ones go on answering until the new one is ready.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from tests.e2e.cluster_client import CONFIG_MAPS, RANGE, ConfigMap, pod
 from tests.e2e.installed import eventually
+from tests.e2e.reviews import BRIEFLY, review, verdict, webhook
 from tests.e2e.test_objects import MUTATOR
 
 if TYPE_CHECKING:
@@ -26,18 +30,6 @@ class Role(msgspec.Struct):
     rules: list[dict[str, list[str]]]
 
 
-def review(namespace: str, name: str) -> bytes:
-    """What the API server asks about a pod with one network."""
-    request = {
-        "uid": "e2e",
-        "kind": {"group": "", "version": "v1", "kind": "Pod"},
-        "operation": "CREATE",
-        "namespace": namespace,
-        "object": pod(name),
-    }
-    return msgspec.json.encode({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request})
-
-
 async def give_up_after(cluster: ClusterClient, seconds: int) -> None:
     """Set the webhook's time-out."""
     patch = [{"op": "replace", "path": "/webhooks/0/timeoutSeconds", "value": seconds}]
@@ -45,19 +37,18 @@ async def give_up_after(cluster: ClusterClient, seconds: int) -> None:
 
 
 async def test_until_the_first_list_is_complete_nothing_is_decided_and_a_create_is_a_slow_success(
-    cluster: ClusterClient, installed: Installed, namespace: str, late_proxy: LateProxy
+    cluster: ClusterClient, alone: Installed, namespace: str, late_proxy: LateProxy
 ) -> None:
     rules = (await cluster.get(ROLE, Role)).rules
     await cluster.patch(ROLE, {"rules": [rule for rule in rules if "pods" not in rule["resources"]]})
     try:
-        await installed.begin_restart()
-        assert await installed.ready() == "503 the list of the cluster's pods is not complete yet\n"
-        status, text, headers = await installed.ask(
-            f"{installed.replica.webhook_url}/mutate-pods", review(namespace, "asked-directly")
-        )
-        assert (status, headers["Retry-After"]) == (503, "1")
-        assert "the list of the cluster's pods is not complete yet" in text
-        line = await installed.logged(event="the cluster cannot be followed, trying again", level="warning")
+        await alone.begin_restart()
+        assert await alone.readiness() == {"503 the list of the cluster's pods is not complete yet"}
+        _, text, _ = await alone.ask(webhook(alone.replica, BRIEFLY), review(namespace, "asked-directly"))
+        response = verdict(text)
+        assert (response.allowed, response.status.code) == (False, 503)
+        assert "the list of the cluster's pods is not complete yet" in response.status.message
+        line = await alone.logged(event="the cluster cannot be followed, trying again", level="warning")
         assert "pods is forbidden" in str(line["error"])
         assert "kubemacpool-sa" in str(line["error"])
         async with late_proxy():
@@ -72,12 +63,12 @@ async def test_until_the_first_list_is_complete_nothing_is_decided_and_a_create_
             assert 1.5 < time.monotonic() - began < 10
     finally:
         await cluster.patch(ROLE, {"rules": rules})
-    await asyncio.to_thread(installed.wait_ready)
-    assert (await installed.ready()).startswith("200")
+    await asyncio.to_thread(alone.wait_ready)
+    assert await alone.readiness() == {"200 ok"}
 
 
 async def test_started_without_a_range_the_replica_says_so_and_waits_for_it(
-    cluster: ClusterClient, installed: Installed, namespace: str, late_proxy: LateProxy
+    cluster: ClusterClient, alone: Installed, namespace: str, late_proxy: LateProxy
 ) -> None:
     data = (await cluster.get(RANGE, ConfigMap)).data
     await cluster.done("DELETE", RANGE)
@@ -86,17 +77,15 @@ async def test_started_without_a_range_the_replica_says_so_and_waits_for_it(
         "create it with RANGE_START and RANGE_END"
     )
     try:
-        await installed.begin_restart()
+        await alone.begin_restart()
 
         async def says_so() -> bool:
-            return await installed.ready() == f"503 {missing}\n"
+            return await alone.readiness() == {f"503 {missing}"}
 
         await eventually(says_so, "/readyz says what is missing")
-        await installed.logged(event="range not taken up", level="warning", reason=missing)
-        assert (await installed.figures())["kubemacpool_range_valid"] == 0
-        status, text, headers = await installed.ask(
-            f"{installed.replica.webhook_url}/mutate-pods", review(namespace, "asked-directly")
-        )
+        await alone.logged(event="range not taken up", level="warning", reason=missing)
+        assert (await alone.figures(alone.replica))["kubemacpool_range_valid"] == 0
+        status, text, headers = await alone.ask(webhook(alone.replica), review(namespace, "asked-directly"))
         assert (status, text, headers["Retry-After"]) == (503, f"kubemacpool cannot decide yet: {missing}\n", "1")
         # The API server asks again until the webhook's time is up, and keeps the reason to itself.
         await give_up_after(cluster, seconds=2)
@@ -108,23 +97,23 @@ async def test_started_without_a_range_the_replica_says_so_and_waits_for_it(
         await give_up_after(cluster, seconds=10)
         name = RANGE.rpartition("/")[2]
         await cluster.request("POST", CONFIG_MAPS, {"metadata": {"name": name}, "data": data})
-    await asyncio.to_thread(installed.wait_ready)
+    await asyncio.to_thread(alone.wait_ready)
     assert (await cluster.made(namespace, pod("b"))).mac
 
 
 async def test_started_with_a_bad_range_the_replica_names_it_and_waits_for_a_good_one(
-    cluster: ClusterClient, installed: Installed, namespace: str, use_range: UseRange
+    cluster: ClusterClient, alone: Installed, namespace: str, use_range: UseRange
 ) -> None:
     data = (await cluster.get(RANGE, ConfigMap)).data
     await cluster.set_range("nonsense", data["RANGE_END"])
-    await installed.begin_restart()
+    await alone.begin_restart()
 
     async def says_so() -> bool:
-        return 'RANGE_START "nonsense" is not a MAC address of 6 bytes' in await installed.ready()
+        return any('RANGE_START "nonsense" is not a MAC address of 6 bytes' in text for text in await alone.readiness())
 
     await eventually(says_so, "/readyz says what is wrong")
     await use_range(data["RANGE_START"], data["RANGE_END"])
-    await asyncio.to_thread(installed.wait_ready)
+    await asyncio.to_thread(alone.wait_ready)
     assert (await cluster.made(namespace, pod("a"))).mac
 
 

@@ -9,12 +9,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tests.e2e.cluster_client import pod
-from tests.e2e.faults.test_readiness import review
-from tests.e2e.installed import eventually, read_log
+from tests.e2e.installed import eventually, process_of, read_log
+from tests.e2e.load import GENERATED, Load
+from tests.e2e.reviews import review
 
 if TYPE_CHECKING:
     from tests.e2e.cluster_client import ClusterClient
+    from tests.e2e.conftest import Block
     from tests.e2e.installed import Installed
 
 DRAIN_DELAY: Final = 1.0  # as set for these tests
@@ -32,7 +33,9 @@ async def open_connection(url: str) -> tuple[asyncio.StreamReader, asyncio.Strea
 async def test_an_admission_under_way_is_finished_after_the_port_was_closed_and_the_exit_code_is_0(
     installed: Installed, namespace: str
 ) -> None:
-    url, process = installed.replica.webhook_url, installed.process
+    replica = await installed.decider()  # what arrives after SIGTERM is handed to the next one
+    url, process = replica.webhook_url, process_of(replica)
+    since = installed.log_ends()
     reader, writer = await open_connection(url)
     body = review(namespace, "slow")
     head = ("POST /mutate-pods HTTP/1.1", "Host: x", "Content-Type: application/json", f"Content-Length: {len(body)}")
@@ -64,50 +67,25 @@ async def test_an_admission_under_way_is_finished_after_the_port_was_closed_and_
         return not process.alive()
 
     await eventually(ended, "the process has ended", within=3)
-    await installed.replaced(process)
-    assert installed.replica.last_exit == "ended with status 0"
-    assert installed.log(event="stopped")
-    assert installed.log(level="error") == []
+    await installed.replaced(replica)
+    assert [each.last_exit for each in installed.replicas if each.name == replica.name] == ["ended with status 0"]
+    assert installed.log_of(replica, since, event="stopped")
+    assert installed.log(since, level="error") == []
 
 
-async def test_creates_that_are_in_flight_at_sigterm_finish(
-    cluster: ClusterClient, installed: Installed, namespace: str
+async def test_creates_go_on_without_a_failure_while_all_replicas_are_replaced(
+    cluster: ClusterClient, installed: Installed, namespace: str, block: Block
 ) -> None:
-    created: set[str] = set()
-    failures: list[str] = []
-    over = asyncio.Event()
-
-    async def client(number: int) -> None:
-        count = 0
-        while not over.is_set():
-            count += 1
-            name = f"pod-{number}-{count}"
-            reply = await cluster.create(namespace, pod(name))
-            if reply.created:
-                created.add(f"Pod {namespace}/{name}")
-            else:
-                failures.append(reply.message)
-                await asyncio.sleep(0.05)
-
-    process, log = installed.process, Path(installed.replica.log)
-    clients = [asyncio.create_task(client(number)) for number in range(16)]
-    await asyncio.sleep(0.5)
-    before = len(created)
-    assert before
-    process.send(signal.SIGTERM)
-    await asyncio.sleep(DRAIN_DELAY / 2)
-    assert failures == []  # it goes on serving while others are told
-    assert len(created) > before
-
-    async def ended() -> bool:
-        return not process.alive()
-
-    await eventually(ended, "the process has ended", within=5)
-    over.set()
-    await asyncio.gather(*clients)
-    await installed.replaced(process)
-    # There is one replica, so for a moment nobody listens. But whoever was let in has got the answer.
-    granted = {str(line["object"]) for line in read_log(log) if line["event"] == "granted"}
-    assert {name for name in granted if f" {namespace}/" in name} == created
-    assert all("failed calling webhook" in failure for failure in failures)
-    await cluster.made(namespace, pod("after"))
+    before, old_logs = installed.processes, [Path(replica.log) for replica in installed.replicas]
+    async with Load(cluster, namespace, block) as load:
+        await load.until_more(50)
+        await installed.restart()
+        await load.until_more(50)
+    assert not installed.processes & before
+    assert load.failures == []
+    assert load.shared() == []
+    # Whoever was let in was told so: nothing was granted of which the API server never heard.
+    logs = [*old_logs, *(Path(replica.log) for replica in installed.replicas)]
+    granted = {str(line["object"]) for log in logs for line in read_log(log) if line["event"] == "granted"}
+    named = {name for name in granted if f" {namespace}/" in name and not name.endswith("*")}
+    assert named == {f"Pod {namespace}/{name}" for name in load.created if not name.startswith(GENERATED)}

@@ -8,6 +8,7 @@ from kubemacpool.app.settings import LONGEST_TIME, Settings, SettingsError
 def test_what_is_not_set_is_as_shipped() -> None:
     settings = Settings()
     assert (settings.namespace, settings.kubeconfig) == ("kubemacpool-system", None)
+    assert settings.advertise_address is None
     assert (settings.bind_address, settings.webhook_port, settings.metrics_port) == ("0.0.0.0", 8000, 8443)  # noqa: S104
     assert (settings.wait_time, settings.cool_down, settings.drain_delay) == (120, 120, 3)
     assert (settings.log_level, settings.log_format) == ("info", "json")
@@ -16,6 +17,50 @@ def test_what_is_not_set_is_as_shipped() -> None:
 @pytest.mark.parametrize("address", ["0.0.0.0", "127.0.0.1", "::", "fd00::1"])  # noqa: S104
 def test_an_address_of_either_family_can_be_listened_on(address: str) -> None:
     assert Settings(bind_address=address).bind_address == address
+
+
+ADVERTISED = {
+    "what is listened on": ({"bind_address": "10.0.0.1"}, "10.0.0.1"),
+    "what is listened on, of the other family": ({"bind_address": "fd00::1"}, "fd00::1"),
+    "what it was told": ({"advertise_address": "10.0.0.2"}, "10.0.0.2"),
+    "what it was told, whatever it listens on": (
+        {"advertise_address": "fd00::2", "bind_address": "10.0.0.1"},
+        "fd00::2",
+    ),
+    "this machine alone": ({}, "127.0.0.1"),
+    "this machine alone, listening on all of both families": ({"bind_address": "::"}, "127.0.0.1"),
+    "the same, however it is written": ({"bind_address": "0:0::0"}, "127.0.0.1"),
+}
+
+
+@pytest.mark.parametrize(("given", "advertised"), ADVERTISED.values(), ids=ADVERTISED)
+def test_a_replica_tells_the_others_one_address_at_which_it_is_reached(given: dict[str, str], advertised: str) -> None:
+    assert Settings(**given).advertised == advertised  # type: ignore[arg-type]  # addresses only
+
+
+@pytest.mark.parametrize("address", ["", "localhost", "10.0.0.1:8000"])
+def test_an_advertised_address_that_is_none_is_named(address: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings(advertise_address=address)
+    assert str(caught.value) == (
+        f"--advertise-address (POD_IP) is {address!r}, which is not an IP address; "
+        "give the address at which the other replicas reach this one, such as the pod's"
+    )
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "0:0::0"])  # noqa: S104
+def test_every_address_is_none_to_advertise(address: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings(advertise_address=address)
+    assert str(caught.value) == (
+        f"--advertise-address (POD_IP) is {address}, which is no address of one; "
+        "give the address at which the other replicas reach this one, such as the pod's"
+    )
+
+
+def test_a_wrong_address_to_listen_on_is_not_called_a_wrong_one_to_advertise() -> None:
+    with pytest.raises(SettingsError, match=r"^--bind-address"):
+        Settings(bind_address="localhost")
 
 
 def test_two_free_ports_may_be_asked_for() -> None:

@@ -15,6 +15,7 @@ SETTINGS = {
     "--kubeconfig": "KUBECONFIG",
     "--namespace": "POD_NAMESPACE",
     "--bind-address": "KUBEMACPOOL_BIND_ADDRESS",
+    "--advertise-address": "POD_IP",
     "--webhook-port": "KUBEMACPOOL_WEBHOOK_PORT",
     "--metrics-port": "KUBEMACPOOL_METRICS_PORT",
     "--wait-time": "KUBEMACPOOL_WAIT_TIME",
@@ -26,6 +27,7 @@ SETTINGS = {
 GOOD = {
     "--namespace": ("ns1", {"namespace": "ns1"}),
     "--bind-address": ("127.0.0.1", {"bind_address": "127.0.0.1"}),
+    "--advertise-address": ("10.0.0.1", {"advertise_address": "10.0.0.1"}),
     "--webhook-port": ("9000", {"webhook_port": 9000}),
     "--metrics-port": ("9001", {"metrics_port": 9001}),
     "--wait-time": ("300", {"wait_time": 300, "cool_down": 300}),
@@ -38,6 +40,7 @@ BAD = {
     "--kubeconfig": ("/does/not/exist", "/does/not/exist, which is not a file; give the path of a kubeconfig"),
     "--namespace": ("Not_One", "'Not_One', which cannot be the name of a namespace; as shipped it is"),
     "--bind-address": ("localhost", "'localhost', which is not an IP address; use 0.0.0.0 for all interfaces"),
+    "--advertise-address": ("0.0.0.0", "0.0.0.0, which is no address of one; give the address at which"),  # noqa: S104
     "--webhook-port": ("99999", "99999; give a whole number from 0 to 65535"),
     "--metrics-port": ("http", "'http' is not a whole number; write it with digits"),
     "--wait-time": ("0", "0; give a whole number from 1 to"),

@@ -1,7 +1,11 @@
 """What the tests of ledger and decider speak of: addresses by their last number, pods by their name."""
 
+import pickle
+from collections.abc import Iterable
 from typing import Final
 
+from kubemacpool.core.decider import Decider, Names
+from kubemacpool.core.decisions import AddressRequest, Decision, Exhausted, Granted, Refusal, Refused, Suspect, Unnamed
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.core.pool import AddressRange, Pool
@@ -49,3 +53,73 @@ def holder(name: str, *numbers: int, uid: str = "uid-1") -> Holder:
 def machine(name: str) -> Party:
     """A VirtualMachine."""
     return Party("VirtualMachine", "ns", name)
+
+
+def numbers(addresses: Iterable[int]) -> list[int]:
+    """The numbers of some addresses, in order."""
+    return [address - BASE for address in addresses]
+
+
+def decider(addresses: int = 4, *, cool_down: float = COOL_DOWN) -> Decider:
+    """One that has taken over a Lease which names nothing, with the addresses from number 1 on."""
+    return in_office(ledger(addresses, cool_down=cool_down))
+
+
+def in_office(over: Ledger) -> Decider:
+    """The decider over this ledger, which has taken over a Lease that names nothing."""
+    subject = Decider(over)
+    subject.take_over((), None, 0.0)
+    return subject
+
+
+def write(of: Decider, asked: Iterable[int] = (), needed: int = 0) -> Names:
+    """A write of the Lease that is confirmed at once."""
+    names = of.names(asked, needed)
+    of.openings.begin_write(names.open)
+    of.openings.confirm(names.open)
+    return names
+
+
+def decide(of: Decider, request: AddressRequest, now: float) -> Decision | Suspect:
+    """What the request ends with, once the Lease names what it needs."""
+    decision = of.decide(request, now)
+    while isinstance(decision, Unnamed):
+        assert write(of, decision.addresses, decision.automatic).complete
+        decision = of.decide(request, now)
+    return decision
+
+
+def request(name: str, *wanted: int | None, dry_run: bool = False) -> AddressRequest:
+    """A pod that asks for the addresses with these numbers, None being any."""
+    return AddressRequest(pod(name), tuple(None if each is None else at(each) for each in wanted), dry_run=dry_run)
+
+
+def ask(of: Decider, name: str, *wanted: int | None, now: float = 10.0) -> list[int] | None:
+    """The numbers of the addresses that a pod is granted; None when there are none left."""
+    decision = decide(of, request(name, *wanted), now)
+    if isinstance(decision, Exhausted):
+        return None
+    assert isinstance(decision, Granted), decision
+    return numbers(decision.addresses)
+
+
+def refusals(of: Decider, asked: AddressRequest, now: float = 10.0) -> tuple[Refusal, ...]:
+    """Why a request is refused."""
+    decision = of.decide(asked, now)
+    assert isinstance(decision, Refused), decision
+    return decision.refusals
+
+
+def fill_and_release(of: Decider, *names: str) -> None:
+    """Let each pod take an address and go again, at moments 1.0, 2.0 and so on."""
+    for now, name in enumerate(names, start=1):
+        granted = ask(of, name, None, now=float(now))
+        assert granted
+        of.ledger.observe(holder(name, *granted), float(now))
+    for now, name in enumerate(names, start=1):
+        of.ledger.vanish(key(name), float(now))
+
+
+def everything(known_to: Decider) -> bytes:
+    """All that a decider remembers, and in which order: equal before and after whatever changed nothing."""
+    return pickle.dumps(known_to)

@@ -104,6 +104,7 @@ def test_a_collision_is_an_address_that_several_parties_carry() -> None:
     assert dict(subject.collisions()) == {at(3): 2}
     subject.vanish(key("cache"), 3.0)
     assert dict(subject.collisions()) == {}
+    assert subject._shared == {}, "nothing is looked through that nobody shares any more"
 
 
 def test_objects_of_one_party_that_share_an_address_do_not_collide() -> None:
@@ -275,9 +276,9 @@ def test_a_grant_ends_when_the_view_is_proven_past_its_bound_and_not_before() ->
     assert subject.pending_count == 4
     subject.prove(20.0 + BOUND)
     assert free(subject) == {0, 1, 2}
-    assert subject.oldest_pending() == 30.0
+    assert subject.oldest_unseen() == 30.0
     subject.prove(30.0 + BOUND)
-    assert subject.oldest_pending() is None
+    assert subject.oldest_unseen() is None
 
 
 def test_the_bound_counts_from_the_last_grant_of_an_address() -> None:
@@ -285,7 +286,7 @@ def test_the_bound_counts_from_the_last_grant_of_an_address() -> None:
     subject.grant(at(1), pod("web"), 10.0)
     subject.grant(at(2), pod("db"), 20.0)
     subject.grant(at(1), pod("web"), 30.0)
-    assert subject.oldest_pending() == 20.0
+    assert subject.oldest_unseen() == 20.0
     subject.prove(20.0 + BOUND)
     assert subject.pending(at(1)) is not None
     assert subject.pending(at(2)) is None

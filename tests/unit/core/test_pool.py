@@ -235,3 +235,25 @@ def test_positions_and_addresses_are_each_others_inverse_in_pools_of_any_size(
         assert built.address_at(after - 1) <= address < built.address_at(after)
     else:
         assert address < built.address_at(0) or address >= built.address_at(built.size - 1)
+
+
+SAMENESS = {
+    "the same": (("02:00:00:00:00:05",), (), 0, True),
+    "other ranges": (("02:00:00:00:00:06",), (), 0, False),
+    "something excluded": (("02:00:00:00:00:05",), ("02:00:00:00:00:07",), 0, False),
+    "another beginning": (("02:00:00:00:00:05",), (), 3, True),  # of one address there is only one beginning
+}
+
+
+@pytest.mark.parametrize(("texts", "excluded", "seed", "same"), SAMENESS.values(), ids=SAMENESS)
+def test_two_pools_are_the_same_when_ranges_exclusions_and_beginning_are(
+    texts: tuple[str, ...], excluded: tuple[str, ...], seed: int, *, same: bool
+) -> None:
+    other = Pool(map(span, texts), map(span, excluded), seed=seed)
+    assert pool("02:00:00:00:00:05").is_the_same_as(other) is same
+
+
+def test_a_pool_that_begins_elsewhere_is_another_one() -> None:
+    whole = (span("02:00:00:00:00:01-02:00:00:00:00:0a"),)
+    assert not Pool(whole).is_the_same_as(Pool(whole, seed=3))
+    assert Pool(whole, seed=3).is_the_same_as(Pool(whole, seed=13))

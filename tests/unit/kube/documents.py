@@ -51,7 +51,7 @@ class Told:
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def present(self, identity: ObjectIdentity, item: bytes) -> None:  # noqa: ARG002 - the protocol's
+    def present(self, identity: ObjectIdentity, item: bytes, resource_version: int) -> None:  # noqa: ARG002 - the protocol's
         """Writes it down."""
         self.lines.append(f"present {identity.namespace}/{identity.name} {identity.uid}")
 

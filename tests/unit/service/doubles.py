@@ -2,13 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from kubemacpool.core.decider import Decider
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.pool import AddressRange, Pool
+from kubemacpool.ports.deciding import NotDecidingError
 from kubemacpool.ports.events import Regarding
-from kubemacpool.ports.measures import Outcome
+from kubemacpool.ports.measures import Forwarding, Outcome
 from kubemacpool.wire.networks import NETWORKS_ANNOTATION
 
 FIRST = 0x02_00_00_00_00_01
@@ -35,12 +36,17 @@ class KeptMeasures:
 
     def __init__(self) -> None:
         self.admissions: list[tuple[Outcome, float]] = []
+        self.forwardings: list[Forwarding] = []
         self.ranges: list[bool] = []
         self.unreadables: list[str] = []
 
     def admission(self, outcome: Outcome, seconds: float) -> None:
         """One admission was answered."""
         self.admissions.append((outcome, seconds))
+
+    def forwarded(self, outcome: Forwarding) -> None:
+        """One review was handed on."""
+        self.forwardings.append(outcome)
 
     def range_judged(self, *, valid: bool) -> None:
         """The range was judged."""
@@ -79,6 +85,37 @@ class ScriptedRead:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+
+class NamingAtOnce:
+    """A Lease that is ours and says what we want, unless there is an obstacle (implements `Naming`)."""
+
+    def __init__(self, decider: Decider) -> None:
+        self.obstacle = ""
+        self.named: list[tuple[tuple[int, ...], int]] = []
+        """What was asked for."""
+        self.extensions = 0
+        """How often it was said that the stretch is short."""
+        self._decider = decider
+        decider.take_over((), None, 0.0)
+
+    def check(self) -> None:
+        """Returns unless there is an obstacle."""
+        if self.obstacle:
+            raise NotDecidingError(self.obstacle)
+
+    def extend_soon(self) -> None:
+        """Counts."""
+        self.extensions += 1
+
+    async def name(self, addresses: Iterable[int], automatic: int) -> None:
+        """One write, confirmed at once."""
+        asked = tuple(addresses)
+        self.named.append((asked, automatic))
+        names = self._decider.names(asked, automatic)
+        self._decider.openings.begin_write(names.open)
+        await asyncio.sleep(0)
+        self._decider.openings.confirm(names.open)
 
 
 def small_pool(size: int) -> Pool:

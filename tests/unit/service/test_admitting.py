@@ -7,30 +7,16 @@ from typing import NamedTuple, cast
 import pytest
 from hypothesis import given, settings
 from structlog.testing import capture_logs
-from tests.unit.service.doubles import FIRST, KeptMeasures, ManualClock, new_decider, pod_review
+from tests.unit.service.doubles import FIRST, KeptMeasures, ManualClock, NamingAtOnce, new_decider, pod_review
 from tests.unit.wire.strategies import REVIEW_BODIES
 
-from kubemacpool.core.decider import Decider
 from kubemacpool.core.decisions import AddressRequest, Decision
 from kubemacpool.core.parties import Holder, ObjectKey, Party
-from kubemacpool.ports.deciding import NotDecidingError
-from kubemacpool.service.admitting import Answer, PodAdmission
+from kubemacpool.service.admitting import PodAdmission
+from kubemacpool.service.deciding import LocalDecider
+from kubemacpool.wire.answers import Answer
 
 MAC1, MAC2, MAC3 = ("02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:03")
-
-
-class _Deciding:
-    """The core's decider behind the port, or an obstacle in front of it."""
-
-    def __init__(self, decider: Decider, clock: ManualClock) -> None:
-        self.decider = decider
-        self.obstacle = ""
-        self._clock = clock
-
-    async def decide(self, request: AddressRequest) -> Decision:
-        if self.obstacle:
-            raise NotDecidingError(self.obstacle)
-        return self.decider.decide(request, self._clock.now())
 
 
 class Verdict(NamedTuple):
@@ -50,9 +36,11 @@ class Webhook:
     def __init__(self, size: int = 10, cool_down: float = 120.0) -> None:
         self.clock = ManualClock()
         self.measures = KeptMeasures()
-        self.deciding = _Deciding(new_decider(size, cool_down), self.clock)
+        decider = new_decider(size, cool_down)
+        self.naming = NamingAtOnce(decider)
+        self.deciding = LocalDecider(decider, self.naming, self.clock)
         self.admission = PodAdmission(self.deciding, self.measures, self.clock)
-        self.ledger = self.deciding.decider.ledger
+        self.ledger = decider.ledger
 
     async def answer(self, body: bytes) -> Answer:
         """The answer as it goes over HTTP."""
@@ -96,7 +84,7 @@ UNTOUCHED = Verdict(allowed=True, networks=None, warnings=[], code=0, reason="",
 @pytest.mark.parametrize("networks", [None, "", "  \n", "[]", " [ ] "])
 async def test_a_pod_that_asks_for_no_network_is_let_through_even_when_nobody_can_decide(networks: str | None) -> None:
     webhook = Webhook()
-    webhook.deciding.obstacle = "not yet"
+    webhook.naming.obstacle = "not yet"
     assert await webhook.judge(networks) == UNTOUCHED
     assert webhook.measures.admissions == [("untouched", 0.0)]
 
@@ -141,7 +129,7 @@ async def test_an_address_without_separators_is_granted_with_a_warning() -> None
 
 async def test_the_short_form_is_left_alone_with_a_warning_that_shows_the_json_form() -> None:
     webhook = Webhook()
-    webhook.deciding.obstacle = "not yet"
+    webhook.naming.obstacle = "not yet"
     assert await webhook.judge("net1,ns/net2@if0") == UNTOUCHED._replace(
         warnings=[
             (
@@ -329,7 +317,7 @@ async def test_a_full_pool_that_nothing_comes_back_to_promises_nothing() -> None
 
 async def test_nobody_can_decide_is_503_with_the_reason_and_a_time_to_ask_again() -> None:
     webhook = Webhook()
-    webhook.deciding.obstacle = "the list of the cluster's pods is not complete yet"
+    webhook.naming.obstacle = "the list of the cluster's pods is not complete yet"
     answer = await webhook.answer(pod_review("[{}]"))
     assert answer == Answer(
         503,
@@ -344,7 +332,7 @@ async def test_that_nobody_can_decide_is_a_warning_once_for_each_reason() -> Non
     webhook = Webhook()
     with capture_logs() as logs:
         for obstacle in ("one", "one", "two", "", "two"):
-            webhook.deciding.obstacle = obstacle
+            webhook.naming.obstacle = obstacle
             await webhook.answer(pod_review("[{}]"))
     levels = [entry["log_level"] for entry in logs if entry["event"] == "cannot decide yet"]
     assert levels == ["warning", "debug", "warning", "warning"]
@@ -402,10 +390,11 @@ async def test_the_namespace_filled_in_is_that_of_the_request() -> None:
 
 async def test_the_time_of_an_answer_is_measured() -> None:
     webhook = Webhook()
+    decide = webhook.deciding.decide
 
     async def slow(request: AddressRequest) -> Decision:
         webhook.clock.advance(0.25)
-        return webhook.deciding.decider.decide(request, webhook.clock.now())
+        return await decide(request)
 
     webhook.deciding.decide = slow  # type: ignore[method-assign]  # a decider that takes its time
     await webhook.judge("[{}]")

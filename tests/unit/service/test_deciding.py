@@ -1,53 +1,126 @@
-import pytest
-from tests.unit.service.doubles import FIRST, ManualClock, new_decider
+import asyncio
+from collections.abc import Iterable
 
-from kubemacpool.core.decisions import AddressRequest, Granted
+import pytest
+from tests.unit.service.doubles import FIRST, ManualClock, NamingAtOnce, new_decider
+
+from kubemacpool.core.decisions import AddressRequest, Decision, Granted, Refused
 from kubemacpool.core.parties import Party
 from kubemacpool.ports.deciding import NotDecidingError
-from kubemacpool.service.deciding import LocalDecider
+from kubemacpool.service.deciding import ATTEMPTS, LocalDecider
 from kubemacpool.service.readiness import Readiness
 
-REQUEST = AddressRequest(Party("Pod", "default", "a"), (None,))
+ELSEWHERE = 0x0A_00_00_00_00_01
+A, B = Party("Pod", "default", "a"), Party("Pod", "default", "b")
 
 
-async def test_before_it_has_a_ledger_it_does_not_decide() -> None:
-    decider = LocalDecider(Readiness(), ManualClock())
-    with pytest.raises(NotDecidingError, match=r"^it has just started$"):
-        await decider.decide(REQUEST)
+class Scene:
+    """A decider whose Lease is ours."""
+
+    def __init__(self, size: int = 10) -> None:
+        self.core = new_decider(size)
+        self.clock = ManualClock()
+        self.naming = NamingAtOnce(self.core)
+        self.decider = LocalDecider(self.core, self.naming, self.clock)
+
+    async def decide(self, *wanted: int | None, party: Party = A, dry_run: bool = False) -> Decision:
+        """One request."""
+        return await self.decider.decide(AddressRequest(party, wanted, dry_run=dry_run))
 
 
-async def test_while_something_is_missing_it_does_not_decide_and_grants_nothing() -> None:
-    readiness, core = Readiness(), new_decider()
-    decider = LocalDecider(readiness, ManualClock())
-    readiness.hinder("range", "no range")
-    readiness.hinder("pods", "no pods")
-    decider.start(core)
-    with pytest.raises(NotDecidingError, match=r"^no range; no pods$"):
-        await decider.decide(REQUEST)
-    assert core.ledger.pending_count == 0
+async def test_while_another_replica_decides_nothing_is_granted() -> None:
+    scene = Scene()
+    scene.naming.obstacle = "another replica decides"
+    with pytest.raises(NotDecidingError, match=r"^another replica decides$"):
+        await scene.decide(None)
+    assert scene.core.ledger.pending_count == 0
+    assert scene.naming.named == []
 
 
-async def test_once_nothing_is_missing_it_decides_by_the_clock_given() -> None:
-    readiness, core, clock = Readiness(), new_decider(), ManualClock()
-    decider = LocalDecider(readiness, clock)
-    readiness.hinder("pods", "no pods")
-    decider.start(core)
-    readiness.clear("pods")
-    clock.advance(5.0)
-    assert await decider.decide(REQUEST) == Granted((FIRST,))
-    grant = core.ledger.pending(FIRST)
+async def test_an_address_of_the_users_choice_is_named_before_it_is_granted_at_the_time_of_the_grant() -> None:
+    scene = Scene()
+    scene.clock.advance(5.0)
+    assert await scene.decide(ELSEWHERE) == Granted((ELSEWHERE,))
+    assert scene.naming.named == [((ELSEWHERE,), 0)]
+    grant = scene.core.ledger.pending(ELSEWHERE)
     assert grant is not None
-    assert grant.granted_at == clock.now()
+    assert grant.granted_at == scene.clock.now()
 
 
-async def test_it_stops_deciding_when_something_is_missing_again() -> None:
-    readiness = Readiness()
-    decider = LocalDecider(readiness, ManualClock())
-    decider.start(new_decider())
-    await decider.decide(REQUEST)
-    readiness.hinder("pods", "the view was lost")
-    with pytest.raises(NotDecidingError, match="the view was lost"):
-        await decider.decide(REQUEST)
+async def test_what_is_set_aside_already_is_granted_without_a_write() -> None:
+    scene = Scene(size=64)
+    await scene.naming.name((), 2)
+    scene.naming.named.clear()
+    assert await scene.decide(None) == Granted((FIRST,))
+    assert scene.naming.named == []
+
+
+async def test_that_the_stretch_is_nearly_used_up_is_told_with_the_grant() -> None:
+    scene = Scene(size=64)
+    await scene.naming.name((), 4)
+    for name, told in (("a", 0), ("b", 0), ("c", 1)):
+        await scene.decide(None, party=Party("Pod", "default", name))
+        assert scene.naming.extensions == told
+
+
+async def test_a_dry_run_has_nothing_named() -> None:
+    scene = Scene()
+    assert await scene.decide(ELSEWHERE, None, dry_run=True) == Granted((ELSEWHERE, FIRST))
+    assert scene.naming.named == []
+    assert scene.core.ledger.pending_count == 0
+
+
+async def test_a_replica_that_stops_deciding_while_an_address_is_named_grants_nothing() -> None:
+    scene = Scene()
+
+    async def lost(addresses: Iterable[int], automatic: int) -> None:
+        await NamingAtOnce.name(scene.naming, addresses, automatic)
+        scene.naming.obstacle = "another replica decides"
+
+    scene.naming.name = lost  # type: ignore[method-assign]  # it is lost meanwhile
+    with pytest.raises(NotDecidingError, match="another replica decides"):
+        await scene.decide(ELSEWHERE)
+    assert scene.core.ledger.pending_count == 0
+
+
+async def test_everything_is_asked_again_after_naming_so_of_two_who_want_one_address_one_is_refused() -> None:
+    scene = Scene()
+    first, second = await asyncio.gather(scene.decide(ELSEWHERE, party=A), scene.decide(ELSEWHERE, party=B))
+    assert first == Granted((ELSEWHERE,))
+    assert isinstance(second, Refused)
+    assert len(scene.naming.named) == 2
+
+
+async def test_who_loses_what_was_named_for_it_again_and_again_is_asked_to_come_later() -> None:
+    scene = Scene()
+    count = 0
+
+    async def in_vain(addresses: Iterable[int], automatic: int) -> None:  # noqa: ARG001 (as the port has it)
+        nonlocal count
+        count += 1
+
+    scene.naming.name = in_vain  # type: ignore[method-assign]  # others take what it names
+    with pytest.raises(NotDecidingError, match="too many ask for the same addresses at once"):
+        await scene.decide(ELSEWHERE)
+    assert count == ATTEMPTS
+
+
+@pytest.mark.parametrize(
+    ("suspects", "wanted", "what"),
+    [
+        ((ELSEWHERE,), ELSEWHERE, "may have granted 0a:00:00:00:00:01 just before it ended"),
+        ((FIRST, FIRST + 1), None, "may have granted every address that may be free just before it ended"),
+    ],
+    ids=["an address of the user's choice", "all that is free"],
+)
+async def test_what_an_earlier_decider_may_have_granted_is_to_be_asked_for_later(
+    suspects: tuple[int, ...], wanted: int | None, what: str
+) -> None:
+    scene = Scene(size=2)
+    scene.core.take_over(suspects, None, scene.clock.now())
+    with pytest.raises(NotDecidingError, match=what):
+        await scene.decide(wanted)
+    assert scene.core.ledger.pending_count == 0
 
 
 def test_an_obstacle_told_again_replaces_its_sentence_and_keeps_its_place() -> None:

@@ -32,7 +32,7 @@ class Scene:
 
 def test_a_pod_that_carries_addresses_holds_them() -> None:
     scene = Scene()
-    scene.follower.present(POD, CarriedAddresses((FIRST, FIRST + 1)))
+    scene.follower.present(POD, CarriedAddresses((FIRST, FIRST + 1)), 1)
     assert scene.holders(FIRST) == scene.holders(FIRST + 1) == ["Pod ns1/a"]
     assert scene.ledger.held_count == 2
 
@@ -40,14 +40,14 @@ def test_a_pod_that_carries_addresses_holds_them() -> None:
 def test_a_pod_that_is_seen_settles_its_grant() -> None:
     scene = Scene()
     scene.ledger.grant(FIRST, Party("Pod", "ns1", "a"), scene.clock.now())
-    scene.follower.present(POD, CarriedAddresses((FIRST,)))
+    scene.follower.present(POD, CarriedAddresses((FIRST,)), 1)
     assert scene.ledger.pending(FIRST) is None
 
 
 def test_a_pod_that_carries_another_address_now_releases_the_one_before() -> None:
     scene = Scene()
-    scene.follower.present(POD, CarriedAddresses((FIRST,)))
-    scene.follower.present(POD, CarriedAddresses((FIRST + 1,)))
+    scene.follower.present(POD, CarriedAddresses((FIRST,)), 1)
+    scene.follower.present(POD, CarriedAddresses((FIRST + 1,)), 1)
     assert scene.holders(FIRST) == []
     assert scene.holders(FIRST + 1) == ["Pod ns1/a"]
     assert scene.ledger.cooling_count == 1
@@ -55,7 +55,7 @@ def test_a_pod_that_carries_another_address_now_releases_the_one_before() -> Non
 
 def test_a_pod_that_is_gone_releases_its_addresses_from_that_moment_on() -> None:
     scene = Scene()
-    scene.follower.present(POD, CarriedAddresses((FIRST,)))
+    scene.follower.present(POD, CarriedAddresses((FIRST,)), 1)
     scene.clock.advance(50.0)
     scene.follower.gone(POD)
     assert scene.holders(FIRST) == []
@@ -74,7 +74,7 @@ def test_a_pod_that_was_never_told_may_be_gone() -> None:
 def test_the_end_of_the_first_list_clears_the_obstacle_once() -> None:
     scene = Scene()
     assert list(scene.readiness.obstacles) == ["the list of the cluster's pods is not complete yet"]
-    scene.follower.present(POD, CarriedAddresses((FIRST,)))
+    scene.follower.present(POD, CarriedAddresses((FIRST,)), 1)
     assert list(scene.readiness.obstacles) != []
     with capture_logs() as logs:
         scene.follower.reached(7)
@@ -91,7 +91,7 @@ def test_an_address_that_cannot_be_read_is_told_once_and_the_others_are_held() -
     scene = Scene()
     with capture_logs() as logs:
         for _ in range(3):
-            scene.follower.present(POD, CarriedAddresses((FIRST,), "entry 0"))
+            scene.follower.present(POD, CarriedAddresses((FIRST,), "entry 0"), 1)
     assert scene.holders(FIRST) == ["Pod ns1/a"]
     assert scene.measures.unreadables == ["Pod"]
     assert logs == [
@@ -109,23 +109,23 @@ def test_an_address_that_cannot_be_read_is_told_once_and_the_others_are_held() -
 def test_another_fault_of_the_same_pod_is_told_as_well() -> None:
     scene = Scene()
     for fault in ("entry 0", "entry 1", "entry 1"):
-        scene.follower.present(POD, CarriedAddresses((), fault))
+        scene.follower.present(POD, CarriedAddresses((), fault), 1)
     assert scene.measures.unreadables == ["Pod", "Pod"]
 
 
 def test_a_fault_that_comes_back_is_told_again() -> None:
     scene = Scene()
     for fault in ("entry 0", "", "entry 0"):
-        scene.follower.present(POD, CarriedAddresses((FIRST,), fault))
+        scene.follower.present(POD, CarriedAddresses((FIRST,), fault), 1)
     assert scene.measures.unreadables == ["Pod", "Pod"]
 
 
 def test_the_same_fault_of_a_pod_created_again_is_told_again() -> None:
     scene = Scene()
-    scene.follower.present(POD, CarriedAddresses((), "entry 0"))
+    scene.follower.present(POD, CarriedAddresses((), "entry 0"), 1)
     scene.follower.gone(POD)
-    scene.follower.present(POD, CarriedAddresses((), "entry 0"))
-    scene.follower.present(POD._replace(uid="u2"), CarriedAddresses((), "entry 0"))
+    scene.follower.present(POD, CarriedAddresses((), "entry 0"), 1)
+    scene.follower.present(POD._replace(uid="u2"), CarriedAddresses((), "entry 0"), 1)
     assert scene.measures.unreadables == ["Pod"] * 3
 
 
@@ -133,23 +133,23 @@ def test_faults_of_pods_that_are_gone_are_forgotten() -> None:
     scene = Scene()
     for number in range(100):
         identity = ObjectIdentity("ns1", f"pod-{number}", f"u{number}")
-        scene.follower.present(identity, CarriedAddresses((), "entry 0"))
+        scene.follower.present(identity, CarriedAddresses((), "entry 0"), 1)
         scene.follower.gone(identity)
     assert scene.follower._faults == {}
 
 
 def test_a_good_pod_leaves_the_faults_of_others_alone() -> None:
     scene = Scene()
-    scene.follower.present(POD, CarriedAddresses((), "entry 0"))
-    scene.follower.present(ObjectIdentity("ns1", "b", "u2"), CarriedAddresses((FIRST,)))
-    scene.follower.present(POD, CarriedAddresses((), "entry 0"))
+    scene.follower.present(POD, CarriedAddresses((), "entry 0"), 1)
+    scene.follower.present(ObjectIdentity("ns1", "b", "u2"), CarriedAddresses((FIRST,)), 1)
+    scene.follower.present(POD, CarriedAddresses((), "entry 0"), 1)
     assert scene.measures.unreadables == ["Pod"]
 
 
 def test_a_pod_whose_annotation_cannot_be_read_keeps_what_it_was_seen_with() -> None:
     """What it carries now is unknown; freeing what it carried could give that away twice."""
     scene = Scene()
-    scene.follower.present(POD, CarriedAddresses((FIRST,)))
+    scene.follower.present(POD, CarriedAddresses((FIRST,)), 1)
     scene.follower.unreadable(POD, "not a JSON list of objects")
     assert scene.holders(FIRST) == ["Pod ns1/a"]
     assert scene.measures.unreadables == ["Pod"]

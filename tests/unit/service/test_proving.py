@@ -57,6 +57,14 @@ async def test_a_view_that_is_as_far_as_the_cluster_ends_what_is_overdue() -> No
     assert scene.ledger.pending_count == 0
 
 
+async def test_a_successor_must_have_seen_as_much_as_the_view_that_ended_a_grant() -> None:
+    scene = Scene(7)
+    scene.progress.reached(9)
+    scene.clock.advance(BOUND)
+    await scene.prover.prove_if_due()
+    assert scene.ledger.sighted == {"Pod": 7}
+
+
 async def test_a_view_that_lags_ends_nothing_until_it_has_caught_up() -> None:
     scene = Scene(7)
     scene.progress.reached(6)

@@ -46,7 +46,7 @@ class Scene:
 def started() -> Scene:
     """With the first range in force."""
     scene = Scene()
-    scene.follower.present(IDENTITY, FIRST)
+    scene.follower.present(IDENTITY, FIRST, 1)
     scene.follower.reached(1)
     return scene
 
@@ -57,7 +57,7 @@ async def test_the_first_good_range_is_what_to_start_with() -> None:
     waiting = asyncio.create_task(scene.follower.first_pool())
     await asyncio.sleep(0)
     assert not waiting.done()
-    scene.follower.present(IDENTITY, FIRST)
+    scene.follower.present(IDENTITY, FIRST, 1)
     scene.follower.reached(1)
     pool = await waiting
     assert str(pool) == "02:00:00:00:00:01-02:00:00:00:00:0f"
@@ -72,8 +72,8 @@ async def test_a_range_changed_before_anybody_took_the_first_one_is_not_lost() -
     scene = Scene()
     waiting = asyncio.create_task(scene.follower.first_pool())
     await asyncio.sleep(0)
-    scene.follower.present(IDENTITY, FIRST)
-    scene.follower.present(IDENTITY, SECOND)
+    scene.follower.present(IDENTITY, FIRST, 1)
+    scene.follower.present(IDENTITY, SECOND, 1)
     assert str(await waiting) == "0a:00:00:00:00:01-0a:00:00:00:00:0f"
 
 
@@ -84,13 +84,13 @@ async def test_who_gave_up_waiting_for_the_first_range_does_not_stop_it_from_com
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    scene.follower.present(IDENTITY, FIRST)
+    scene.follower.present(IDENTITY, FIRST, 1)
     assert list(scene.readiness.obstacles) == []
 
 
 def test_another_range_is_taken_up() -> None:
     scene = started()
-    scene.follower.present(IDENTITY, SECOND)
+    scene.follower.present(IDENTITY, SECOND, 1)
     assert [str(pool) for pool in scene.pools] == ["0a:00:00:00:00:01-0a:00:00:00:00:0f"]
     assert scene.measures.ranges == [True, True]
 
@@ -99,14 +99,14 @@ def test_another_range_is_taken_up() -> None:
 def test_the_same_range_again_changes_nothing(data: dict[str, str]) -> None:
     """The search would begin anew otherwise, and addresses be reused early."""
     scene = started()
-    scene.follower.present(IDENTITY, data)
+    scene.follower.present(IDENTITY, data, 1)
     assert scene.pools == []
 
 
 def test_a_bad_edit_keeps_the_range_in_force_and_says_so() -> None:
     scene = started()
     with capture_logs() as logs:
-        scene.follower.present(IDENTITY, SWAPPED)
+        scene.follower.present(IDENTITY, SWAPPED, 1)
     sentence = f"{WHERE}: {SWAPPED_FAULT}{STAYS}"
     assert scene.pools == []
     assert list(scene.readiness.obstacles) == []
@@ -119,29 +119,29 @@ def test_the_same_bad_edit_told_again_is_reported_once() -> None:
     """Every relist tells it again."""
     scene = started()
     for _ in range(3):
-        scene.follower.present(IDENTITY, SWAPPED)
+        scene.follower.present(IDENTITY, SWAPPED, 1)
         scene.follower.reached(2)
     assert len(scene.messages) == 1
 
 
 def test_another_bad_edit_is_reported_as_well() -> None:
     scene = started()
-    scene.follower.present(IDENTITY, SWAPPED)
-    scene.follower.present(IDENTITY, {})
-    scene.follower.present(IDENTITY, SWAPPED)
+    scene.follower.present(IDENTITY, SWAPPED, 1)
+    scene.follower.present(IDENTITY, {}, 1)
+    scene.follower.present(IDENTITY, SWAPPED, 1)
     assert len(scene.messages) == 3
     assert "RANGE_START is missing" in scene.messages[1]
 
 
 def test_a_bad_edit_mended_to_what_it_was_is_good_again_and_a_later_one_is_reported() -> None:
     scene = started()
-    scene.follower.present(IDENTITY, SWAPPED)
+    scene.follower.present(IDENTITY, SWAPPED, 1)
     with capture_logs() as logs:
-        scene.follower.present(IDENTITY, FIRST)
-        scene.follower.present(IDENTITY, FIRST)
+        scene.follower.present(IDENTITY, FIRST, 1)
+        scene.follower.present(IDENTITY, FIRST, 1)
     assert scene.measures.ranges == [True, False, True, True]
     assert [line["event"] for line in logs] == ["range in force is good again"]
-    scene.follower.present(IDENTITY, SWAPPED)
+    scene.follower.present(IDENTITY, SWAPPED, 1)
     assert len(scene.messages) == 2
 
 
@@ -163,15 +163,15 @@ def test_a_deleted_config_map_keeps_the_range_in_force() -> None:
 def test_one_created_again_with_another_range_is_taken_up() -> None:
     scene = started()
     scene.follower.gone(IDENTITY)
-    scene.follower.present(IDENTITY._replace(uid="u2"), SECOND)
+    scene.follower.present(IDENTITY._replace(uid="u2"), SECOND, 1)
     assert len(scene.pools) == 1
     assert scene.measures.ranges == [True, False, True]
 
 
 def test_the_same_mistake_in_one_created_again_is_reported_on_that_one() -> None:
     scene = started()
-    scene.follower.present(IDENTITY, SWAPPED)
-    scene.follower.present(IDENTITY._replace(uid="u2"), SWAPPED)
+    scene.follower.present(IDENTITY, SWAPPED, 1)
+    scene.follower.present(IDENTITY._replace(uid="u2"), SWAPPED, 1)
     assert [regarding.uid for regarding, _, _ in scene.events.warnings] == ["u1", "u2"]
 
 
@@ -184,14 +184,14 @@ async def test_started_without_a_config_map_it_waits_and_says_so_once() -> None:
     assert list(scene.readiness.obstacles) == [sentence]
     assert scene.events.warnings == [(REGARDING._replace(uid=""), "InvalidRange", sentence)]
     assert scene.measures.ranges == [False]
-    scene.follower.present(IDENTITY, FIRST)
+    scene.follower.present(IDENTITY, FIRST, 1)
     assert (await waiting).size == 15
     assert list(scene.readiness.obstacles) == []
 
 
 def test_started_with_a_bad_one_it_waits_and_says_what_is_wrong() -> None:
     scene = Scene()
-    scene.follower.present(IDENTITY, SWAPPED)
+    scene.follower.present(IDENTITY, SWAPPED, 1)
     scene.follower.reached(1)
     assert list(scene.readiness.obstacles) == [f"{WHERE}: {SWAPPED_FAULT}"]
     assert scene.messages == [f"{WHERE}: {SWAPPED_FAULT}"]
@@ -199,7 +199,7 @@ def test_started_with_a_bad_one_it_waits_and_says_what_is_wrong() -> None:
     assert list(scene.readiness.obstacles) == [
         f"{WHERE}: it was deleted; apply the release manifest again to bring it back"
     ]
-    scene.follower.present(IDENTITY, FIRST)
+    scene.follower.present(IDENTITY, FIRST, 1)
     assert list(scene.readiness.obstacles) == []
 
 

@@ -4,8 +4,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from kubemacpool.service.admitting import Answer
 from kubemacpool.web.endpoints import metrics_routes, webhook_routes
+from kubemacpool.web.peer import FORWARDED
+from kubemacpool.wire.answers import Answer
 
 
 class Webhook:
@@ -13,11 +14,11 @@ class Webhook:
 
     def __init__(self, answer: Answer) -> None:
         self.given = answer
-        self.asked: list[bytes] = []
+        self.asked: list[tuple[bytes, float | None, bool]] = []
 
-    async def answer(self, body: bytes) -> Answer:
+    async def answer(self, body: bytes, patience: float | None, *, forwarded: bool) -> Answer:
         """The answer."""
-        self.asked.append(body)
+        self.asked.append((body, patience, forwarded))
         return self.given
 
 
@@ -34,8 +35,9 @@ def _reply(response: web.Response) -> Reply:
     return Reply(response.status, response.body, response.content_type, response.headers.get("Retry-After"))
 
 
-def _review(body: bytes) -> web.Request:
-    request = make_mocked_request("POST", "/mutate-pods", headers={"Content-Type": "application/json"})
+def _review(body: bytes, query: str = "", **headers: str) -> web.Request:
+    given = {"Content-Type": "application/json", **headers}
+    request = make_mocked_request("POST", f"/mutate-pods{query}", headers=given)
     request._read_bytes = body
     return request
 
@@ -52,7 +54,31 @@ async def test_the_answer_to_a_review_goes_out_as_it_was_given(answer: Answer, e
     webhook = Webhook(answer)
     routes = webhook_routes(webhook.answer, tuple)
     assert _reply(await routes["POST", "/mutate-pods"](_review(b'{"a":1}'))) == expected
-    assert webhook.asked == [b'{"a":1}']
+    assert webhook.asked == [(b'{"a":1}', None, False)]
+
+
+@pytest.mark.parametrize(
+    ("query", "patience"), [("?timeout=10s", 10.0), ("?timeout=1m30s", 90.0), ("", None), ("?timeout=soon", None)]
+)
+async def test_the_patience_of_the_api_server_is_told_as_far_as_it_can_be_read(
+    query: str, patience: float | None
+) -> None:
+    webhook = Webhook(Answer(200, b"{}"))
+    await webhook_routes(webhook.answer, tuple)["POST", "/mutate-pods"](_review(b"{}", query))
+    assert webhook.asked == [(b"{}", patience, False)]
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+async def test_whoever_is_to_ask_elsewhere_does_not_keep_the_connection(*, elsewhere: bool) -> None:
+    webhook = Webhook(Answer(503, b"wait\n", "text/plain", 1, elsewhere=elsewhere))
+    response = await webhook_routes(webhook.answer, tuple)["POST", "/mutate-pods"](_review(b"{}"))
+    assert (response.keep_alive is False) == elsewhere
+
+
+async def test_a_review_from_another_replica_is_told_as_such() -> None:
+    webhook = Webhook(Answer(200, b"{}"))
+    await webhook_routes(webhook.answer, tuple)["POST", "/mutate-pods"](_review(b"{}", **{FORWARDED: "1"}))
+    assert webhook.asked == [(b"{}", None, True)]
 
 
 async def test_readiness_names_every_obstacle_and_liveness_none() -> None:

@@ -11,6 +11,7 @@ from kubemacpool.wire.admission import (
     PodReview,
     ReviewError,
     decode_pod_review,
+    decode_uid,
     encode_allowed,
     encode_denied,
 )
@@ -157,6 +158,22 @@ def test_yes_is_what_the_api_reference_says(uid: str, patch: bytes | None, warni
     if warnings:
         assert response.pop("warnings") == warnings
     assert response == {}, "an empty patch or list of warnings is not said"
+
+
+@pytest.mark.parametrize(
+    ("body", "uid"),
+    [
+        (_review(_pod(**NAMED)), UID),
+        (_review({}, kind={"group": "apps", "kind": "Deployment"}), UID),
+        (b"", ""),
+        (b'"\xff"', ""),
+        (b'{"request":null}', ""),
+        (b"[" * 100_000, ""),
+    ],
+    ids=["a pod", "anything else", "empty", "no UTF-8", "no request", "nested without end"],
+)
+def test_the_uid_of_a_request_is_read_whatever_it_asks_about(body: bytes, uid: str) -> None:
+    assert decode_uid(body) == uid
 
 
 def test_no_is_what_the_api_reference_says() -> None:

@@ -61,6 +61,10 @@ def test_what_is_no_page_says_so(body: bytes) -> None:
         read_page(body)
 
 
+def test_an_event_is_its_type_and_its_object_as_it_came() -> None:
+    assert read_event(b'{"object": {"a": [1, 2]}, "type": "DELETED"}') == ("DELETED", b'{"a": [1, 2]}')
+
+
 def test_an_event_with_an_object_nested_too_deeply_keeps_its_type() -> None:
     assert read_event(b'{"type":"ADDED","object":%s}' % DEEP) == ("ADDED", DEEP)
 

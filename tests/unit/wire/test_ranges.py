@@ -61,7 +61,8 @@ FAULTS = {
         _data("03:00:00:00:00:00", "03:ff:ff:ff:ff:ff"),
         (
             "RANGE_START 03:00:00:00:00:00 to RANGE_END 03:ff:ff:ff:ff:ff: no unicast address in it may be handed out "
-            "(multicast addresses, whose first octet is odd, 00:00:00:00:00:00 and 02:00:00:00:00:00 are left out); "
+            "(multicast addresses, whose first octet is odd, 00:00:00:00:00:00, 02:00:00:00:00:00 and those in EXCLUDE "
+            "are left out); "
             "choose a range with unicast addresses, such as 02:00:00:00:00:00 to 02:00:00:ff:ff:ff"
         ),
     ),

@@ -1,0 +1,193 @@
+"""The real program, from the release manifest and as its ServiceAccount: one replica, or several.
+
+Every replica listens on the address of the manifest's Service, each on a port of its own. So the API server can be sent
+to any of them without a kube-proxy, which would cost something here that it costs in no cluster. Where there are
+several, the manifest's webhook is there as often, each for those pods whose names end in a number that leaves the same
+remainder. All of them lead to one replica, or each to another.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.asking import figures
+from bench.children import Child, running
+from bench.errors import BenchError
+from bench.installing import (
+    ADDRESS_MARK,
+    CONFIGURATIONS,
+    PORT,
+    TAKES_EFFECT_SECONDS,
+    Route,
+    await_effect,
+    configured,
+    section,
+    trial,
+)
+
+from devcluster.deployment import DEPLOYMENT, NAMESPACE, Deployment, Service, environment_of, expand, plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from devcluster.controlplane import ControlPlane
+
+SERVICE = "kubemacpool-service"
+REPLICAS = 3
+METRICS_PORT = 9443
+POLL_SECONDS = 0.05
+DECIDES = "kubemacpool_decider"
+FORWARDED = 'kubemacpool_forwarded_reviews_total{outcome="answered"}'
+GRANTED = 'kubemacpool_admission_duration_seconds_count{outcome="granted"}'
+
+
+class Ours:
+    """The release manifest, and the program that it names."""
+
+    mark = ADDRESS_MARK
+
+    def __init__(
+        self, name: str, replicas: int, control_plane: ControlPlane, directory: Path, configuration: dict[str, object]
+    ) -> None:
+        """Read from the applied manifest how the program is called.
+
+        Args:
+            name: what it is called in the results.
+            replicas: how many run.
+            control_plane: where the manifest is applied, but for the webhook.
+            directory: for logs and the kubeconfig.
+            configuration: the manifest's webhook configuration, with one webhook.
+        """
+        self.name = name
+        self._api = control_plane.api
+        self._configuration = shared_out(configuration, replicas)
+        services = f"/api/v1/namespaces/{NAMESPACE}/services"
+        deployment = self._api.get(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{DEPLOYMENT}", Deployment)
+        service = self._api.get(f"{services}/{SERVICE}", Service)
+        made = plan(1, deployment, {SERVICE: service}, {})
+        self._address = service.spec.cluster_ip
+        kubeconfig = control_plane.service_account_kubeconfig(
+            NAMESPACE, made.service_account, directory / f"{name}.kubeconfig"
+        )
+        self._replicas = []
+        for number in range(replicas):
+            pod = {"metadata.name": f"bench-{number}", "metadata.namespace": NAMESPACE, "status.podIP": self._address}
+            environment = environment_of(made, pod) | {
+                "KUBECONFIG": str(kubeconfig),
+                "KUBEMACPOOL_BIND_ADDRESS": self._address,
+                "KUBEMACPOOL_WEBHOOK_PORT": str(PORT + number),
+                "KUBEMACPOOL_METRICS_PORT": str(METRICS_PORT + number),
+                # Nothing sends its connections elsewhere here.
+                "KUBEMACPOOL_DRAIN_DELAY": "0",
+            }
+            arguments = expand(made.arguments, environment)
+            # The program of this environment, whatever PATH says.
+            command = [str(Path(sys.executable).with_name(arguments[0])), *arguments[1:]]
+            self._replicas.append((command, directory / f"{name}-{number}.log", environment))
+        self._children: list[Child] = []
+        self._decider = 0
+        self._route = Route.SPREAD
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Run every replica, and wait until one decides."""
+        with configured(self._api, self._configuration), ExitStack() as stack:
+            stack.callback(self._children.clear)
+            for number, (command, log, environment) in enumerate(self._replicas):
+                self._children.append(stack.enter_context(running(f"replica {number}", command, log, environment)))
+            self._decider = self._await_decider()
+            self.turn_to(Route.DECIDER)
+            yield
+
+    def turn_to(self, route: Route) -> None:
+        """Lead every webhook where the route says."""
+        self._route = route
+        path = f"{CONFIGURATIONS}/{section(self._configuration['metadata'])['name']}"
+        present = self._api.get(path, dict)
+        for webhook, replica in zip(present["webhooks"], self._targets(), strict=True):
+            webhook["clientConfig"]["service"]["port"] = PORT + replica
+        self._api.request("PUT", path, present)
+        await_effect(self._goes_there, f"{self.name}, {route.value}", *self._children[:1])
+
+    def processes(self) -> dict[str, list[int]]:
+        """The one that decides, and the others."""
+        pids = [child.pid for child in self._children]
+        decider = pids[self._decider : self._decider + 1]
+        followers = [pid for pid in pids if pid not in decider]
+        return {"webhook": decider} | ({"followers": followers} if followers else {})
+
+    def asked(self) -> Sequence[int]:
+        """What the decider was not handed by another replica, the API server has asked it."""
+        figures = [self._figures(number) for number in range(len(self._replicas))]
+        forwarded = [round(each.get(FORWARDED, 0)) for each in figures]
+        asked = forwarded.copy()
+        asked[self._decider] = round(figures[self._decider].get(GRANTED, 0)) - sum(forwarded)
+        return asked
+
+    def shares(self) -> Sequence[float]:
+        """As the route says."""
+        targets = self._targets()
+        return [targets.count(number) / len(targets) for number in range(len(self._replicas))]
+
+    def _targets(self) -> list[int]:
+        return targets(self._route, len(self._replicas), self._decider)
+
+    def _goes_there(self) -> bool:
+        before = self.asked()
+        count = len(self._replicas)
+        if any(ADDRESS_MARK.encode() not in trial(self._api, number) for number in range(count)):
+            return False
+        asked = [after - earlier for after, earlier in zip(self.asked(), before, strict=True)]
+        return asked == [round(share * count) for share in self.shares()]
+
+    def _await_decider(self) -> int:
+        """Wait until every replica serves, and one of them decides."""
+        until = time.monotonic() + TAKES_EFFECT_SECONDS
+        while time.monotonic() < until:
+            for child in self._children:
+                child.check()
+            try:
+                deciding = [self._figures(number).get(DECIDES, 0.0) for number in range(len(self._replicas))]
+            except OSError:  # not all of them listen yet
+                deciding = []
+            if sum(deciding) == 1:
+                return deciding.index(1.0)
+            time.sleep(POLL_SECONDS)
+        message = f"None of {self.name!r} decided after {TAKES_EFFECT_SECONDS:.0f} s; see {self._replicas[0][1]}."
+        raise BenchError(message)
+
+    def _figures(self, number: int) -> dict[str, float]:
+        return figures(f"{self._address}:{METRICS_PORT + number}")
+
+
+def targets(route: Route, replicas: int, decider: int) -> list[int]:
+    """Which replica each of as many webhooks leads to."""
+    if route is Route.SPREAD:
+        return list(range(replicas))
+    return [decider if route is Route.DECIDER else (decider + 1) % replicas] * replicas
+
+
+def shared_out(configuration: dict[str, object], parts: int) -> dict[str, object]:
+    """Put several webhooks in the place of one, each for a part of the pods."""
+    (webhook,) = [section(each) for each in _list(configuration["webhooks"])]
+    if parts == 1:
+        return configuration
+    conditions = _list(webhook["matchConditions"])
+    last = "int(object.metadata.name.split('-')[2])"
+    shared = [
+        webhook
+        | {
+            "name": f"part-{part}.{webhook['name']}",
+            "matchConditions": [*conditions, {"name": "part", "expression": f"{last} % {parts} == {part}"}],
+        }
+        for part in range(parts)
+    ]
+    return configuration | {"webhooks": shared}
+
+
+def _list(value: object) -> list[object]:
+    return list(value) if isinstance(value, list) else []

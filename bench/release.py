@@ -1,0 +1,85 @@
+"""The release manifest, applied so that all that is compared can be installed beside it, one after the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import yaml
+from bench.installing import CONFIGURATION, NAMESPACE, PORT, Bare, Floor, Installation, section
+from bench.ours import REPLICAS, SERVICE, Ours
+
+from devcluster.settings import RELEASE_MANIFEST
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from devcluster.controlplane import ControlPlane
+
+POD_WEBHOOK = "mutatepods.kubemacpool.io"
+# What every pod is given by the webhook that gives all the same.
+SAME = (
+    '[{"name":"ovs-conf","namespace":"bench","mac":"02:00:00:00:00:01"},'
+    '{"name":"storage","namespace":"default","interface":"data0","mac":"02:00:00:00:00:02"}]'
+)
+
+
+def documents() -> list[dict[str, object]]:
+    """Read the manifest."""
+    return msgspec.convert(
+        list(yaml.safe_load_all(RELEASE_MANIFEST.read_text(encoding="utf-8"))), list[dict[str, object]]
+    )
+
+
+def make_namespace(control_plane: ControlPlane) -> None:
+    """Make the namespace of the pods."""
+    control_plane.kubectl("create", "namespace", NAMESPACE)
+    if control_plane.spec.controllers:
+        # No pod is admitted before its namespace has this; a controller makes it.
+        wait = ("--for=create", "serviceaccount/default", f"--namespace={NAMESPACE}", "--timeout=30s")
+        control_plane.kubectl("wait", *wait)
+
+
+def installations(control_plane: ControlPlane, floor: Path, directory: Path) -> list[Installation]:
+    """Apply the release manifest, but for the webhook, which comes and goes with its case."""
+    everything = documents()
+    kept = [_on_our_ports(document) for document in everything if document["kind"] != CONFIGURATION]
+    configuration = next(document for document in everything if document["kind"] == CONFIGURATION)
+    (webhook,) = [
+        _reaching(webhook, webhook["clientConfig"])
+        for webhook in msgspec.convert(configuration["webhooks"], list[dict[str, object]])
+        if webhook["name"] == POD_WEBHOOK
+    ]
+    make_namespace(control_plane)
+    control_plane.kubectl("apply", "-f", "-", stdin=list_of(kept))
+    floors = [
+        Floor(name, networks, control_plane, floor, directory) for name, networks in (("floor", ""), ("patch", SAME))
+    ]
+    for each in floors:
+        each.register(webhook)
+    ours = configuration | {"webhooks": [webhook]}
+    return [
+        Bare(control_plane.api),
+        *floors,
+        Ours("ours", 1, control_plane, directory, ours),
+        Ours("three", REPLICAS, control_plane, directory, ours),
+    ]
+
+
+def list_of(items: list[dict[str, object]]) -> str:
+    """Put objects into one document for kubectl."""
+    return msgspec.json.encode({"apiVersion": "v1", "kind": "List", "items": items}).decode()
+
+
+def _on_our_ports(document: dict[str, object]) -> dict[str, object]:
+    """Let the webhook's Service listen where this process may, with a port for each replica."""
+    if document["kind"] != "Service" or section(document["metadata"])["name"] != SERVICE:
+        return document
+    ports = [{"name": f"webhook-{number}", "port": PORT + number} for number in range(REPLICAS)]
+    return document | {"spec": section(document["spec"]) | {"ports": ports}}
+
+
+def _reaching(webhook: dict[str, object], client: object) -> dict[str, object]:
+    """Let the API server look for the webhook there."""
+    settings = section(client)
+    return webhook | {"clientConfig": settings | {"service": section(settings["service"]) | {"port": PORT}}}

@@ -1,0 +1,106 @@
+"""The command line of `make chaos`."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+import sys
+import time
+from pathlib import Path  # noqa: TC003 (typer reads the annotations)
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from chaos.causes import Cause
+from chaos.conducting import Conductor, Extent
+from chaos.faults import Kind
+from chaos.load import Plan
+from chaos.results import LEAST_RATE, Results
+from chaos.stage import Stage
+from chaos.tables import tables
+from devcluster.errors import ClusterError
+from devcluster.settings import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+OUT = REPOSITORY / "_out"
+INTERRUPTED = 130
+MOST_SHOWN = 10
+# Inside the range and outside, few enough that many are in use when they are asked for.
+EXPLICIT = tuple(f"02:00:00:00:0a:{index:02x}" for index in range(32)) + tuple(
+    f"fe:00:00:00:00:{index:02x}" for index in range(32)
+)
+
+
+def chaos(  # noqa: PLR0913, PLR0917 (an option each)
+    seconds: Annotated[float, typer.Option(min=1, max=300, help="How long faults are inflicted.")] = 300.0,
+    seed: Annotated[int | None, typer.Option(help="Draws faults and load.", show_default="a random one")] = None,
+    clients: Annotated[int, typer.Option(min=1, max=256, help="Creates under way at a time.")] = 16,
+    rate: Annotated[float, typer.Option(min=1, max=1000, help="Creates a second.")] = 60.0,
+    replicas: Annotated[int, typer.Option(min=2, max=10, help="Replicas of KubeMacPool.")] = 3,
+    pods: Annotated[int, typer.Option(min=10, max=1500, help="Pods that are kept; the oldest go.")] = 600,
+    only: Annotated[list[Kind] | None, typer.Option(help="Only these faults.", show_default="all")] = None,
+    json: Annotated[Path, typer.Option(help="Where the results are written.")] = OUT / "chaos.json",
+    work: Annotated[Path, typer.Option(help="Where logs and the control plane's state are kept.")] = OUT / "chaos",
+) -> None:
+    """Inflict faults on a real control plane while pods are created, and check the promises after each.
+
+    Everything that is started listens on loopback addresses and is ended again. The same seed gives the same faults.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    begun = time.monotonic()
+
+    def progress(line: str) -> None:
+        console.print(f"[dim]{time.monotonic() - begun:5.0f} s[/dim] ", end="")
+        console.print(line, markup=False)
+
+    seed = secrets.randbelow(1 << 32) if seed is None else seed
+    progress(f"seed {seed}: repeat with --seed {seed}")
+    extent = Extent(seconds, seed, only or list(Kind), Plan(clients, rate, pods, EXPLICIT))
+    results = asyncio.run(_run(extent, work.absolute(), replicas, progress))
+    results.write(json)
+    for table in tables(results):
+        console.print(table)
+    _say(results, console)
+    console.print(f"Written to {json}; logs are in {work / 'controlplane' / 'logs'}. Seed: {seed}.")
+    if not all(target.reached for target in results.targets()):
+        raise typer.Exit(1)
+
+
+async def _run(extent: Extent, work: Path, replicas: int, progress: Callable[[str], None]) -> Results:
+    task = asyncio.current_task()
+    if task is not None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    async with Stage(work, replicas, extent.seed, progress) as stage:
+        return await Conductor(stage, extent, progress).run()
+
+
+def _say(results: Results, console: Console) -> None:
+    """Say what does not fit into a table."""
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in sorted(results.creates.items()))
+    console.print(f"{results.rate:.0f} creates a second: {outcomes}. The watch had {results.watch_gaps} gaps.")
+    if results.rate < LEAST_RATE:
+        console.print(f"That is less than {LEAST_RATE:.0f} a second: the machine was too busy for the run to count.")
+    for duplicate in results.duplicates[:MOST_SHOWN]:
+        console.print(f"DUPLICATE {duplicate.address}: {', '.join(duplicate.holders)}", markup=False)
+    for untruth in results.untruths[:MOST_SHOWN]:
+        console.print(f"UNTRUE {untruth}", markup=False)
+    for failed in [each for each in results.failed if each.verdict.cause is Cause.OTHER][:MOST_SHOWN]:
+        console.print(f"OTHER during {failed.during or 'no fault'}: {failed.failure}", markup=False)
+
+
+def main() -> None:
+    """Run the command line."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(chaos)
+    try:
+        app()
+    except ClusterError as error:
+        sys.exit(f"chaos: {error}")
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.stderr.write("Interrupted; what was started has been ended.\n")
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,222 @@
+"""Requests to the API server, as its administrator and not through any of the connections that are cut."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import aiohttp
+import msgspec
+
+from chaos.auditing import Carrier
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from devcluster.controlplane import ControlPlane
+
+NAMESPACE = "chaos"
+PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/kubemacpool-system/leases"
+LEASE_NAME = "kubemacpool-decider"
+NETWORKS = "k8s.v1.cni.cncf.io/networks"
+ENDPOINT = "kubemacpool.io/endpoint"
+NAMED = "kubemacpool.io/open"
+METADATA_ONLY = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
+# Longer than any create can take, so that it is the API server that gives up.
+REQUEST_SECONDS = 40.0
+PAGE = 2000
+CREATED = 201
+OK = 200
+
+T = TypeVar("T")
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What the API server said, and when."""
+
+    sent: float
+    answered: float
+    status: int
+    """0 where there was no answer; then the body says why."""
+    body: bytes
+
+    @property
+    def message(self) -> str:
+        """Why it did not do what was asked."""
+        try:
+            return msgspec.json.decode(self.body, type=_Status).message
+        except msgspec.DecodeError:
+            return self.body.decode(errors="replace")
+
+    @property
+    def reason(self) -> str:
+        """The same in one word; empty where there is none."""
+        try:
+            return msgspec.json.decode(self.body, type=_Status).reason
+        except msgspec.DecodeError:
+            return ""
+
+
+class _Status(msgspec.Struct):
+    message: str = ""
+    reason: str = ""
+
+
+class _Metadata(msgspec.Struct, rename="camel"):
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = "0"
+    annotations: dict[str, str] = {}
+
+
+class PodRecord(msgspec.Struct):
+    """A pod, or what a watch tells of one."""
+
+    metadata: _Metadata
+
+    @property
+    def resource_version(self) -> int:
+        """How it orders among all that happened."""
+        return int(self.metadata.resource_version)
+
+    def carrier(self) -> Carrier:
+        """Read which addresses it carries."""
+        about = self.metadata
+        return Carrier(about.uid, about.namespace, about.name, addresses_of(about.annotations.get(NETWORKS, "")))
+
+
+class _ListMetadata(msgspec.Struct, rename="camel"):
+    resource_version: str
+
+
+class PodList(msgspec.Struct):
+    """All pods at one moment."""
+
+    metadata: _ListMetadata
+    items: list[PodRecord] | None
+    """None where there is none."""
+
+    def carriers(self) -> list[Carrier]:
+        """Read which addresses they carry."""
+        return [pod.carrier() for pod in self.items or ()]
+
+
+class _LeaseSpec(msgspec.Struct, rename="camel"):
+    holder_identity: str | None = None
+    lease_transitions: int | None = None
+
+
+class Lease(msgspec.Struct):
+    """Who decides, and which addresses are on their way."""
+
+    metadata: _Metadata
+    spec: _LeaseSpec = msgspec.field(default_factory=_LeaseSpec)
+
+    @property
+    def resource_version(self) -> int:
+        """How it orders among all that happened."""
+        return int(self.metadata.resource_version)
+
+    @property
+    def holder(self) -> str:
+        """Whose it is; empty while nobody decides."""
+        return self.spec.holder_identity or ""
+
+    @property
+    def term(self) -> int:
+        """How often it has changed hands."""
+        return self.spec.lease_transitions or 0
+
+    @property
+    def endpoint(self) -> str:
+        """Where the holder is reached."""
+        return self.metadata.annotations.get(ENDPOINT, "") if self.holder else ""
+
+    @property
+    def named(self) -> str:
+        """The open addresses, as the annotation has them."""
+        return self.metadata.annotations.get(NAMED, "")
+
+
+class _Selection(msgspec.Struct):
+    mac: str = ""
+
+
+class UnexpectedError(Exception):
+    """The API server did not answer a request that has to be answered."""
+
+
+def addresses_of(annotation: str) -> frozenset[str]:
+    """Read the addresses in a network-selection annotation in its JSON form; there are no others here."""
+    selections = msgspec.json.decode(annotation, type=list[_Selection]) if annotation else []
+    return frozenset(selection.mac.lower() for selection in selections if selection.mac)
+
+
+class Cluster:
+    """The API server."""
+
+    def __init__(self, control_plane: ControlPlane) -> None:
+        """Read the administrator's certificate."""
+        self.url = control_plane.server_url
+        tls = ssl.create_default_context(cafile=str(control_plane.ca_path))
+        tls.load_cert_chain(control_plane.layout.pki / "admin.crt", control_plane.layout.pki / "admin.key")
+        self._tls = tls
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        """Be ready for requests."""
+        connector = aiohttp.TCPConnector(ssl=self._tls, limit=0)
+        self._session = aiohttp.ClientSession(connector=connector)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close every connection."""
+        await self.session.close()
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """Where requests are made."""
+        if self._session is None:
+            message = "Cluster is used outside its `async with`"
+            raise RuntimeError(message)
+        return self._session
+
+    async def ask(
+        self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Make a request, whatever becomes of it."""
+        sent = time.monotonic()
+        try:
+            async with self.session.request(
+                method,
+                self.url + path,
+                data=None if body is None else msgspec.json.encode(body),
+                headers={"Content-Type": "application/json"} | dict(headers or {}),
+                timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS),
+            ) as reply:
+                return Answer(sent, time.monotonic(), reply.status, await reply.read())
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            return Answer(sent, time.monotonic(), 0, (str(error) or type(error).__name__).encode())
+
+    async def get(self, path: str, kind: type[T], headers: Mapping[str, str] | None = None) -> T:
+        """Read something that is there.
+
+        Raises:
+            UnexpectedError: it is not, or there is no answer.
+        """
+        answer = await self.ask("GET", path, headers=headers)
+        if answer.status != OK:
+            message = f"GET {path} was answered with {answer.status}: {answer.message}"
+            raise UnexpectedError(message)
+        return msgspec.json.decode(answer.body, type=kind)
+
+    async def pods(self) -> PodList:
+        """List every pod, consistently."""
+        return await self.get("/api/v1/pods", PodList, {"Accept": METADATA_ONLY.format("List")})
+
+    async def lease(self) -> Lease:
+        """Read the Lease."""
+        return await self.get(f"{LEASES}/{LEASE_NAME}", Lease)

@@ -1,0 +1,103 @@
+"""What a run writes: one JSON document. Times are seconds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from chaos.auditing import Duplicate  # noqa: TC001 (msgspec reads the annotations)
+from chaos.causes import Cause, Failure, Verdict
+from chaos.faults import Kind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROLL = Kind.ROLL.value
+LEAST_RATE = 50.0
+
+
+class Episode(msgspec.Struct, frozen=True):
+    """One fault, with the time until everybody was well again."""
+
+    fault: str
+    begun: float
+    """Since the load began."""
+    lasted: float
+    creates: int
+    failures: dict[str, int]
+    """By cause."""
+
+
+class FailedCreate(msgspec.Struct, frozen=True):
+    """A create that failed, why, and during what."""
+
+    verdict: Verdict
+    during: str
+    """The kind of the last fault before."""
+    inherited: bool
+    """Whether the cause is older than that fault."""
+    failure: Failure
+
+
+class Target(msgspec.Struct, frozen=True):
+    """Something that has to be so, and whether it is."""
+
+    name: str
+    reached: bool
+    found: str
+
+
+class Results(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that a run found."""
+
+    command: list[str]
+    seed: int
+    clients: int
+    replicas: int
+    load_seconds: float
+    creates: dict[str, int]
+    """By outcome."""
+    longest_create: float
+    """Of those that were granted or refused."""
+    webhook_timeout: float
+    episodes: list[Episode]
+    failed: list[FailedCreate]
+    duplicates: list[Duplicate]
+    untruths: list[str]
+    leaks: list[str]
+    watch_gaps: int
+    """How often the audit's watch had to list again: between, a duplicate might have come and gone."""
+
+    @property
+    def rate(self) -> float:
+        """Creates a second, refused and failed ones with them."""
+        return sum(self.creates.values()) / self.load_seconds if self.load_seconds else 0.0
+
+    def failures(self) -> dict[Cause, int]:
+        """Failed creates by cause."""
+        counts = Counter(failed.verdict.cause for failed in self.failed)
+        return {cause: counts[cause] for cause in Cause}
+
+    def targets(self) -> list[Target]:
+        """Check what has to be so."""
+        other = self.failures()[Cause.OTHER]
+        rolling = sum(failed.during == ROLL and not failed.inherited for failed in self.failed)
+        return [
+            Target("no address held by two parties", not self.duplicates, f"{len(self.duplicates)} duplicates"),
+            Target("nothing leaked after the bound", not self.leaks, "; ".join(self.leaks) or "nothing"),
+            Target("refusals and grants are as told", not self.untruths, f"{len(self.untruths)} that are not"),
+            Target("no create fails for any other cause", other == 0, f"{other} did"),
+            Target("no create fails in a graceful rolling", rolling == 0, f"{rolling} did"),
+            Target(
+                "the longest create takes less than the webhook's time-out",
+                self.longest_create < self.webhook_timeout,
+                f"{self.longest_create:.2f} s of {self.webhook_timeout:.0f} s",
+            ),
+        ]
+
+    def write(self, path: Path) -> None:
+        """Write it for other programs."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(self)) + b"\n")

@@ -1,0 +1,18 @@
+"""How long each thing about the Lease may take; each bound with its derivation. All in seconds."""
+
+from typing import Final
+
+LEASE_SECONDS: Final = 5
+"""Without a renewal for so long, somebody else may take over."""
+
+MARGIN_SECONDS: Final = 1.0
+"""So long before that the decider stops deciding: more than two clocks can differ by in five seconds."""
+
+RENEWAL_SECONDS: Final = 1.3
+"""Between two renewals. Two of them may fail before the decider has to stop."""
+
+WRITE_SECONDS: Final = 2.0
+"""For the API server to answer one; it normally takes milliseconds."""
+
+RETRY_SECONDS: Final = 0.2
+"""Until the next attempt, after one that was not answered."""

@@ -1,0 +1,323 @@
+"""One replica decides: the election by the Lease, and every write to it.
+
+::
+
+                    Lease free or expired, and we are ready
+    standing by ─────────────────────────────────────────────> taken over, catching up
+        ^                                                            │ our view is as new as the Lease asks (rule 4)
+        │   somebody else has it, or it was deleted                  v
+        └──────────────────────────────────────────────────────── deciding ──── told to stop ───> handed over
+
+Clocks decide liveness only. Whoever takes over does so by an update with the resourceVersion that it has read, so of
+two that try one fails; and whoever has not renewed for a while stops deciding on its own clock before anybody else may
+begin (rule 6).
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+import structlog
+
+from kubemacpool.core.decider import Decider
+from kubemacpool.ports.clock import Clock
+from kubemacpool.ports.deciding import NotDecidingError
+from kubemacpool.ports.errors import ConflictError, NotFoundError, OutsideError
+from kubemacpool.ports.lease import LeaseStore
+from kubemacpool.service.bounds import LEASE_SECONDS, MARGIN_SECONDS, RENEWAL_SECONDS, RETRY_SECONDS
+from kubemacpool.service.catching_up import View
+from kubemacpool.service.knowing import Knowledge
+from kubemacpool.service.presiding import ELSEWHERE, Presidency
+from kubemacpool.service.vacancy import Vacancy
+from kubemacpool.service.waking import Bell
+from kubemacpool.service.writing import LeaseWriter, Replica
+from kubemacpool.wire.lease import LEASE_NAME, LeaseRecord
+from kubemacpool.wire.objects import ObjectIdentity
+
+__all__ = ["Elector", "Replica"]
+
+_MISSING: Final = "it does not exist"
+_NOBODY: Final = "no replica decides at this moment"
+_STOPPING: Final = "this replica is shutting down"
+
+_log = structlog.get_logger(__name__)
+
+
+class Elector:
+    """Takes part in the election, and writes the Lease while it is ours.
+
+    Implements `Naming`, and `WatchListener[LeaseRecord]` for the watch on the Lease.
+    """
+
+    def __init__(
+        self,
+        replica: Replica,
+        store: LeaseStore,
+        decider: Decider,
+        views: Mapping[str, View],
+        obstacles: Callable[[], Iterable[str]],
+        clock: Clock,
+    ) -> None:
+        """Stand by.
+
+        Args:
+            replica: who we are.
+            store: where the Lease is.
+            decider: the rules, told who decides.
+            views: by kind, what the ledger is derived from.
+            obstacles: what keeps this replica from deciding beside the Lease, a sentence each.
+            clock: the process's own.
+        """
+        self._replica = replica
+        self._lease = LeaseWriter(replica, store)
+        self._decider = decider
+        self._kinds = frozenset(views)
+        self._obstacles = obstacles
+        self._clock = clock
+        self._known = Knowledge(replica.identity, decider.ledger.in_flight_bound, clock)
+        self._presidency = Presidency(self._lease, decider, views, clock, self._pulse)
+        self._vacancy = Vacancy(clock)
+        self._resigning = False
+        self._bell = Bell()
+
+    # What others may ask
+
+    @property
+    def deciding(self) -> bool:
+        """Whether this replica may grant at this moment (rule 6)."""
+        return self._hindrance() == ""
+
+    @property
+    def endpoint_of_decider(self) -> str | None:
+        """Where the other replica is reached that decides, as far as is known; None while nobody else does."""
+        return None if self._presidency.ours else self._known.others_endpoint
+
+    @property
+    def out_of_touch(self) -> bool:
+        """Whether somebody else may well have taken over without our having heard of it."""
+        return self.seconds_since_renewal >= LEASE_SECONDS + MARGIN_SECONDS
+
+    @property
+    def term(self) -> int:
+        """How often the Lease has changed hands."""
+        return self._known.term
+
+    @property
+    def seconds_since_renewal(self) -> float:
+        """Since the Lease was last renewed, by us or as we see it."""
+        renewed_at = self._presidency.renewed_at if self._presidency.ours else self._known.observed_at
+        return self._clock.now() - renewed_at
+
+    @property
+    def seconds_without_decider(self) -> float:
+        """For how long altogether this replica has known of nobody who decides."""
+        return self._vacancy.seconds
+
+    async def until_changed(self, seconds: float) -> None:
+        """Returns when something about who decides has changed, or after so many seconds."""
+        await self._bell.until_changed(seconds)
+
+    # Naming
+
+    def check(self) -> None:
+        """Returns if this replica may decide at this moment."""
+        hindrance = self._hindrance()
+        if hindrance:
+            raise NotDecidingError(hindrance)
+
+    async def name(self, addresses: Iterable[int], automatic: int) -> None:
+        """Returns when a confirmed write of the Lease has taken these into account."""
+        self.check()
+        self._bell.ring()
+        await self._presidency.name(addresses, automatic)
+
+    def extend_soon(self) -> None:
+        """The stretch is nearly used up: write the Lease before the renewal is due."""
+        self._bell.ring()
+
+    # What the watch on the Lease tells
+
+    def present(self, identity: ObjectIdentity, item: LeaseRecord, resource_version: int) -> None:  # noqa: ARG002 (the listener's signature)
+        """The Lease says this."""
+        if self._known.is_news(item):
+            self._take_note(item)
+
+    def gone(self, identity: ObjectIdentity) -> None:  # noqa: ARG002 (the listener's signature)
+        """The Lease was deleted."""
+        self._miss()
+
+    def reached(self, resource_version: int) -> None:  # noqa: ARG002 (the listener's signature)
+        """The first look is done: if there was nothing, the Lease is made when that is safe."""
+        if self._known.record is None:
+            self._miss()
+
+    def unreadable(self, identity: ObjectIdentity, reason: str) -> None:  # noqa: ARG002 (the listener's signature)
+        """The Lease is not of the expected shape."""
+        _log.error("the Lease cannot be read", reason=reason)
+
+    # The loop
+
+    async def run(self) -> None:
+        """Take part until told to resign, then hand over."""
+        while not self._resigning:
+            self._bell.silence()
+            self._account()
+            if self._presidency.ours:
+                await self._preside()
+            else:
+                await self._stand_by()
+        await self._hand_over()
+
+    def resign(self) -> None:
+        """Stop deciding at once, and have `run` hand over (rule 7)."""
+        self._resigning = True
+        self._pulse()
+
+    async def _stand_by(self) -> None:
+        """Take over if it is time; otherwise wait for that."""
+        if any(self._obstacles()):
+            await self._bell.sleep(RETRY_SECONDS)
+            return
+        known = self._known
+        record = known.record
+        if (left := known.others_left) > 0:
+            await self._bell.sleep(left)
+            return
+        if record is not None and record.fault:
+            self._lose(record.fault)
+        if (left := known.lost_left) > 0:
+            await self._bell.sleep(left)
+            return
+        try:
+            if record is not None:
+                await self._take_over(record)
+            elif known.lost_since is not None:
+                await self._make_lease()
+            else:
+                await self._bell.sleep(RENEWAL_SECONDS)  # the watch has not told of it yet
+        except OutsideError as error:
+            await self._learn_from(error)
+
+    async def _make_lease(self) -> None:
+        """There is none, and nothing that was granted under an earlier one can be on its way any more."""
+        record = await self._lease.create()
+        _log.info("the Lease was made anew")
+        self._take_note(record)
+
+    async def _take_over(self, record: LeaseRecord) -> None:
+        """Make the Lease ours, names and all (rule 4); it may be so already, by a write whose answer was lost."""
+        unknown = sorted(set(record.seen) - self._kinds)
+        if unknown:
+            _log.error("the Lease asks for a view of kinds that this program does not follow", kinds=unknown)
+            await self._bell.sleep(LEASE_SECONDS)
+            return
+        sent = self._clock.now()
+        stored = await self._lease.claim(record)
+        self._take_note(stored)
+        self._presidency.begin(stored, sent, afresh=self._known.says_too_little)
+        self._known.says_too_little = False
+
+    async def _preside(self) -> None:
+        """Renew the Lease when that is due, or when somebody waits for it."""
+        record = self._known.record
+        due_in = self._presidency.due_in
+        if record is None or due_in > 0:
+            await self._bell.sleep(due_in)
+            return
+        try:
+            stored = await self._presidency.renew(record)
+            if stored is not None:
+                self._take_note(stored)
+        except OutsideError as error:
+            await self._learn_from(error)
+
+    async def _hand_over(self) -> None:
+        """The last write: nobody holds the Lease, and the stretch is given back (rule 7)."""
+        self._presidency.refuse(_STOPPING)
+        if not self._presidency.ours:
+            return
+        names = self._decider.last_names()
+        try:
+            while (record := self._known.record) is not None and self._presidency.ours:
+                try:
+                    stored = await self._lease.release(record, names)
+                except ConflictError:
+                    await self._read()
+                else:
+                    self._presidency.end()
+                    self._take_note(stored)
+                    _log.info("handed over", term=stored.term, open=len(names.open))
+        except OutsideError as error:
+            self._presidency.end()
+            _log.warning("could not hand over: another replica takes over when the Lease expires", error=str(error))
+
+    async def _learn_from(self, error: OutsideError) -> None:
+        """A write was not made, or its answer was lost: learn how the Lease is, or try again a little later."""
+        try:
+            if isinstance(error, ConflictError):
+                await self._read()
+            elif isinstance(error, NotFoundError) and self._known.record is not None:
+                self._miss()
+            else:
+                raise error
+        except OutsideError as failure:
+            _log.warning("the Lease cannot be written, trying again", error=str(failure))
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _read(self) -> None:
+        """A conflict may come from our own earlier write."""
+        try:
+            record = await self._lease.read()
+        except NotFoundError:
+            self._miss()
+        else:
+            if self._known.record is None or record.resource_version != self._known.record.resource_version:
+                self._take_note(record)
+
+    def _take_note(self, record: LeaseRecord) -> None:
+        """This is how the Lease is now."""
+        if record.term < self._known.term:  # another object: terms only grow
+            self._lose("it was deleted and made anew")
+        self._known.note(record)
+        if self._presidency.ours:
+            if record.holder == self._replica.identity and not record.fault:
+                self._presidency.confirm(record)
+            else:
+                if not self._resigning:  # else it may be our own last write, of which the watch tells first
+                    _log.warning(
+                        "the Lease is no longer ours", term=record.term, holder=record.holder, fault=record.fault
+                    )
+                self._presidency.end()
+        self._pulse()
+
+    def _miss(self) -> None:
+        """There is no Lease."""
+        self._known.forget()
+        self._lose(_MISSING)
+
+    def _lose(self, reason: str) -> None:
+        """Nobody knows what was granted: nobody decides until nothing of that can be on its way any more."""
+        self._presidency.end(f"Lease {LEASE_NAME}: {reason}")
+        if self._known.lose(reason):
+            self._pulse()
+
+    def _pulse(self) -> None:
+        """Whoever waits for a change looks again."""
+        self._bell.tell()
+        self._account()
+
+    def _account(self) -> None:
+        """Count the time in which nobody decides."""
+        self._vacancy.see(somebody=self.deciding or self.endpoint_of_decider is not None)
+
+    def _hindrance(self) -> str:
+        """Why this replica may not grant at this moment; empty if it may."""
+        if self._resigning:
+            return _STOPPING
+        if self._presidency.ours:
+            return self._presidency.hindrance() or "; ".join(self._obstacles())
+        if self._known.lost_since is not None:
+            return f"nobody knows what was granted lately ({LEASE_NAME})"
+        if self._known.others_left > 0:
+            return ELSEWHERE
+        return "; ".join(self._obstacles()) or _NOBODY

@@ -1,0 +1,87 @@
+"""What this replica knows of the Lease, and since when."""
+
+import structlog
+
+from kubemacpool.ports.clock import Clock
+from kubemacpool.service.bounds import LEASE_SECONDS
+from kubemacpool.wire.lease import LEASE_NAME, LeaseRecord
+
+_log = structlog.get_logger(__name__)
+
+
+class Knowledge:
+    """The Lease as it was last read or told, and whether what it said was lost.
+
+    Args:
+        identity: of this replica.
+        in_flight_bound: after so many seconds nothing that was granted unseen can be on its way any more.
+        clock: the process's own.
+    """
+
+    def __init__(self, identity: str, in_flight_bound: float, clock: Clock) -> None:
+        self._identity = identity
+        self._in_flight_bound = in_flight_bound
+        self._clock = clock
+        self.record: LeaseRecord | None = None
+        """What it says; None while there is none, or while none was told of yet."""
+        self.observed_at = clock.now()
+        """When that was learnt."""
+        self._newest = 0
+        self.lost_since: float | None = None
+        """Since when nobody knows what was granted before; None while somebody does."""
+        self.says_too_little = False
+        """Whether it was lost since we last took it over, and so may not ask for all that has to be seen (rule 4)."""
+
+    def is_news(self, record: LeaseRecord) -> bool:
+        """Whether a watch tells of a later state of the Lease than is known, or was before the Lease was deleted."""
+        return int(record.resource_version) > self._newest
+
+    def note(self, record: LeaseRecord) -> None:
+        """This is how the Lease is now."""
+        self.record = record
+        self._newest = int(record.resource_version)
+        self.observed_at = self._clock.now()
+        # A Lease that nobody has held yet tells nothing of what was granted. Nor does one that cannot be read, but its
+        # holder may have granted until now: another wait begins when that one is silent.
+        if record.term > 0:
+            self.lost_since = None
+
+    def forget(self) -> None:
+        """There is no Lease."""
+        self.record = None
+
+    def lose(self, reason: str) -> bool:
+        """What was granted lately is not known any more; says whether it was until now."""
+        if self.lost_since is not None:
+            return False
+        self.lost_since = self._clock.now()
+        self.says_too_little = True
+        _log.warning(
+            "nobody knows what was granted lately: waiting until nothing of it can be on its way",
+            reason=f"Lease {LEASE_NAME}: {reason}",
+            seconds=self._in_flight_bound,
+        )
+        return True
+
+    @property
+    def term(self) -> int:
+        """How often the Lease has changed hands."""
+        return 0 if self.record is None else self.record.term
+
+    @property
+    def others_left(self) -> float:
+        """Seconds for which another replica holds the Lease: as long as it says, or as long as we would be silent."""
+        record = self.record
+        if record is None or record.holder in {"", self._identity}:
+            return 0.0
+        return self.observed_at + max(record.duration, LEASE_SECONDS) - self._clock.now()
+
+    @property
+    def others_endpoint(self) -> str | None:
+        """Where the replica is reached that holds it; None while no other does."""
+        return (self.record.endpoint or None) if self.record is not None and self.others_left > 0 else None
+
+    @property
+    def lost_left(self) -> float:
+        """Seconds until nothing that was granted before the loss can be on its way; none where nothing was lost."""
+        return 0.0 if self.lost_since is None else self.lost_since + self._in_flight_bound - self._clock.now()

@@ -1,0 +1,156 @@
+"""The Lease while it is ours: from the takeover, through catching up and the renewals, until somebody else has it."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+import structlog
+
+from kubemacpool.core.decider import Decider
+from kubemacpool.ports.clock import Clock
+from kubemacpool.ports.deciding import NotDecidingError
+from kubemacpool.ports.errors import OutsideError
+from kubemacpool.service.bounds import LEASE_SECONDS, MARGIN_SECONDS, RENEWAL_SECONDS
+from kubemacpool.service.catching_up import View, catch_up, list_afresh
+from kubemacpool.service.waiting import Wishes, addresses_of, automatic_of
+from kubemacpool.service.writing import LeaseWriter
+from kubemacpool.wire.lease import LEASE_NAME, LeaseRecord
+
+ELSEWHERE: Final = "another replica decides"
+
+_log = structlog.get_logger(__name__)
+
+
+class Presidency:
+    """Whether the Lease is ours, what that allows, and what we write to it.
+
+    Args:
+        lease: where it is written.
+        decider: the rules, told when it begins and ends, and what the Lease names.
+        views: by kind, what has to be as new as the Lease asks.
+        clock: the process's own.
+        on_change: called once the views are new enough.
+    """
+
+    def __init__(
+        self,
+        lease: LeaseWriter,
+        decider: Decider,
+        views: Mapping[str, View],
+        clock: Clock,
+        on_change: Callable[[], None],
+    ) -> None:
+        self.ours = False
+        self.renewed_at = 0.0
+        """When the last write that succeeded was sent."""
+        self._lease = lease
+        self._decider = decider
+        self._views = views
+        self._clock = clock
+        self._on_change = on_change
+        self._wishes = Wishes()
+        self._caught_up = False
+        self._catching_up: asyncio.Task[None] | None = None
+
+    def begin(self, record: LeaseRecord, sent: float, *, afresh: bool) -> None:
+        """The Lease is ours; everything that it names is suspect (rule 4).
+
+        Args:
+            record: the Lease, taken over.
+            sent: when the write was sent.
+            afresh: whether it may be silent about what has to be seen, so that the cluster is to be listed.
+        """
+        self.ours = True
+        self.renewed_at = sent
+        self._decider.take_over(record.open, record.last, self._clock.now())
+        self._catching_up = asyncio.create_task(self._catch_up(record, afresh=afresh))
+        _log.info("taken over", term=record.term, suspect=len(record.open))
+
+    def confirm(self, record: LeaseRecord) -> None:
+        """The Lease, ours still, names these and no others."""
+        self._decider.openings.confirm(record.open)
+
+    def end(self, reason: str = ELSEWHERE) -> None:
+        """The Lease is not ours any more; those who wait for a write of it are told why."""
+        if not self.ours:
+            return
+        self.ours = False
+        self._caught_up = False
+        if self._catching_up is not None:
+            self._catching_up.cancel()
+        self._decider.step_down()
+        self.refuse(reason)
+
+    def hindrance(self) -> str:
+        """Why this replica, whose the Lease is, may not grant at this moment; empty if it may (rule 6)."""
+        if not self._caught_up:
+            return "this replica has just taken over and is not up to date yet"
+        if self._clock.now() - self.renewed_at >= LEASE_SECONDS - MARGIN_SECONDS:
+            return f"Lease {LEASE_NAME} could not be renewed in time"
+        return ""
+
+    # Writing
+
+    async def name(self, addresses: Iterable[int], automatic: int) -> None:
+        """Returns when a confirmed write has taken these into account, as `Naming` has it."""
+        try:
+            async with asyncio.timeout(LEASE_SECONDS):
+                await self._wishes.fulfilment(addresses, automatic)
+        except TimeoutError:
+            raise NotDecidingError(f"Lease {LEASE_NAME} could not be written") from None
+
+    def refuse(self, reason: str) -> None:
+        """No write is made for any that wait."""
+        self._wishes.refuse_all(reason)
+
+    @property
+    def due_in(self) -> float:
+        """Seconds until the next write; 0 or less when it is time, or when somebody waits for it."""
+        if self._wishes or self._decider.is_short:
+            return 0.0
+        return self.renewed_at + RENEWAL_SECONDS - self._clock.now()
+
+    async def renew(self, record: LeaseRecord) -> LeaseRecord | None:
+        """Renew the Lease, with the names that are needed now (rules 1 and 3).
+
+        Args:
+            record: what it says now, as far as is known.
+
+        Returns:
+            What it says then; None if it was taken over meanwhile.
+
+        Raises:
+            OutsideError: the write was not made, or its answer was lost; whoever waits for it waits for the next one.
+        """
+        batch = self._wishes.take()
+        needed = [*self._wishes.granted, *batch]
+        names = self._decider.names(addresses_of(needed), automatic_of(needed))
+        self._decider.openings.begin_write(names.open)
+        sent = self._clock.now()
+        try:
+            stored = await self._lease.renew(record, names)
+        except OutsideError:
+            self._wishes.put_back(batch)
+            if not self.ours:
+                self.refuse(ELSEWHERE)
+            raise
+        if not self.ours:  # the watch was faster
+            self._wishes.refuse(batch, ELSEWHERE)
+            return None
+        self.renewed_at = sent
+        self.confirm(stored)
+        if names.complete:
+            self._wishes.fulfil(batch)
+        else:
+            self._wishes.refuse(batch, "too many addresses are on their way to the cluster")
+        return stored
+
+    async def _catch_up(self, record: LeaseRecord, *, afresh: bool) -> None:
+        """Begin to decide once our view is as new as the Lease asks."""
+        if afresh:
+            await list_afresh(self._views)
+        else:
+            await catch_up(self._views, record.seen)
+        self._caught_up = True
+        self._on_change()
+        _log.info("deciding", term=record.term)

@@ -1,0 +1,88 @@
+"""Requests that wait for a write of the Lease, so that all that arrive together share one."""
+
+import asyncio
+from collections.abc import Iterable
+from itertools import chain
+
+from kubemacpool.ports.deciding import NotDecidingError
+
+Batch = list["Wish"]
+
+
+class Wish:
+    """What one request waits for."""
+
+    def __init__(self, addresses: Iterable[int], automatic: int) -> None:
+        self.addresses = tuple(addresses)
+        self.automatic = automatic
+        self.done = asyncio.get_running_loop().create_future()
+
+
+class Wishes:
+    """The wishes that no write has taken into account yet, and those granted whose request has not gone on yet.
+
+    The latter have to stay named: what a write leaves out is not open any more, and the next write may begin before
+    those who waited for the last one have had their turn.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: Batch = []
+        self._granted: dict[Wish, None] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    async def fulfilment(self, addresses: Iterable[int], automatic: int) -> None:
+        """One more; returns when a write has taken it into account.
+
+        Raises:
+            NotDecidingError: none will.
+        """
+        wish = Wish(addresses, automatic)
+        self._waiting.append(wish)
+        try:
+            await wish.done
+        finally:
+            self._granted.pop(wish, None)
+
+    def take(self) -> Batch:
+        """All that still have somebody waiting for them, to be granted, refused or put back."""
+        batch = [wish for wish in self._waiting if not wish.done.done()]
+        self._waiting = []
+        return batch
+
+    def fulfil(self, batch: Batch) -> None:
+        """The write was confirmed."""
+        for wish in batch:
+            if not wish.done.done():
+                wish.done.set_result(None)
+                self._granted[wish] = None
+
+    @property
+    def granted(self) -> Batch:
+        """Those that a write has taken into account, and whose request has not gone on yet."""
+        return list(self._granted)
+
+    def put_back(self, batch: Batch) -> None:
+        """The write was not made: the next one is for these too."""
+        self._waiting = batch + self._waiting
+
+    def refuse(self, batch: Batch, reason: str) -> None:
+        """No write will be made for these."""
+        for wish in batch:
+            if not wish.done.done():
+                wish.done.set_exception(NotDecidingError(reason))
+
+    def refuse_all(self, reason: str) -> None:
+        """No write will be made for any that wait."""
+        self.refuse(self.take(), reason)
+
+
+def addresses_of(batch: Batch) -> Iterable[int]:
+    """Every address that these wait for."""
+    return chain.from_iterable(wish.addresses for wish in batch)
+
+
+def automatic_of(batch: Batch) -> int:
+    """For how many interfaces any free address will do."""
+    return sum(wish.automatic for wish in batch)

@@ -1,0 +1,42 @@
+"""Which addresses were suspect, and since when."""
+
+from __future__ import annotations
+
+from chaos.suspicion import Suspicion
+
+NAMED = "02:00:00:00:00:10-02:00:00:00:00:1f,fe:00:00:00:00:01"
+
+
+def test_what_the_lease_named_at_a_takeover_is_suspect_until_the_bound_has_passed() -> None:
+    suspicion = Suspicion(24.0)
+    suspicion.learn(1, "first", "", 0.0)
+    suspicion.learn(2, "second", NAMED, 100.0)
+    for address in ("02:00:00:00:00:10", "02:00:00:00:00:1f", "fe:00:00:00:00:01"):
+        assert suspicion.since(address, 101.0, 102.0) == 100.0
+        assert suspicion.since(address, 123.0, 133.0) == 100.0
+        assert suspicion.since(address, 90.0, 99.0) is None
+        assert suspicion.since(address, 125.0, 126.0) is None
+    assert suspicion.since("02:00:00:00:00:20", 101.0, 102.0) is None
+
+
+def test_names_that_a_decider_adds_in_its_own_term_are_not_suspect() -> None:
+    suspicion = Suspicion(24.0)
+    suspicion.learn(1, "first", "", 0.0)
+    suspicion.learn(1, "first", NAMED, 100.0)
+    assert suspicion.since("fe:00:00:00:00:01", 101.0, 102.0) is None
+
+
+def test_a_lease_that_nobody_holds_is_no_takeover_yet() -> None:
+    suspicion = Suspicion(24.0)
+    suspicion.learn(1, "first", "", 0.0)
+    suspicion.learn(1, "", NAMED, 100.0)
+    suspicion.learn(2, "second", NAMED, 101.0)
+    assert suspicion.since("fe:00:00:00:00:01", 101.0, 102.0) == 101.0
+
+
+def test_a_suspect_that_is_handed_on_is_suspect_since_the_first_takeover() -> None:
+    suspicion = Suspicion(24.0)
+    for term, at in ((1, 0.0), (2, 100.0), (3, 120.0), (4, 200.0)):
+        suspicion.learn(term, "somebody", NAMED, at)
+    assert suspicion.since("fe:00:00:00:00:01", 140.0, 141.0) == 100.0
+    assert suspicion.since("fe:00:00:00:00:01", 201.0, 202.0) == 200.0

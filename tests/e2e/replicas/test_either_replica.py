@@ -1,0 +1,93 @@
+"""It does not matter which replica is asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.e2e.cluster_client import pod
+from tests.e2e.replicas.lease import LEASE, Lease
+from tests.e2e.reviews import review, verdict, webhook
+
+if TYPE_CHECKING:
+    from tests.e2e.cluster_client import ClusterClient
+    from tests.e2e.conftest import Block
+    from tests.e2e.installed import Installed
+
+    from devcluster.installation import ReplicaStatus
+
+ANSWERED = "kubemacpool_forwarded_reviews_total{outcome=answered}"
+MISDIRECTED = 421
+
+
+async def by_role(installed: Installed) -> dict[str, ReplicaStatus]:
+    """The two replicas."""
+    (follower,) = await installed.followers()
+    return {"decider": await installed.decider(), "follower": follower}
+
+
+async def test_an_address_in_use_is_refused_in_the_same_words_by_either_replica(
+    cluster: ClusterClient, installed: Installed, namespace: str, block: Block
+) -> None:
+    networks = f'[{{"name":"one","mac":"{block[0]}"}}]'
+    await cluster.made(namespace, pod("holder", networks))
+    await cluster.judged(namespace, pod("other", networks), dry_run=True)  # the holder has been seen
+    said = set()
+    for replica in installed.replicas:
+        status, text, _ = await installed.ask(webhook(replica), review(namespace, "other", networks))
+        assert status == 200
+        response = verdict(text)
+        assert not response.allowed
+        said.add(response.status.message)
+    (message,) = said
+    assert f"mac {block[0]} is in use by Pod {namespace}/holder" in message
+
+
+@pytest.mark.parametrize(("first", "second"), [("decider", "follower"), ("follower", "decider")])
+async def test_an_address_that_one_replica_has_just_granted_is_refused_by_the_other(
+    installed: Installed, namespace: str, block: Block, first: str, second: str
+) -> None:
+    replicas = await by_role(installed)
+    networks = f'[{{"name":"one","mac":"{block[0]}"}},{{"name":"two"}}]'
+    _, text, _ = await installed.ask(webhook(replicas[first]), review(namespace, "first", networks))
+    assert verdict(text).allowed
+    _, text, _ = await installed.ask(webhook(replicas[second]), review(namespace, "second", networks))
+    response = verdict(text)
+    assert (response.allowed, response.status.code) == (False, 403)
+    assert f"mac {block[0]} was granted to Pod {namespace}/first a moment ago" in response.status.message
+
+
+async def test_a_review_is_handed_on_once_and_a_replica_that_does_not_decide_says_so_to_another(
+    installed: Installed, namespace: str
+) -> None:
+    replicas = await by_role(installed)
+    from_a_replica = {"Kubemacpool-Forwarded": "1"}
+    before = await installed.figures(replicas["follower"])
+    status, text, _ = await installed.ask(webhook(replicas["follower"]), review(namespace, "a"), from_a_replica)
+    assert (status, text) == (MISDIRECTED, "not deciding\n")
+    status, text, _ = await installed.ask(webhook(replicas["decider"]), review(namespace, "a"), from_a_replica)
+    assert status == 200
+    assert verdict(text).allowed
+    assert (await installed.figures(replicas["follower"])).get(ANSWERED, 0) == before.get(ANSWERED, 0)
+    await installed.ask(webhook(replicas["follower"]), review(namespace, "b"))
+    assert (await installed.figures(replicas["follower"]))[ANSWERED] == before.get(ANSWERED, 0) + 1
+
+
+async def test_the_metrics_tell_who_decides_since_when_and_with_how_many_open_addresses(
+    cluster: ClusterClient, installed: Installed, namespace: str
+) -> None:
+    await cluster.made(namespace, pod("a"))
+    replicas = await by_role(installed)
+    lease = await cluster.get(LEASE, Lease)
+    shown = {role: await installed.figures(replica) for role, replica in replicas.items()}
+    assert {role: figures["kubemacpool_decider"] for role, figures in shown.items()} == {"decider": 1, "follower": 0}
+    for figures in shown.values():
+        assert figures["kubemacpool_lease_term"] == lease.spec.lease_transitions
+        assert figures["kubemacpool_lease_renewal_age_seconds"] < lease.spec.lease_duration_seconds
+    assert shown["decider"]["kubemacpool_lease_open_addresses"] > 0
+    assert shown["follower"]["kubemacpool_lease_open_addresses"] == 0
+    vacant = "kubemacpool_without_decider_seconds_total"
+    again = {role: await installed.figures(replica) for role, replica in replicas.items()}
+    assert {role: figures[vacant] for role, figures in again.items()} == {
+        role: figures[vacant] for role, figures in shown.items()
+    }

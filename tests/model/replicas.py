@@ -1,0 +1,177 @@
+"""One replica of the long histories: the real core beside the oracle, and a view of the cluster that lags."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from tests.model.frozen import check, freeze
+from tests.model.oracle import Oracle
+
+from kubemacpool.core.decider import Decider
+from kubemacpool.core.decisions import AddressRequest, Decision, Exhausted, Granted, Refused, Suspect, Unnamed
+from kubemacpool.core.ledger import Ledger
+from kubemacpool.core.parties import Holder, ObjectKey
+from kubemacpool.core.pool import Pool
+
+BOUND: Final = 100.0
+
+
+@dataclass
+class Seen:
+    """An object's state that the view has yet to be told, and its number among all changes in the cluster."""
+
+    change: int
+    holder: Holder | None
+
+
+@dataclass
+class Lease:
+    """The Lease, and which replica has it."""
+
+    holder: int | None = None
+    named: frozenset[int] = frozenset()
+    seen: int = 0
+    last: int | None = None
+
+
+@dataclass
+class View:
+    """What a replica has yet to be told, by name, and how far the cluster was when it asked."""
+
+    untold: dict[str, list[Seen]] = field(default_factory=dict)
+    reads: list[tuple[float, int]] = field(default_factory=list)
+
+    def seen_up_to(self, changes: int) -> int:
+        """The change up to which everything was told, of so many."""
+        return min((row[0].change - 1 for row in self.untold.values() if row), default=changes)
+
+
+class ComparedReplica:
+    """Tells the core and the oracle the same, and compares what they say."""
+
+    def __init__(self, pool: Pool, cool_down: float) -> None:
+        self.decider = Decider(Ledger(pool, in_flight_bound=BOUND, cool_down=cool_down))
+        self.oracle = Oracle([], BOUND, cool_down)
+        self.view = View()
+        self.replace_pool(pool)
+
+    def replace_pool(self, pool: Pool) -> None:
+        """A user edits the range."""
+        self.decider.replace_pool(pool)
+        self.oracle.addresses = [pool.address_at(position) for position in range(pool.size)]
+
+    def tell(self, key: ObjectKey, seen: Seen, now: float) -> None:
+        """The view of one object moves on."""
+        if seen.holder is None:
+            self.decider.ledger.vanish(key, now)
+        else:
+            self.decider.ledger.observe(seen.holder, now, seen.change)
+        self.oracle.see(key, seen.holder, now)
+
+    def prove(self, changes: int) -> None:
+        """What can no longer come ends, by every read that the view has come as far as."""
+        for moment, change in [read for read in self.view.reads if read[1] <= self.view.seen_up_to(changes)]:
+            self.view.reads.remove((moment, change))
+            self.decider.ledger.prove(moment, {"Pod": change})
+            self.oracle.prove(moment)
+
+    def take_over(self, lease: Lease, now: float) -> None:
+        """The Lease is ours."""
+        self.decider.take_over(lease.named, lease.last, now)
+        self.oracle.take_over(lease.named, now)
+
+    def step_down(self) -> None:
+        """The Lease is somebody else's."""
+        self.decider.step_down()
+        self.oracle.take_over(frozenset(), 0.0)
+
+    def begin_write(self, asked: tuple[int, ...], needed: int, lease: Lease) -> Lease:
+        """What the Lease says once the write has been made; it is under way from now on."""
+        names = self.decider.names(asked, needed)
+        assert names.complete
+        assert names.open >= {*asked, *self.oracle.unseen()}
+        rest = names.open - self.oracle.unseen() - set(asked)
+        assert rest <= set(self.oracle.addresses), "set aside outside the pool"
+        self.decider.openings.begin_write(names.open)
+        self.oracle.doubtful |= self.oracle.named - names.open
+        return self._written(lease, names.open, names.last)
+
+    def last_write(self, lease: Lease) -> Lease:
+        """What the Lease says once it was handed over."""
+        names = self.decider.last_names()
+        assert names.open == self.oracle.unseen()
+        return self._written(lease, names.open, names.last)
+
+    def confirm(self, lease: Lease) -> None:
+        """The Lease is known to say this."""
+        self.decider.openings.confirm(lease.named)
+        self.oracle.named, self.oracle.doubtful = lease.named, frozenset()
+
+    def decide(self, request: AddressRequest, now: float) -> Decision | Suspect | Unnamed:
+        """Ask the core, first as a dry run; the oracle must agree."""
+        self.decider.ledger.end_cooling(now)
+        before = freeze(self.decider)
+        dry = self.decider.decide(request._replace(dry_run=True), now)
+        assert freeze(self.decider) == before, "a dry run changed the state"
+        decision = self.decider.decide(request, now)
+        assert isinstance(decision, Unnamed) or decision == dry
+        assert isinstance(decision, Granted) or freeze(self.decider) == before
+        self._judge(request, decision, now)
+        if isinstance(decision, Unnamed):
+            assert isinstance(dry, Granted)
+            assert {*decision.addresses} == set(dry.addresses)
+            assert not self._open().issuperset(decision.addresses)
+        if isinstance(decision, Granted):
+            assert set(decision.addresses) <= self._open()
+            for address in decision.addresses:
+                self.oracle.grant(address, request.party, now)
+        return decision
+
+    def compare(self, now: float) -> None:
+        """What is held, pending, suspect, cooling and free."""
+        ledger, oracle = self.decider.ledger, self.oracle
+        ledger.end_cooling(now)
+        check(self.decider)
+        assert {holder.key: holder for holder in ledger.holders()} == oracle.seen
+        assert ledger.held_count == len(oracle.held())
+        ways = {address: (way.party, way.last_granted, way.admissions) for address, way in oracle.ways.items()}
+        pending = {address: ledger.pending(address) for address in oracle.ways}
+        assert {a: (each.party, each.granted_at, each.admissions) for a, each in pending.items() if each} == ways
+        assert ledger.pending_count == len(ways)
+        assert ledger.suspect_count == len(oracle.suspects)
+        assert all(map(ledger.is_suspect, oracle.suspects))
+        since = [way.last_granted for way in oracle.ways.values()] + [oracle.suspected_at] * bool(oracle.suspects)
+        assert ledger.oldest_unseen() == min(since, default=None)
+        assert ledger.cooling_count == len(oracle.cooling(now))
+        assert ledger.free_count == len(oracle.free(now))
+        assert all(map(ledger.is_free, oracle.free(now)))
+        everything = oracle.held() | oracle.unseen() | {*oracle.addresses} | oracle.named
+        assert {address for address in everything if address in self.decider.openings} == everything & self._open()
+
+    def _judge(self, request: AddressRequest, decision: Decision | Suspect | Unnamed, now: float) -> None:
+        oracle, wanted = self.oracle, request.wanted
+        free, early = oracle.choice(wanted, now)
+        missing = wanted.count(None) - len(free) - len(early)
+        if not oracle.is_allowed(request.party, wanted):
+            assert isinstance(decision, Refused)
+        elif oracle.suspects.intersection(a for a in wanted if a is not None):
+            assert isinstance(decision, Suspect)
+        elif missing > 0:
+            hidden = oracle.suspects & set(oracle.addresses) - oracle.held()
+            assert isinstance(decision, Suspect if len(hidden) >= missing else Exhausted)
+            assert isinstance(decision, Suspect) or decision.missing == missing
+        elif isinstance(decision, Granted):
+            assert all(given in (None, address) for address, given in zip(decision.addresses, wanted, strict=True))
+            chosen = {address for address, given in zip(decision.addresses, wanted, strict=True) if given is None}
+            assert len(set(decision.addresses)) == len(wanted)
+            assert chosen <= free | early
+            assert chosen <= free or chosen > free, "given early, though others are free"
+        else:
+            assert isinstance(decision, Unnamed)
+            assert decision.automatic == wanted.count(None)
+
+    def _written(self, lease: Lease, named: frozenset[int], last: int | None) -> Lease:
+        seen = max(lease.seen, self.decider.ledger.sighted.get("Pod", 0))
+        return Lease(lease.holder, named, seen, lease.last if last is None else last)
+
+    def _open(self) -> set[int]:
+        return set(self.oracle.named - self.oracle.doubtful)

@@ -1,0 +1,90 @@
+"""The search is worth what freezing is: a decider that was frozen and thawed is the same decider."""
+
+import dataclasses
+
+import pytest
+from tests.model import worlds
+from tests.model.cluster import Bounds
+from tests.model.explore import explore
+from tests.model.frozen import (
+    KNOWN,
+    LEFT_OUT,
+    LONG,
+    FrozenCooling,
+    FrozenDecider,
+    FrozenGrant,
+    check,
+    freeze,
+    thaw,
+)
+from tests.model.mutants import UNCHANGED
+
+from kubemacpool.core.decider import Decider
+from kubemacpool.core.ledger import Cooling, Grant
+from kubemacpool.core.parties import Holder, ObjectKey, Party
+from kubemacpool.core.pool import AddressRange, Pool
+
+FIRST = worlds.FIRST
+POOL = Pool([AddressRange(FIRST, FIRST + 7)])
+WEB = Party("Pod", "ns", "web")
+EVERYTHING = FrozenDecider(
+    holders=(Holder(ObjectKey("Pod", "ns", "web"), "uid", WEB, (FIRST, FIRST + 9)),),
+    pending=(FrozenGrant(FIRST + 1, WEB, 3, 2, "uid"), FrozenGrant(FIRST, WEB, 4, 1, "")),
+    cooling=(FrozenCooling(FIRST + 3, 0, "Pod"), FrozenCooling(FIRST + 2, 1, "Pod"), FrozenCooling(FIRST + 8, 1, "X")),
+    given_early=(FIRST + 2, FIRST + 3),
+    suspects=(FIRST + 1, FIRST + 4),
+    suspected_at=2,
+    named=frozenset({FIRST, FIRST + 1}),
+    doubtful=frozenset({FIRST + 1}),
+    reserved=(FIRST + 6, FIRST + 5),
+    last=FIRST + 5,
+    end=FIRST + 6,
+)
+
+
+def test_every_attribute_of_the_core_is_frozen_or_left_out_for_a_reason() -> None:
+    """A new one must not go unnoticed: what is not frozen, the search forgets."""
+    decider = UNCHANGED.empty(POOL, LONG)
+    for part in (decider, decider.ledger, decider.openings, decider._stretch):
+        name = type(part).__name__
+        assert set(vars(part)) == KNOWN[name] | set(LEFT_OUT.get(name, {})), name
+    assert set(KNOWN) == {Decider.__name__, "Ledger", "Openings", "Stretch"}
+
+
+def test_every_field_of_a_grant_and_of_a_cool_down_is_frozen() -> None:
+    """The same for what the ledger is made of."""
+    fields = {field.name for field in dataclasses.fields(Grant)}
+    assert fields - {"granted_at"} == set(FrozenGrant._fields) - {"address", "moment"}
+    assert set(Cooling._fields) - {"since"} == set(FrozenCooling._fields) - {"address", "rank"}
+
+
+def test_what_was_thawed_freezes_to_the_same() -> None:
+    """With something in every field."""
+    assert all(value != default for value, default in zip(EVERYTHING, FrozenDecider(), strict=True))
+    decider = thaw(EVERYTHING, UNCHANGED.empty(POOL, LONG))
+    check(decider)
+    assert freeze(decider) == EVERYTHING
+
+
+def test_every_state_that_a_search_comes_to_is_thawed_whole() -> None:
+    """And what is found anew by thawing is what a recount says."""
+    world = worlds.replicated(Bounds(2, takeovers=2, grants=3), 2, worlds.ANY)(UNCHANGED)
+    explore(world)
+    assert len(world.cores) > 100
+    for state in world.cores.states:
+        decider = thaw(state, UNCHANGED.empty(world.cores.pool, 0))
+        check(decider)
+        assert freeze(decider) == state
+
+
+@pytest.mark.parametrize("field", FrozenDecider._fields)
+def test_deciders_that_differ_in_one_thing_are_different_states(field: str) -> None:
+    """Nothing that is frozen is lost on the way."""
+    other = EVERYTHING._replace(**{field: getattr(FrozenDecider(), field)})
+    if field == "given_early":
+        other = EVERYTHING._replace(given_early=EVERYTHING.given_early[::-1])
+    if field == "suspects":
+        other = other._replace(suspected_at=0)
+    if field == "cooling":
+        other = other._replace(given_early=())
+    assert freeze(thaw(other, UNCHANGED.empty(POOL, LONG))) == other != EVERYTHING

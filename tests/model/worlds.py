@@ -1,0 +1,123 @@
+"""The worlds that are searched: small ones in which everything can happen that the rules are about."""
+
+from collections.abc import Callable
+from typing import Final
+
+from tests.model.cluster import Bounds, Creator
+from tests.model.core_states import CoreStates
+from tests.model.frozen import LONG
+from tests.model.mutants import Mutant
+from tests.model.world import World
+
+from kubemacpool.core.pool import AddressRange, Pool
+
+FIRST: Final = 0x02_00_00_00_00_01
+ANY: Final = (None,)
+"""One interface, any address."""
+THIS: Final = (FIRST,)
+"""One interface, the pool's first address."""
+
+Maker = Callable[[Mutant], World]
+
+
+def named(name: str, creations: int, *wishes: tuple[int | None, ...]) -> Creator:
+    """One that names its pods."""
+    return Creator(name, creations, wishes)
+
+
+def unnamed(name: str, *wishes: tuple[int | None, ...]) -> Creator:
+    """One that sends a prefix, once; `name` is what the API server makes of it."""
+    return Creator(name, 1, wishes, name.partition("-")[0] + "-")
+
+
+def explicit(addresses: int) -> tuple[tuple[int | None, ...], ...]:
+    """One interface, each of so many addresses."""
+    return tuple((FIRST + number,) for number in range(addresses))
+
+
+def alone(
+    addresses: int, *creators: Creator, cool_down: float = LONG, grace: bool = False, grants_a_moment: int = 1
+) -> Maker:
+    """One replica that decides from the beginning; everything is named."""
+
+    def make(mutant: Mutant) -> World:
+        pool = Pool([AddressRange(FIRST, FIRST + addresses - 1)])
+        everything = range(FIRST, FIRST + addresses)
+        return World(
+            CoreStates(pool, mutant.empty, cool_down=cool_down, named=everything),
+            creators,
+            laws=mutant.laws,
+            grace=grace,
+            grants_a_moment=grants_a_moment,
+        )
+
+    return make
+
+
+def replicated(bounds: Bounds, addresses: int, *wishes: tuple[int | None, ...], parties: int = 3) -> Maker:
+    """Two replicas, and parties that are alike, each of which may ask twice."""
+
+    def make(mutant: Mutant) -> World:
+        pool = Pool([AddressRange(FIRST, FIRST + addresses - 1)])
+        return World(
+            CoreStates(pool, mutant.empty, cool_down=0),
+            tuple(named(name, 2, *wishes) for name in ("web", "db", "app")[:parties]),
+            bounds,
+            laws=mutant.laws,
+            alike=True,
+        )
+
+    return make
+
+
+TERMINATING: Final = alone(2, named("web", 2, ANY, THIS), named("db", 1, ANY, THIS), grace=True)
+"""One replica, in a world in which every rule of one decider is needed."""
+
+OF_ONE: Final = {
+    "one address for three parties": alone(1, named("web", 2, ANY), named("db", 1, ANY), unnamed("web-x", ANY)),
+    "explicit and automatic, no cool-down": alone(
+        2, named("web", 2, ANY, THIS), named("db", 1, ANY), unnamed("web-x", ANY), cool_down=0
+    ),
+    "two unnamed pods of one prefix, no cool-down": alone(
+        2, named("web", 2, ANY, THIS), unnamed("web-x", THIS), unnamed("web-y", ANY), cool_down=0
+    ),
+    "a pod created by name with the name that another was given": alone(
+        2, named("web-x", 2, ANY, THIS), unnamed("web-x", ANY, THIS), named("db", 1, ANY)
+    ),
+    "two interfaces, one of which may go": alone(3, named("web", 2, (None, FIRST)), named("db", 1, ANY, THIS)),
+    "objects that are terminating for a while": TERMINATING,
+    "a clock that stands still between grants": alone(
+        2, named("web", 2, ANY, THIS), named("db", 2, ANY), grants_a_moment=2
+    ),
+    "three addresses for three parties, no cool-down": alone(
+        3, named("web", 2, ANY), named("db", 1, ANY), unnamed("web-x", ANY), cool_down=0
+    ),
+}
+"""One replica that decides."""
+
+TWO_ADDRESSES: Final = replicated(Bounds(2, takeovers=3, grants=3), 2, ANY, *explicit(2))
+"""Two replicas, in a world in which every rule is needed."""
+
+LOST_WRITES: Final = replicated(Bounds(2, takeovers=3, grants=2, losses=True), 2, ANY, *explicit(2), parties=2)
+"""The same, where a write of the Lease may be under way while other things happen."""
+
+OF_TWO: Final = {
+    "two addresses, any or this, three grants, three takeovers": TWO_ADDRESSES,
+    "two addresses, this, four grants, three takeovers": replicated(Bounds(2, takeovers=3, grants=4), 2, *explicit(2)),
+    "two addresses, any, four grants, three takeovers": replicated(Bounds(2, takeovers=3, grants=4), 2, ANY),
+    "three addresses, any or this, three grants, two takeovers": replicated(
+        Bounds(2, takeovers=2, grants=3), 3, ANY, *explicit(3)
+    ),
+    "two addresses, replicas that see things while they stand by": replicated(
+        Bounds(2, takeovers=2, grants=3, early_sightings=True), 2, ANY, *explicit(2)
+    ),
+}
+"""Two replicas."""
+
+OF_LOSSES: Final = {
+    "any or this, two parties, two grants, three takeovers": LOST_WRITES,
+    "any, three parties, three grants, two takeovers": replicated(
+        Bounds(2, takeovers=2, grants=3, losses=True), 2, ANY
+    ),
+}
+"""Two replicas, and writes that are lost."""

@@ -1,0 +1,86 @@
+"""How the simulated API server asks a webhook about a new pod."""
+
+import asyncio
+import random
+import uuid
+from base64 import b64decode
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+from tests.sim.store import Object
+
+from kubemacpool.wire.answers import Answer
+
+WEBHOOK_SECONDS: Final = 10.0
+"""The webhook's time-out, as shipped."""
+
+Webhook = Callable[[bytes], Awaitable[Answer]]
+"""Posts a review to one of the webhook's servers. Raises ConnectionError where there is no answer."""
+
+
+class AdmissionError(Exception):
+    """The pod is not admitted."""
+
+    def __init__(self, code: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+
+
+async def admit(webhook: Webhook, rng: random.Random, content: Object, namespace: str, *, dry_run: bool) -> Object:
+    """The pod as the webhook wants it; a 503 with Retry-After is asked again, the same request, until the time-out.
+
+    Raises:
+        AdmissionError: the webhook said no, or nothing.
+    """
+    uid = str(uuid.UUID(int=rng.getrandbits(128)))
+    try:
+        async with asyncio.timeout(WEBHOOK_SECONDS):
+            while True:
+                answer = await webhook(_review(uid, content, namespace, dry_run=dry_run))
+                if answer.retry_after is None:
+                    break
+                await asyncio.sleep(answer.retry_after)
+    except (TimeoutError, ConnectionError) as error:
+        text = f"failed calling webhook: {str(error) or 'context deadline exceeded'}"
+        raise AdmissionError(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError", text) from error
+    if answer.status != HTTPStatus.OK:
+        text = f"failed calling webhook: status {answer.status}: {answer.body.decode()}"
+        raise AdmissionError(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError", text)
+    response = msgspec.json.decode(answer.body)["response"]
+    if not response["allowed"]:
+        status = response["status"]
+        text = f"admission webhook denied the request: {status['message']}"
+        raise AdmissionError(status["code"], status["reason"], text)
+    if "patch" in response:
+        return _patched(content, msgspec.json.decode(b64decode(response["patch"])))
+    return content
+
+
+def _review(uid: str, content: Object, namespace: str, *, dry_run: bool) -> bytes:
+    request: Object = {
+        "uid": uid,
+        "kind": {"group": "", "version": "v1", "kind": "Pod"},
+        "namespace": namespace,
+        "operation": "CREATE",
+        "object": content,
+        "dryRun": dry_run,
+    }
+    if "name" in content["metadata"]:
+        request["name"] = content["metadata"]["name"]
+    review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
+    return msgspec.json.encode(review)
+
+
+def _patched(content: Object, patch: list[Object]) -> Object:
+    """The pod after a JSON patch that replaces or adds members of objects, which is all that is needed here."""
+    patched: Object = msgspec.json.decode(msgspec.json.encode(content))
+    for operation in patch:
+        *way, last = (part.replace("~1", "/").replace("~0", "~") for part in operation["path"].split("/")[1:])
+        target = patched
+        for key in way:
+            target = target[key]
+        target[last] = operation["value"]
+    return patched

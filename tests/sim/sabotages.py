@@ -1,0 +1,74 @@
+"""The rules, each left out once in the simulated services: what finds no duplicate then would find none ever."""
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from unittest.mock import patch
+
+from tests.sim import replica
+
+from kubemacpool.core.ledger import Ledger
+from kubemacpool.core.openings import Openings
+from kubemacpool.service import catching_up
+from kubemacpool.service.electing import Elector
+from kubemacpool.service.presiding import Presidency
+from kubemacpool.service.proving import WatchProver
+
+Sabotage = Callable[[], AbstractContextManager[object]]
+
+
+def without_naming() -> AbstractContextManager[object]:
+    """Whatever is free is granted, whether the Lease names it or not (rule 1)."""
+    return patch.object(Openings, "__contains__", lambda *_: True)
+
+
+def without_suspects() -> AbstractContextManager[object]:
+    """A new decider takes what the Lease names for free (rule 4)."""
+    inherit = Ledger.inherit
+
+    def forget(self: Ledger, suspects: Iterable[int], now: float) -> None:
+        del suspects
+        inherit(self, (), now)
+
+    return patch.object(Ledger, "inherit", forget)
+
+
+def without_catching_up() -> AbstractContextManager[object]:
+    """A new decider decides with the view that it has (rule 4)."""
+
+    async def at_once(*_: object) -> None:
+        """Nothing is waited for."""
+
+    return patch.object(catching_up, "_catch_up", at_once)
+
+
+def without_proof() -> AbstractContextManager[object]:
+    """What was never seen ends with the bound, however far the watch has come (rule 5)."""
+
+    async def prove(self: WatchProver) -> None:
+        self._ledger.prove(self._clock.now())
+
+    return patch.object(WatchProver, "prove_if_due", prove)
+
+
+def with_a_short_bound() -> AbstractContextManager[object]:
+    """What was never seen ends while it may still come (rule 5)."""
+    return patch.object(replica, "BOUND", 3.0)
+
+
+def without_fencing() -> AbstractContextManager[object]:
+    """A decider grants for as long as it believes that the Lease is its own (rule 6)."""
+
+    def hindrance(self: Presidency) -> str:
+        return "" if self._caught_up else "not up to date yet"
+
+    return patch.object(Presidency, "hindrance", hindrance)
+
+
+def without_loss() -> AbstractContextManager[object]:
+    """A Lease made anew by hand is believed to be the old one (the last part of the rules)."""
+    return patch.object(Elector, "_lose", lambda *_: None)
+
+
+def leaving_unseen() -> AbstractContextManager[object]:
+    """An address leaves the Lease though its object has not been seen (rule 3)."""
+    return patch.object(Ledger, "unseen", lambda _: iter(()))

@@ -1,0 +1,87 @@
+"""What takes more than chance to come about: each story leads to the moment in which one of the rules is needed."""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from tests.sim.client import Link
+from tests.sim.cluster import Cluster
+from tests.sim.replica import BOUND, SimulatedReplica
+
+TAKEOVER: Final = 8.0
+"""Seconds until another replica decides, after a crash."""
+
+SOME: Final = range(1, 6)
+"""Addresses of the users' choice."""
+
+Story = Callable[[Cluster], None]
+
+
+def the_successor_has_seen_little(cluster: Cluster) -> None:
+    """The watch of the follower stands when pods are created; then the decider crashes."""
+    decider, follower = _roles(cluster)
+    follower.client.link.held.add("pods")
+    _create(cluster, "first", SOME)
+    cluster.loop.run(5.0)  # seen by the decider: the Lease names them no more
+    decider.crash()
+    cluster.loop.run(TAKEOVER)
+    _create(cluster, "second", SOME)
+
+
+def the_watch_of_the_decider_stands(cluster: Cluster) -> None:
+    """For longer than the bound."""
+    decider, _ = _roles(cluster)
+    decider.client.link.held.add("pods")
+    _create(cluster, "first", SOME)
+    cluster.loop.run(BOUND + 5.0)
+    _create(cluster, "second", SOME)
+
+
+def the_decider_is_cut_off(cluster: Cluster) -> None:
+    """For longer than the bound; it goes on answering, and whoever decides instead grants what it had set aside."""
+    decider, _ = _roles(cluster)
+    _break(decider.client.link)
+    cluster.loop.run(TAKEOVER + BOUND + 15.0)
+    _create(cluster, "chosen", SOME)
+    cluster.loop.run(5.0)
+    for number in SOME:
+        cluster.create(f"any-{number}", (None,))
+
+
+def the_lease_is_made_anew_behind_our_back(cluster: Cluster) -> None:
+    """The watch of the follower stands when the Lease is replaced, while admissions are on their way."""
+    decider, follower = _roles(cluster)
+    follower.client.link.held.add("leases")
+    _create(cluster, "first", SOME, later=15.0)
+    decider.crash()
+    cluster.delete_lease(make_anew=True)
+    cluster.loop.run(TAKEOVER)
+    _create(cluster, "second", SOME)
+
+
+def admissions_outlive_the_decider(cluster: Cluster) -> None:
+    """They are persisted after another replica has taken over."""
+    decider, _ = _roles(cluster)
+    _create(cluster, "first", SOME, later=15.0)
+    decider.crash()
+    cluster.loop.run(TAKEOVER)
+    _create(cluster, "second", SOME)
+
+
+def _roles(cluster: Cluster) -> tuple[SimulatedReplica, SimulatedReplica]:
+    """The one that decides, and the other."""
+    cluster.wait_for_service()
+    cluster.loop.run(3.0)  # some addresses are set aside by now
+    decider = cluster.decider()
+    assert decider is not None
+    (follower,) = (replica for replica in cluster.living() if replica is not decider)
+    return decider, follower
+
+
+def _create(cluster: Cluster, prefix: str, numbers: Iterable[int], *, later: float = 0.0) -> None:
+    for number in numbers:
+        cluster.create(f"{prefix}-{number}", (number,), later=later)
+    cluster.loop.run(1.0)
+
+
+def _break(link: Link) -> None:
+    link.whole = False

@@ -1,0 +1,222 @@
+"""Who decides next: suspects, and the hand-over (rules 2, 4, 5 and 7)."""
+
+import pytest
+from tests.unit.core.subjects import (
+    BOUND,
+    COOL_DOWN,
+    ask,
+    at,
+    decide,
+    decider,
+    holder,
+    key,
+    ledger,
+    machine,
+    numbers,
+    pod,
+    refusals,
+    request,
+    write,
+)
+
+from kubemacpool.core.decider import Decider
+from kubemacpool.core.decisions import AddressRequest, Exhausted, Fault, Granted, Refusal, Suspect, Unnamed
+from kubemacpool.core.parties import Holder
+
+TAKEN_OVER = 10.0
+
+
+def successor(*names: int, addresses: int = 4, last: int | None = None) -> Decider:
+    """A decider that took over, at moment 10, a Lease that names these."""
+    subject = Decider(ledger(addresses))
+    subject.take_over(map(at, names), None if last is None else at(last), TAKEN_OVER)
+    return subject
+
+
+def clear(of: Decider) -> None:
+    """The bound has passed since the takeover, and the view is proven to be past it."""
+    of.ledger.prove(TAKEN_OVER + BOUND)
+
+
+# Suspects
+
+
+def test_every_address_that_the_lease_names_is_suspect_and_not_granted_until_the_bound_has_passed() -> None:
+    subject = successor(2, 77)
+    for number in (2, 77):
+        assert decide(subject, request("web", number), 11.0) == Suspect((at(number),))
+    clear(subject)
+    assert decide(subject, request("web", 2, 77), 11.0 + BOUND) == Granted((at(2), at(77)))
+
+
+def test_an_address_that_is_held_by_the_one_who_asks_is_suspect_all_the_same() -> None:
+    """It may be the holder before last: the address may be on its way to somebody else."""
+    subject = successor(2)
+    subject.ledger.observe(holder("web", 2), 1.0)
+    assert decide(subject, request("web", 2), 11.0) == Suspect((at(2),))
+
+
+def test_seeing_an_object_with_a_suspect_does_not_clear_it() -> None:
+    """It may go, and another one that was granted the address before the takeover may come."""
+    subject = successor(2)
+    subject.ledger.observe(holder("web", 2), 11.0)
+    subject.ledger.vanish(key("web"), 12.0)
+    assert decide(subject, request("db", 2), 13.0) == Suspect((at(2),))
+
+
+def test_a_suspect_that_another_party_holds_is_refused_naming_it() -> None:
+    subject = successor(2)
+    subject.ledger.observe(holder("db", 2), 1.0)
+    assert refusals(subject, request("web", 2)) == (Refusal(0, at(2), Fault.HELD, pod("db")),)
+
+
+def test_what_is_wrong_with_a_request_is_told_before_what_is_suspect() -> None:
+    """Asking again would not help."""
+    subject = successor(2)
+    subject.ledger.observe(holder("db", 3), 1.0)
+    assert refusals(subject, request("web", 2, 3)) == (Refusal(1, at(3), Fault.HELD, pod("db")),)
+
+
+def test_all_suspects_among_those_asked_for_are_named_in_the_answer() -> None:
+    assert decide(successor(1, 2, 77), request("web", 77, None, 3, 1), 11.0) == Suspect((at(77), at(1)))
+
+
+def test_what_the_object_carried_before_is_not_suspect_to_it() -> None:
+    subject = successor(2)
+    asked = AddressRequest(machine("vm"), (at(2),), frozenset({at(2)}))
+    assert decide(subject, asked, 11.0) == Granted((at(2),))
+
+
+def test_suspects_are_passed_over_by_who_asks_for_any() -> None:
+    assert ask(successor(1, 3), "web", None, None, now=11.0) == [2, 4]
+
+
+def test_what_is_suspect_and_cools_down_is_not_given_early() -> None:
+    subject = successor(1, addresses=1)
+    subject.ledger.observe(holder("web", 1), 1.0)
+    subject.ledger.vanish(key("web"), 2.0)
+    assert decide(subject, request("db", None), 11.0) == Suspect(())
+    assert decide(subject, request("db", None), 2.0 + COOL_DOWN) == Suspect(())
+    clear(subject)
+    assert ask(subject, "db", None, now=11.0 + BOUND) == [1]
+
+
+def test_when_all_that_may_be_free_is_suspect_asking_again_is_the_remedy() -> None:
+    subject = successor(2, 3, 4)
+    subject.ledger.observe(holder("db", 1), 1.0)
+    for wanted in ((None,), (None, None, None)):
+        assert decide(subject, request("web", *wanted), 11.0) == Suspect(())
+        assert decide(subject, request("web", *wanted, dry_run=True), 11.0) == Suspect(())
+    clear(subject)
+    assert ask(subject, "web", None, None, None, now=11.0 + BOUND) == [2, 3, 4]
+
+
+def test_when_too_few_are_suspect_to_be_of_help_the_pool_is_exhausted() -> None:
+    subject = successor(2, 77)
+    subject.ledger.observe(holder("db", 1, 3), 1.0)
+    decision = decide(subject, request("web", None, None, None), 11.0)
+    assert decision == Exhausted("02:00:00:00:00:01-02:00:00:00:00:04", 4, needed=3, missing=2, returning=1)
+
+
+def test_a_suspect_that_somebody_holds_will_not_be_of_help() -> None:
+    subject = successor(1, addresses=1)
+    subject.ledger.observe(holder("db", 1), 1.0)
+    assert isinstance(decide(subject, request("web", None), 11.0), Exhausted)
+
+
+# Taking over
+
+
+def test_what_the_lease_names_stays_named_until_the_bound_has_passed() -> None:
+    subject = successor(2, 77)
+    assert sorted(numbers(write(subject).open)) == [1, 2, 77]
+    clear(subject)
+    assert numbers(write(subject).open) == [1]
+
+
+def test_what_the_lease_names_is_open_as_soon_as_it_is_no_longer_suspect() -> None:
+    subject = successor(2)
+    clear(subject)
+    assert subject.decide(request("web", 2), 11.0 + BOUND) == Granted((at(2),))
+
+
+def test_the_search_goes_on_where_the_decider_before_was() -> None:
+    assert ask(successor(last=2), "web", None, now=11.0) == [3]
+
+
+def test_a_replica_that_decides_once_more_and_is_not_told_of_a_place_goes_on_where_it_was() -> None:
+    subject = decider()
+    ask(subject, "web", None)
+    subject.step_down()
+    subject.take_over((), None, 20.0)
+    assert ask(subject, "db", None, now=21.0) == [2]
+
+
+def test_a_takeover_leaves_who_holds_what_and_what_cools_down() -> None:
+    subject = Decider(ledger())
+    subject.ledger.observe(holder("web", 1), 1.0)
+    subject.ledger.observe(holder("db", 2), 1.0)
+    subject.ledger.vanish(key("db"), 2.0)
+    subject.take_over((), None, TAKEN_OVER)
+    assert ask(subject, "app", None, None, now=11.0) == [3, 4]
+    assert refusals(subject, request("app", 1)) == (Refusal(0, at(1), Fault.HELD, pod("web")),)
+
+
+# Stepping down and handing over
+
+
+def test_whoever_steps_down_has_nothing_open_pending_suspect_or_set_aside() -> None:
+    subject = successor(30, 77, addresses=64)
+    write(subject)
+    assert ask(subject, "web", None, None, None, now=11.0) == [1, 2, 3]
+    shortness = [subject.is_short]
+    subject.step_down()
+    shortness.append(subject.is_short)
+    assert shortness == [True, False]
+    assert len(subject.openings) == 0
+    assert list(subject.ledger.unseen()) == []
+    assert subject.ledger.free_count == 64
+    assert isinstance(subject.decide(request("db", None), 12.0), Unnamed)
+
+
+def test_our_own_earlier_grants_are_suspect_to_us_as_to_anybody() -> None:
+    """Somebody else decided in between, and may have granted the address when our bound had passed."""
+    subject = decider()
+    ask(subject, "web", 77, now=5.0)
+    subject.step_down()
+    subject.take_over([at(77)], None, 20.0)
+    assert decide(subject, request("web", 77), 21.0) == Suspect((at(77),))
+    subject.ledger.prove(5.0 + BOUND)
+    assert subject.ledger.is_suspect(at(77))
+    subject.ledger.prove(20.0 + BOUND)
+    assert not subject.ledger.is_suspect(at(77))
+
+
+def test_the_last_write_gives_back_what_is_set_aside_and_keeps_what_is_on_its_way() -> None:
+    subject = successor(77, addresses=64)
+    write(subject, [at(50)])
+    assert ask(subject, "web", None, 30, now=11.0) == [1, 30]
+    names = subject.last_names()
+    assert sorted(numbers(names.open)) == [1, 30, 77]
+    assert (names.last, names.complete) == (at(1), True)
+
+
+def test_after_a_hand_over_with_everything_seen_nothing_is_suspect() -> None:
+    first = decider(64)
+    assert ask(first, "web", None, None) == [1, 2]
+    first.ledger.observe(holder("web", 1, 2), 11.0, version=5)
+    names = first.last_names()
+    assert names.open == frozenset()
+    assert names.seen == {"Pod": 5}
+    second = Decider(ledger(64))
+    second.ledger.observe(holder("web", 1, 2), 11.0, version=5)
+    second.take_over(names.open, names.last, 12.0)
+    assert second.ledger.suspect_count == 0
+    assert ask(second, "db", None, now=13.0) == [3]
+
+
+@pytest.mark.parametrize("kind", ["Pod", "VirtualMachine"])
+def test_a_machines_address_is_suspect_whichever_of_its_objects_is_seen(kind: str) -> None:
+    subject = successor(1)
+    subject.ledger.observe(Holder(key("vm", kind), "uid-1", machine("vm"), (at(1),)), 11.0)
+    assert decide(subject, AddressRequest(machine("vm"), (at(1),)), 12.0) == Suspect((at(1),))

@@ -1,0 +1,269 @@
+import asyncio
+
+import pytest
+from structlog.testing import capture_logs
+from tests.unit.service.doubles import FIRST
+from tests.unit.service.electing.candidates import (
+    HELD,
+    ON_THE_WAY,
+    VIRGIN,
+    Candidate,
+    LoopClock,
+    StoredLease,
+    until_deciding,
+)
+
+from kubemacpool.ports.deciding import NotDecidingError
+from kubemacpool.service.bounds import LEASE_SECONDS, MARGIN_SECONDS, WRITE_SECONDS
+from kubemacpool.service.catching_up import PATIENCE
+from kubemacpool.wire.objects import ObjectIdentity
+
+MOMENT = 10 * ON_THE_WAY
+"""Seconds: enough for a few requests to the API server, and less than any bound."""
+
+
+async def test_a_lease_that_nobody_has_held_is_taken_over_at_once() -> None:
+    store = StoredLease()
+    candidate = Candidate("a", store)
+    await until_deciding(candidate, within=MOMENT)
+    assert store.writes[0] == VIRGIN._replace(
+        holder="a", endpoint="a:8000", term=1, duration=LEASE_SECONDS, resource_version="102"
+    )
+    assert candidate.elector.term == 1
+    assert candidate.elector.endpoint_of_decider is None, "it is this one"
+
+
+async def test_of_two_that_want_it_one_wins_and_the_other_learns_where_it_is() -> None:
+    store = StoredLease()
+    both = [Candidate("a", store), Candidate("b", store)]
+    winner = await until_deciding(*both, within=MOMENT)
+    (loser,) = set(both) - {winner}
+    await asyncio.sleep(10 * LEASE_SECONDS)
+    assert winner.deciding
+    assert not loser.deciding
+    assert loser.elector.endpoint_of_decider == winner.elector._replica.endpoint
+    assert [record.term for record in store.writes] == [1] * len(store.writes)
+
+
+async def test_a_lease_whose_holder_renews_it_is_left_alone() -> None:
+    store = StoredLease(HELD)
+    candidate = Candidate("a", store)
+    for _ in range(20):
+        await asyncio.sleep(LEASE_SECONDS - MOMENT)
+        assert candidate.elector.endpoint_of_decider == "other:8000"
+        store.put(HELD)
+    assert store.requests == []
+    with pytest.raises(NotDecidingError, match=r"^another replica decides$"):
+        candidate.elector.check()
+
+
+@pytest.mark.parametrize("duration", [0, LEASE_SECONDS, 3 * LEASE_SECONDS])
+async def test_a_lease_whose_holder_is_silent_is_taken_over_when_it_has_expired(duration: int) -> None:
+    """A holder that says nothing of its duration is given ours."""
+    began = LoopClock().now()
+    store = StoredLease(HELD._replace(duration=duration))
+    candidate = Candidate("a", store)
+    await until_deciding(candidate)
+    waited = LoopClock().now() - began
+    lasted = max(duration, LEASE_SECONDS)
+    assert lasted <= waited < lasted + MOMENT
+    assert store.writes[0].term == HELD.term + 1
+
+
+async def test_whoever_hears_nothing_for_longer_than_a_lease_knows_that_others_may_have_taken_over() -> None:
+    """Not before they could: those who wait here would be sent elsewhere in vain."""
+    store = StoredLease()
+    candidate = Candidate("a", store)
+    await until_deciding(candidate, within=MOMENT)
+    store.default = "not made"
+    await asyncio.sleep(LEASE_SECONDS - MOMENT)
+    assert not candidate.elector.out_of_touch
+    await asyncio.sleep(2 * MARGIN_SECONDS)
+    assert candidate.elector.out_of_touch
+
+
+async def test_of_two_that_see_it_expire_one_takes_it_over() -> None:
+    store = StoredLease(HELD)
+    both = [Candidate("a", store), Candidate("b", store)]
+    await asyncio.sleep(LEASE_SECONDS + MOMENT)
+    assert [candidate.deciding for candidate in both].count(True) == 1
+    assert store.count("acquire") == 2
+    assert {record.term for record in store.writes} == {HELD.term + 1}
+
+
+async def test_what_was_handed_over_is_taken_over_at_once() -> None:
+    store = StoredLease(HELD._replace(holder="", endpoint=""))
+    await until_deciding(Candidate("a", store), within=MOMENT)
+    assert store.writes[0].term == HELD.term + 1
+
+
+async def test_every_name_is_kept_and_suspect() -> None:
+    names = frozenset({FIRST, FIRST + 7})
+    store = StoredLease(HELD._replace(holder="", open=names, seen={"Pod": 1}, last=FIRST + 3))
+    candidate = Candidate("a", store)
+    await until_deciding(candidate, within=MOMENT)
+    assert store.writes[0].open == names
+    assert store.writes[0].seen == {"Pod": 1}
+    assert store.writes[0].last == FIRST + 3
+    ledger = candidate.core.ledger
+    assert [address for address in range(FIRST, FIRST + 64) if ledger.is_suspect(address)] == sorted(names)
+
+
+async def test_a_takeover_whose_answer_was_lost_is_found_by_reading_again() -> None:
+    store = StoredLease()
+    store.fates.append("answer lost")
+    candidate = Candidate("a", store, watches=False)
+    await until_deciding(candidate, within=1.0)
+    assert store.requests[:4] == ["acquire", "acquire", "read", "acquire"], "the second runs into the first"
+    assert [record.holder for record in store.writes] == ["a", "a"]
+
+
+async def test_a_takeover_that_is_not_answered_is_tried_again() -> None:
+    store = StoredLease()
+    store.fates.extend(["never answered", "not made"])
+    candidate = Candidate("a", store)
+    with capture_logs() as logs:
+        await until_deciding(candidate, within=2 * WRITE_SECONDS)
+    warnings = [line["error"] for line in logs if line["log_level"] == "warning"]
+    assert warnings == ["no answer about Lease kubemacpool-decider within 2 s", "no connection"]
+
+
+async def test_the_time_of_a_takeover_counts_from_when_it_was_sent() -> None:
+    store = StoredLease()
+    store.slowness = 1.5
+    candidate = Candidate("a", store)
+    await until_deciding(candidate)
+    assert candidate.elector.seconds_since_renewal >= store.slowness
+
+
+async def test_while_something_is_missing_nothing_is_taken_over() -> None:
+    store = StoredLease()
+    candidate = Candidate("a", store)
+    candidate.obstacles.append("the list of the cluster's pods is not complete yet")
+    await asyncio.sleep(60.0)
+    assert store.requests == []
+    candidate.obstacles.clear()
+    await until_deciding(candidate, within=1.0)
+
+
+async def test_what_is_missing_later_stops_the_deciding_and_not_the_renewals() -> None:
+    store = StoredLease()
+    candidate = Candidate("a", store)
+    await until_deciding(candidate)
+    candidate.obstacles.append("no range")
+    with pytest.raises(NotDecidingError, match=r"^no range$"):
+        candidate.elector.check()
+    await asyncio.sleep(60.0)
+    candidate.obstacles.clear()
+    assert candidate.deciding
+    assert store.count("acquire") == 1
+
+
+async def test_a_view_that_is_as_new_as_the_lease_asks_decides_at_once_and_lists_nothing() -> None:
+    store = StoredLease(HELD._replace(holder="", seen={"Pod": 9}))
+    candidate = Candidate("a", store)
+    candidate.progress.reached(9)
+    await until_deciding(candidate, within=MOMENT)
+    assert candidate.relists == 0
+
+
+async def test_a_view_that_is_behind_decides_once_it_has_caught_up() -> None:
+    store = StoredLease(HELD._replace(holder="", seen={"Pod": 9}))
+    candidate = Candidate("a", store)
+    candidate.progress.reached(8)
+    await asyncio.sleep(MOMENT)
+    with pytest.raises(NotDecidingError, match="has just taken over and is not up to date yet"):
+        candidate.elector.check()
+    candidate.progress.reached(9)
+    await until_deciding(candidate, within=MOMENT)
+    assert candidate.relists == 0
+
+
+async def test_a_view_that_stays_behind_is_listed_afresh_and_decides_only_then() -> None:
+    store = StoredLease(HELD._replace(holder="", seen={"Pod": 9}))
+    candidate = Candidate("a", store)
+    candidate.let_relist.clear()
+    await asyncio.sleep(PATIENCE + MOMENT)
+    assert candidate.relists == 1
+    await asyncio.sleep(60.0)
+    assert not candidate.deciding
+    assert candidate.elector.term == HELD.term + 1, "the Lease stays ours meanwhile"
+    candidate.let_relist.set()
+    await until_deciding(candidate, within=MOMENT)
+
+
+async def test_one_that_loses_the_lease_before_it_has_caught_up_does_not_decide_when_it_has() -> None:
+    store = StoredLease(HELD._replace(holder="", seen={"Pod": 9}))
+    candidate = Candidate("a", store)
+    await asyncio.sleep(MOMENT)
+    store.put(HELD._replace(term=9, seen={"Pod": 9}))
+    await asyncio.sleep(MOMENT)
+    candidate.progress.reached(9)
+    await asyncio.sleep(MOMENT)
+    assert not candidate.deciding
+    store.put(HELD._replace(term=9, holder="", seen={"Pod": 20}))
+    await asyncio.sleep(MOMENT)
+    assert candidate.elector.term == 10
+    assert not candidate.deciding, "that was another time"
+
+
+async def test_a_lease_that_asks_for_a_kind_which_is_not_followed_is_not_taken_over() -> None:
+    """A newer program wrote it, which hands out addresses to more than pods."""
+    store = StoredLease(HELD._replace(holder="", seen={"Pod": 1, "VirtualMachine": 9}))
+    with capture_logs() as logs:
+        candidate = Candidate("a", store)
+        await asyncio.sleep(60.0)
+    assert not candidate.deciding
+    assert store.requests == []
+    assert {line["log_level"]: line["kinds"] for line in logs} == {"error": ["VirtualMachine"]}
+    store.put(HELD._replace(holder="", seen={"Pod": 1}))
+    await until_deciding(candidate, within=LEASE_SECONDS)
+
+
+async def test_a_lease_that_no_watch_has_told_of_is_not_made_by_guess() -> None:
+    store = StoredLease()
+    candidate = Candidate("a", store, looks=False, watches=False)
+    await asyncio.sleep(60.0)
+    assert store.requests == []
+    candidate.look()
+    await until_deciding(candidate, within=MOMENT)
+
+
+async def test_how_long_nobody_decided_is_counted_by_every_replica() -> None:
+    store = StoredLease()
+    first = Candidate("a", store)
+    await asyncio.sleep(100.0)
+    second = Candidate("b", store)
+    await asyncio.sleep(100.0)
+    assert first.elector.seconds_without_decider < MOMENT
+    assert second.elector.seconds_without_decider == 0.0
+    second.obstacles.append("no range")
+    first.crash()
+    await asyncio.sleep(100.0)
+    counted = second.elector.seconds_without_decider
+    assert 100.0 - LEASE_SECONDS < counted < 100.0, "since the Lease has expired"
+    second.obstacles.clear()
+    await until_deciding(second)
+    before = second.elector.seconds_without_decider
+    assert before < counted + 1.0
+    await asyncio.sleep(100.0)
+    assert second.elector.seconds_without_decider == before
+
+
+async def test_who_waits_for_a_change_is_told_of_it() -> None:
+    store = StoredLease(HELD)
+    candidate = Candidate("a", store)
+    began = LoopClock().now()
+    await candidate.elector.until_changed(1.0)
+    assert LoopClock().now() == began + 1.0, "nothing has changed"
+    store.put(HELD._replace(holder=""))
+    while not candidate.deciding:
+        await candidate.elector.until_changed(1.0)
+    assert LoopClock().now() < began + 1.0 + MOMENT
+
+
+async def test_a_lease_that_cannot_be_read_is_said() -> None:
+    candidate = Candidate("a", StoredLease(HELD))
+    with capture_logs() as logs:
+        candidate.elector.unreadable(ObjectIdentity("ns", "kubemacpool-decider", "u1"), "spec is a list")
+    assert [(line["log_level"], line["reason"]) for line in logs] == [("error", "spec is a list")]

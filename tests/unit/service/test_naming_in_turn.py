@@ -1,0 +1,89 @@
+"""Requests whose addresses are named by writes that follow each other without a pause."""
+
+import asyncio
+from collections.abc import Iterable
+
+from tests.unit.service.doubles import FIRST, ManualClock, new_decider
+
+from kubemacpool.core.decider import Decider
+from kubemacpool.core.decisions import AddressRequest, Granted
+from kubemacpool.core.parties import Party
+from kubemacpool.service.deciding import LocalDecider
+from kubemacpool.service.presiding import Presidency
+from kubemacpool.service.writing import LeaseWriter, Replica
+from kubemacpool.wire.lease import LeaseRecord
+
+EMPTY = LeaseRecord("a", "", 1, 5, frozenset(), {}, None, "1")
+
+
+class EchoingStore:
+    """Makes every write after a turn of the event loop, and counts them."""
+
+    def __init__(self) -> None:
+        self.writes = 0
+
+    async def read(self) -> LeaseRecord:
+        """Not needed here."""
+        raise NotImplementedError
+
+    async def create(self) -> LeaseRecord:
+        """Not needed here."""
+        raise NotImplementedError
+
+    async def update(self, record: LeaseRecord, *, acquired: bool = False) -> LeaseRecord:  # noqa: ARG002 (as the port has it)
+        """Makes one."""
+        self.writes += 1
+        await asyncio.sleep(0)
+        return record
+
+
+class Office:
+    """A replica whose Lease it is, and which writes it again as soon as it was written."""
+
+    def __init__(self, core: Decider) -> None:
+        self.store = EchoingStore()
+        clock = ManualClock()
+        self._presidency = Presidency(LeaseWriter(Replica("a", ""), self.store), core, {}, clock, lambda: None)
+        self._presidency.begin(EMPTY, clock.now(), afresh=False)
+        self.decider = LocalDecider(core, self, clock)
+
+    def check(self) -> None:
+        """It may decide."""
+
+    async def name(self, addresses: Iterable[int], automatic: int) -> None:
+        """Waits for a write."""
+        await self._presidency.name(addresses, automatic)
+
+    def extend_soon(self) -> None:
+        """Writes follow anyway."""
+
+    async def write_without_pause(self) -> None:
+        """One write after the other."""
+        record = EMPTY
+        while True:
+            record = await self._presidency.renew(record) or EMPTY
+
+
+def asks_for(name: str, *wanted: int | None) -> AddressRequest:
+    """A pod that asks for these."""
+    return AddressRequest(Party("Pod", "default", name), wanted)
+
+
+async def test_an_address_stays_named_until_the_request_that_waited_for_it_has_gone_on() -> None:
+    office = Office(new_decider(size=32))
+    writing = asyncio.create_task(office.write_without_pause())
+    requests = [asks_for(f"pod-{number}", FIRST + 8 + number, None) for number in range(8)]
+    decisions = await asyncio.gather(*map(office.decider.decide, requests))
+    writing.cancel()
+    assert [type(decision) for decision in decisions] == [Granted] * 8
+
+
+async def test_what_was_named_for_a_request_that_has_gone_on_is_named_no_longer() -> None:
+    core = new_decider(size=32)
+    office = Office(core)
+    naming = asyncio.create_task(office.name((FIRST + 20,), 0))
+    writing = asyncio.create_task(office.write_without_pause())
+    await naming
+    await asyncio.sleep(0)  # the first write after it has begun
+    writing.cancel()
+    assert FIRST + 20 not in core.openings

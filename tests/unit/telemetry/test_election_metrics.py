@@ -1,0 +1,93 @@
+"""The figures of the election: who decides, since when, and what is open, suspect and pending."""
+
+import re
+from dataclasses import dataclass
+
+import pytest
+from tests.unit.service.doubles import FIRST, new_decider
+
+from kubemacpool.core.parties import Party
+from kubemacpool.telemetry.metrics import Metrics
+
+
+@dataclass
+class Tenure:
+    """What an election would tell."""
+
+    deciding: bool = False
+    term: int = 0
+    seconds_since_renewal: float = 0.0
+    seconds_without_decider: float = 0.0
+
+
+class Shown:
+    """The figures of one replica, as they are scraped."""
+
+    def __init__(self) -> None:
+        self.metrics = Metrics()
+        self.election = Tenure()
+        self.decider = new_decider(size=10)
+        self.metrics.follow(self.decider.ledger)
+        self.metrics.follow_election(self.election, self.decider)
+
+    def __getitem__(self, name: str) -> float | None:
+        """The value of one series; None where there is none."""
+        body, _ = self.metrics.exposition()
+        found = re.search(rf"^kubemacpool_{re.escape(name)} (\S+)$", body.decode(), re.MULTILINE)
+        return None if found is None else float(found[1])
+
+
+@pytest.fixture
+def shown() -> Shown:
+    """A replica that stands by."""
+    return Shown()
+
+
+def test_who_decides_and_the_term_are_shown_as_they_are_when_asked(shown: Shown) -> None:
+    assert (shown["decider"], shown["lease_term"]) == (0, 0)
+    shown.election.deciding, shown.election.term = True, 7
+    assert (shown["decider"], shown["lease_term"]) == (1, 7)
+    shown.election.deciding = False
+    assert (shown["decider"], shown["lease_term"]) == (0, 7)
+
+
+def test_the_age_of_the_last_renewal_is_shown(shown: Shown) -> None:
+    shown.election.seconds_since_renewal = 1.25
+    assert shown["lease_renewal_age_seconds"] == 1.25
+    shown.election.seconds_since_renewal = 0.5
+    assert shown["lease_renewal_age_seconds"] == 0.5
+
+
+def test_the_time_without_a_decider_is_a_counter(shown: Shown) -> None:
+    assert shown["without_decider_seconds_total"] == 0
+    shown.election.seconds_without_decider = 6.5
+    assert shown["without_decider_seconds_total"] == 6.5
+    body, _ = shown.metrics.exposition()
+    assert b"# TYPE kubemacpool_without_decider_seconds_total counter" in body
+
+
+def test_open_suspect_and_pending_addresses_are_shown_from_takeover_to_hand_over(shown: Shown) -> None:
+    def counts() -> tuple[float | None, ...]:
+        suspect, pending = (shown[f'addresses{{state="{state}"}}'] for state in ("suspect", "pending"))
+        return shown["lease_open_addresses"], suspect, pending
+
+    decider = shown.decider
+    assert counts() == (0, 0, 0)
+    decider.take_over([FIRST + 5, FIRST + 6], None, 1000.0)
+    assert counts() == (2, 2, 0)
+    names = decider.names([FIRST + 20], 1)
+    decider.openings.confirm(names.open)
+    decider.ledger.grant(FIRST + 20, Party("Pod", "default", "a"), 1000.0)
+    assert counts() == (4, 2, 1)
+    decider.step_down()
+    assert counts() == (0, 0, 0)
+
+
+def test_forwarded_reviews_are_counted_by_outcome(shown: Shown) -> None:
+    for _ in range(2):
+        shown.metrics.forwarded("answered")
+    shown.metrics.forwarded("misdirected")
+    shown.metrics.forwarded("failed")
+    outcomes = ("answered", "misdirected", "failed")
+    counted = {each: shown[f'forwarded_reviews_total{{outcome="{each}"}}'] for each in outcomes}
+    assert counted == {"answered": 2, "misdirected": 1, "failed": 1}
