@@ -13,7 +13,7 @@ import msgspec
 
 from kubemacpool.core.addresses import AddressError, format_address, parse_address
 from kubemacpool.core.pool import AddressRange
-from kubemacpool.wire.listing import UnexpectedAnswerError
+from kubemacpool.wire.listing import UnexpectedAnswerError, read_resource_version
 from kubemacpool.wire.objects import Decoded, ObjectIdentity
 from kubemacpool.wire.quoting import quoted
 
@@ -92,11 +92,12 @@ def decode_lease(raw: bytes | msgspec.Raw) -> Decoded[LeaseRecord]:
 
     Raises:
         msgspec.ValidationError: when it is no Lease.
+        UnexpectedAnswerError: when its resourceVersion is no number.
     """
     lease = _leases.decode(raw)
     metadata = lease.metadata
     identity = ObjectIdentity(metadata.namespace, metadata.name, metadata.uid)
-    return Decoded(identity, int(metadata.resource_version), _record(lease))
+    return Decoded(identity, _version(lease), _record(lease))
 
 
 def read_lease(body: bytes) -> LeaseRecord:
@@ -106,9 +107,11 @@ def read_lease(body: bytes) -> LeaseRecord:
         UnexpectedAnswerError: when it is no Lease.
     """
     try:
-        return _record(_leases.decode(body))
-    except (msgspec.MsgspecError, RecursionError) as error:
+        lease = _leases.decode(body)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise UnexpectedAnswerError(f"not a Lease ({error})") from error
+    _version(lease)
+    return _record(lease)
 
 
 def lease_patch(record: LeaseRecord, renewed: str, acquired: str | None) -> bytes:
@@ -145,6 +148,15 @@ def _annotations(record: LeaseRecord) -> dict[str, str | None]:
         _LAST: None if record.last is None else format_address(record.last),
         _ENDPOINT: record.endpoint,
     }
+
+
+def _version(lease: _Lease) -> int:
+    """Its resourceVersion, by which it is told what is news."""
+    text = lease.metadata.resource_version
+    version = read_resource_version(text)
+    if version is None:
+        raise UnexpectedAnswerError(f"not a Lease (resourceVersion {quoted(text)} is not a number)")
+    return version
 
 
 def _record(lease: _Lease) -> LeaseRecord:

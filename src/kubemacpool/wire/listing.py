@@ -4,13 +4,17 @@ Objects are handed on as the bytes they came in: what they mean is for the decod
 survive any object that the API server can store, so that one strange object costs nobody the view of the others.
 """
 
+import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from kubemacpool.wire.objects import ObjectIdentity
 from kubemacpool.wire.shallow import elements, members
+
+_NUMBER: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
+"""As long as the largest resourceVersion, one of 64 bits."""
 
 
 class UnexpectedAnswerError(Exception):
@@ -102,7 +106,7 @@ def read_page(body: bytes) -> ListPage:
         return _page(page.metadata, page.items or [])
     except RecursionError:
         return _page(*_read_deep_page(body))
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeError) as error:
         raise UnexpectedAnswerError(f"not a list: {error}") from error
 
 
@@ -117,7 +121,7 @@ def read_event(line: bytes) -> WatchEvent:
         return WatchEvent(event.type, bytes(event.object))
     except RecursionError:
         return _read_deep_event(line)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeError) as error:
         raise UnexpectedAnswerError(f"not a watch event: {error}") from error
 
 
@@ -125,7 +129,7 @@ def read_status(body: bytes) -> Status:
     """The Status in the body of a failure; all empty where the body holds none."""
     try:
         status = _read_status(body)
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return Status(0, "", "", 0)
     seconds = status.details.retry_after_seconds if status.details is not None else 0
     return Status(status.code, status.reason, status.message, seconds)
@@ -135,7 +139,7 @@ def read_head(raw: bytes) -> ObjectHead:
     """Identity and resourceVersion of any object, as far as they can be read. Never fails."""
     try:
         meta = _read_object(raw).metadata
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         meta = _recover_meta(raw)
     identity = ObjectIdentity(meta.namespace, meta.name, meta.uid)
     return ObjectHead(identity, read_resource_version(meta.resource_version))
@@ -143,7 +147,7 @@ def read_head(raw: bytes) -> ObjectHead:
 
 def read_resource_version(text: str) -> int | None:
     """A resourceVersion as a number, which KEP-5504 promises it to be; None for anything else."""
-    return int(text) if text.isascii() and text.isdecimal() else None
+    return int(text) if _NUMBER.fullmatch(text) is not None else None
 
 
 def _page(meta: _ListMeta, items: Sequence[bytes]) -> ListPage:
@@ -179,7 +183,7 @@ def _recover_meta(raw: bytes) -> _ObjectMeta:
     def text(name: str) -> str:
         try:
             return msgspec.json.decode(meta[name], type=str)
-        except (KeyError, msgspec.MsgspecError):
+        except (KeyError, UnicodeError, msgspec.MsgspecError):
             return ""
 
     return _ObjectMeta(text("namespace"), text("name"), text("uid"), text("resourceVersion"))

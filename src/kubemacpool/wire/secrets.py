@@ -30,7 +30,7 @@ def read_secret(body: bytes) -> tuple[dict[str, bytes], str]:
     try:
         secret = _read(body)
         data = {key: base64.b64decode(value) for key, value in (secret.data or {}).items()}
-    except (msgspec.MsgspecError, RecursionError, binascii.Error) as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, binascii.Error) as error:
         raise UnexpectedAnswerError(f"not a Secret ({type(error).__name__})") from None
     return data, secret.metadata.resource_version
 

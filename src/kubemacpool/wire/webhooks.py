@@ -37,7 +37,7 @@ def ca_bundle_patch(body: bytes, ca_pem: bytes) -> bytes | None:
     """
     try:
         configuration = _read(body)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise UnexpectedAnswerError(f"not a webhook configuration: {error}") from error
     wanted = base64.b64encode(ca_pem).decode("ascii")
     changes = [

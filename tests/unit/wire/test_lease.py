@@ -159,6 +159,10 @@ NO_LEASES = {
     "no resourceVersion": b'{"metadata":{"name":"a","uid":"u"}}',
     "a number for a holder": lease({"holderIdentity": 1}),
     "a text for a term": lease({"leaseTransitions": "1"}),
+    "a text for a resourceVersion": b'{"metadata":{"name":"a","uid":"u","resourceVersion":"x"}}',
+    "a resourceVersion that no number holds": b'{"metadata":{"name":"a","uid":"u","resourceVersion":"%s"}}'
+    % (b"9" * 5000),
+    "no UTF-8": b'{"metadata":{"name":"\xff"}}',
     "nested without end": b"[" * 100_000,
 }
 
@@ -179,6 +183,11 @@ def test_no_body_raises_anything_but_the_error_told(body: bytes) -> None:
 def test_a_watch_refuses_what_is_no_lease(body: bytes) -> None:
     with pytest.raises(msgspec.ValidationError):
         decode_lease(body)
+
+
+def test_a_watch_refuses_a_lease_whose_version_is_no_number() -> None:
+    with pytest.raises(UnexpectedAnswerError, match=r"^not a Lease \(resourceVersion \"x\" is not a number\)$"):
+        decode_lease(b'{"metadata":{"name":"a","uid":"u","resourceVersion":"x"}}')
 
 
 @given(st.dictionaries(st.sampled_from(["format", "open", "seen", "last", "endpoint"]), TEXTS))

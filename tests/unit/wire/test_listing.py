@@ -55,7 +55,18 @@ def test_a_page_that_holds_an_object_nested_too_deeply_is_read_whole() -> None:
     assert page == (5, "c", [DEEP, b'{"b":2}'])
 
 
-@pytest.mark.parametrize("body", [b"", b"null", b"[]", DEEP, b'{"metadata":{"resourceVersion":"0x5"},"items":[]}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        DEEP,
+        b'{"metadata":{"resourceVersion":"0x5"},"items":[]}',
+        b'{"metadata":{"resourceVersion":"\xff"},"items":[]}',
+    ],
+    ids=["empty", "null", "a list", "deep", "no number", "no UTF-8"],
+)
 def test_what_is_no_page_says_so(body: bytes) -> None:
     with pytest.raises(UnexpectedAnswerError, match="list"):
         read_page(body)
@@ -69,7 +80,7 @@ def test_an_event_with_an_object_nested_too_deeply_keeps_its_type() -> None:
     assert read_event(b'{"type":"ADDED","object":%s}' % DEEP) == ("ADDED", DEEP)
 
 
-@pytest.mark.parametrize("line", [b"", b"{}", b'{"type":"ADDED"}', DEEP])
+@pytest.mark.parametrize("line", [b"", b"{}", b'{"type":"ADDED"}', b'{"type":"\xff","object":{}}', DEEP])
 def test_what_is_no_event_says_so(line: bytes) -> None:
     with pytest.raises(UnexpectedAnswerError, match="watch event"):
         read_event(line)
@@ -80,12 +91,20 @@ def test_the_head_of_an_object_is_read_past_fields_of_unexpected_types() -> None
     assert read_head(raw) == ObjectHead(ObjectIdentity("", "n", "u"), 9)
 
 
+def test_the_head_of_an_object_is_read_past_texts_that_are_no_utf8() -> None:
+    raw = b'{"metadata":{"name":"\xff","namespace":"ns","uid":"u","resourceVersion":"9"}}'
+    assert read_head(raw) == ObjectHead(ObjectIdentity("ns", "", "u"), 9)
+
+
 @pytest.mark.parametrize("raw", [b"", b"null", b"[]", b'{"metadata":null}', b'{"metadata":'])
 def test_the_head_of_anything_else_is_empty(raw: bytes) -> None:
     assert read_head(raw) == ObjectHead(ObjectIdentity("", "", ""), None)
 
 
-@pytest.mark.parametrize(("text", "number"), [("12", 12), ("", None), ("-1", None), ("1.5", None), ("²", None)])
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("12", 12), (str(2**64 - 1), 2**64 - 1), ("", None), ("-1", None), ("1.5", None), ("²", None), ("1" * 5000, None)],
+)
 def test_a_resource_version_is_a_number_or_nothing(text: str, number: int | None) -> None:
     assert read_resource_version(text) == number
 
@@ -95,6 +114,6 @@ def test_a_status_tells_why_and_for_how_long() -> None:
     assert read_status(body) == Status(429, "TooManyRequests", "later", 3)
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", DEEP])
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"reason":"\xff"}', DEEP])
 def test_a_body_without_a_status_tells_nothing(body: bytes) -> None:
     assert read_status(body) == Status(0, "", "", 0)

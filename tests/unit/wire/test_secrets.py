@@ -36,9 +36,10 @@ def test_a_change_holds_only_for_what_was_read() -> None:
         b"not json",
         b'{"metadata":{},"data":{"tls.key":7}}',
         b'{"metadata":{},"data":{"tls.key":"abcde"}}',
+        b'{"metadata":{"resourceVersion":"\xff"}}',
         b"[" * 100_000,
     ],
-    ids=["list", "text", "number", "not base64", "nested"],
+    ids=["list", "text", "number", "not base64", "not UTF-8", "nested"],
 )
 def test_what_is_no_secret_is_refused_without_quoting_it(body: bytes) -> None:
     with pytest.raises(UnexpectedAnswerError) as refused:

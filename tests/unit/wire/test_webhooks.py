@@ -32,7 +32,11 @@ def test_nothing_is_written_where_nothing_differs(body: bytes) -> None:
     assert ca_bundle_patch(body, CA) is None
 
 
-@pytest.mark.parametrize("body", [b"[]", b"no", b"[" * 100_000], ids=["list", "text", "nested"])
+@pytest.mark.parametrize(
+    "body",
+    [b"[]", b"no", b'{"metadata":{"resourceVersion":"\xff"}}', b"[" * 100_000],
+    ids=["list", "text", "not UTF-8", "nested"],
+)
 def test_what_is_no_configuration_is_refused(body: bytes) -> None:
     with pytest.raises(UnexpectedAnswerError, match="not a webhook configuration"):
         ca_bundle_patch(body, CA)
