@@ -23,5 +23,5 @@ def parse_duration(text: str) -> float:
     """
     if _WHOLE.fullmatch(text) is None:
         raise DurationError("not a duration; write it like 10s, 1m30s or 8760h0m0s")
-    seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    seconds = sum((float(number) * _UNITS[unit] for number, unit in _PART.findall(text)), start=0.0)
     return -seconds if text.startswith("-") else seconds

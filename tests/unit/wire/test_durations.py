@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.unit.wire.strategies import TEXTS
 
@@ -48,6 +48,7 @@ def test_hours_minutes_and_seconds_add_up(hours: int, minutes: int, seconds: int
     assert parse_duration(f"-{text}") == -parse_duration(text)
 
 
+@example("0")
 @given(TEXTS)
 def test_no_text_raises_anything_but_the_error_told(text: str) -> None:
     with contextlib.suppress(DurationError):
