@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import msgspec
 import structlog
 
 from kubemacpool.kube.client import ApiClient
@@ -19,6 +18,7 @@ from kubemacpool.kube.transport import MERGE_PATCH
 from kubemacpool.ports.errors import NotFoundError, OutsideError
 from kubemacpool.ports.events import Regarding
 from kubemacpool.wire.events import EventText, event_namespace, new_warning, read_event_name, seen_again_patch
+from kubemacpool.wire.listing import UnexpectedAnswerError
 
 _log = structlog.get_logger(__name__)
 
@@ -130,7 +130,7 @@ class EventRecorder:
             if not told.name:
                 body = new_warning(text, self._component, timestamp)
                 told.name = read_event_name(await self._client.create(collection, body))
-        except (OutsideError, msgspec.MsgspecError) as error:
+        except (OutsideError, UnexpectedAnswerError) as error:
             _log.warning(
                 "an Event could not be written",
                 kind=text.kind,

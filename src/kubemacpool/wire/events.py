@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from kubemacpool.wire.listing import UnexpectedAnswerError
+
 # The API server takes no longer message in an Event (events.k8s.io/v1, note).
 LONGEST_MESSAGE_BYTES = 1024
 
@@ -80,9 +82,12 @@ def read_event_name(body: bytes) -> str:
     """The name that the API server gave to a created Event.
 
     Raises:
-        msgspec.MsgspecError: the body is not an object.
+        UnexpectedAnswerError: the body is not an object.
     """
-    return msgspec.json.decode(body, type=_Stored).metadata.name
+    try:
+        return msgspec.json.decode(body, type=_Stored).metadata.name
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise UnexpectedAnswerError(f"not an Event ({error})") from error
 
 
 def cut(text: str, longest: int) -> str:

@@ -2,7 +2,6 @@
 
 import json
 
-import msgspec
 import pytest
 
 from kubemacpool.wire.events import (
@@ -14,6 +13,7 @@ from kubemacpool.wire.events import (
     read_event_name,
     seen_again_patch,
 )
+from kubemacpool.wire.listing import UnexpectedAnswerError
 
 TEXT = EventText("v1", "ConfigMap", "ns", "range", "uid-1", "InvalidRange", "RANGE_START is missing")
 
@@ -51,8 +51,16 @@ def test_what_was_seen_again_is_counted() -> None:
 
 def test_the_name_that_the_api_server_gave_is_read() -> None:
     assert read_event_name(b'{"metadata":{"name":"range.abc","namespace":"ns"}}') == "range.abc"
-    with pytest.raises(msgspec.MsgspecError):
-        read_event_name(b"[]")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"{}", b'{"metadata":{"name":"\xff"}}', b"[" * 100_000],
+    ids=["empty", "a list", "no name", "no UTF-8", "deep"],
+)
+def test_what_is_no_event_says_so(body: bytes) -> None:
+    with pytest.raises(UnexpectedAnswerError, match=r"^not an Event \("):
+        read_event_name(body)
 
 
 @pytest.mark.parametrize(
