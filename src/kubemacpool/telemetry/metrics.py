@@ -1,7 +1,7 @@
 """Figures for Prometheus."""
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Protocol, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -70,13 +70,14 @@ class Metrics:
             ["kind"],
             registry=self._registry,
         )
-
         self._forwarded = Counter(
             "kubemacpool_forwarded_reviews",
             "Reviews handed to the replica that decides, by outcome: answered, misdirected (it does not), failed.",
             ["outcome"],
             registry=self._registry,
         )
+        for outcome in get_args(Forwarding):
+            self._forwarded.labels(outcome)  # rate() does not see the increment by which a series begins
 
     def admission(self, outcome: Outcome, seconds: float) -> None:
         """One admission was answered."""

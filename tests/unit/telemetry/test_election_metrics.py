@@ -2,11 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from typing import get_args
 
 import pytest
 from tests.unit.service.doubles import FIRST, new_decider
 
 from kubemacpool.core.parties import Party
+from kubemacpool.ports.measures import Forwarding
 from kubemacpool.telemetry.metrics import Metrics
 
 
@@ -81,6 +83,11 @@ def test_open_suspect_and_pending_addresses_are_shown_from_takeover_to_hand_over
     assert counts() == (4, 2, 1)
     decider.step_down()
     assert counts() == (0, 0, 0)
+
+
+def test_forwarded_reviews_are_counted_from_zero_so_that_a_rate_sees_the_first(shown: Shown) -> None:
+    zeros = {each: shown[f'forwarded_reviews_total{{outcome="{each}"}}'] for each in get_args(Forwarding)}
+    assert zeros == {"answered": 0, "misdirected": 0, "failed": 0}
 
 
 def test_forwarded_reviews_are_counted_by_outcome(shown: Shown) -> None:
