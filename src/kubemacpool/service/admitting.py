@@ -1,5 +1,7 @@
 """Answering the API server's question whether a pod may be created, and with which addresses."""
 
+from typing import Final
+
 import structlog
 
 from kubemacpool.core.addresses import AddressError, format_address, parse_address
@@ -12,11 +14,22 @@ from kubemacpool.service import refusing
 from kubemacpool.service.following import POD
 from kubemacpool.wire.admission import PodReview, ReviewError, decode_pod_review, encode_allowed, encode_denied
 from kubemacpool.wire.answers import Answer, in_words
-from kubemacpool.wire.networks import NETWORKS_ANNOTATION, NetworkSelections, NetworksError, parse_networks
+from kubemacpool.wire.networks import (
+    LARGEST_ANNOTATIONS,
+    NETWORKS_ANNOTATION,
+    NetworkSelections,
+    NetworksError,
+    parse_networks,
+)
 from kubemacpool.wire.patches import annotation_patch
 from kubemacpool.wire.quoting import quoted
 
 _log = structlog.get_logger(__name__)
+
+MOST_ENTRIES: Final = LARGEST_ANNOTATIONS // len('{"namespace":"n","mac":"020000000001"},')
+"""Of an annotation. More do not fit into an object once each has what we fill in: the API server would refuse the pod
+after it was given its addresses. Nor would many more fit into the Lease (`MOST_NAMES`): all who shared that write would
+be sent away."""
 
 UNSEPARATED = 12
 """Characters of an address that is written as hexadecimal digits only."""
@@ -122,9 +135,12 @@ def _party(review: PodReview) -> Party:
 
 def _selections(networks: str, party: Party) -> NetworkSelections | None:
     try:
-        return parse_networks(networks)
+        selections = parse_networks(networks)
     except NetworksError as error:
         raise _Denial("invalid", 400, "BadRequest", refusing.annotation_fault(party, str(error))) from error
+    if selections is not None and (count := len(selections.selections)) > MOST_ENTRIES:
+        raise _Denial("invalid", 400, "BadRequest", refusing.too_many_entries(party, count, MOST_ENTRIES))
+    return selections
 
 
 def _spelling_warnings(selections: NetworkSelections) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from kubemacpool.core.addresses import format_address
 from kubemacpool.core.decisions import Exhausted, Fault, Refusal
 from kubemacpool.core.parties import Party
-from kubemacpool.wire.networks import NETWORKS_ANNOTATION, Selection, describe_short_form
+from kubemacpool.wire.networks import LARGEST_ANNOTATIONS, NETWORKS_ANNOTATION, Selection, describe_short_form
 from kubemacpool.wire.quoting import quoted
 
 RANGE_REMEDY = "ConfigMap kubemacpool-mac-range-config (RANGE_START, RANGE_END)"
@@ -19,6 +19,15 @@ def entry(index: int, selections: Sequence[Selection]) -> str:
 def annotation_fault(party: Party, fault: str) -> str:
     """The annotation is not what it should be."""
     return f"{party}: annotation {NETWORKS_ANNOTATION}: {fault}"
+
+
+def too_many_entries(party: Party, count: int, most: int) -> str:
+    """The annotation asks for more than can ever be stored."""
+    return annotation_fault(
+        party,
+        f"the list has {count} entries; give at most {most}: with their addresses, no more fit into the "
+        f"{LARGEST_ANNOTATIONS} bytes that the annotations of an object may have",
+    )
 
 
 def refusals(party: Party, selections: Sequence[Selection], found: Sequence[Refusal]) -> str:

@@ -17,6 +17,10 @@ from kubemacpool.wire.quoting import quoted
 
 NETWORKS_ANNOTATION: Final = "k8s.v1.cni.cncf.io/networks"
 
+LARGEST_ANNOTATIONS: Final = 256 * 1024
+"""Bytes of all annotations of an object together, keys included (apimachinery's TotalAnnotationSizeLimitB). The API
+server looks only after the webhooks have been asked."""
+
 _JSON_MARKS: Final = frozenset('[{"')
 """Any of these makes the value JSON; none can be part of a name in the short form."""
 

@@ -10,11 +10,13 @@ from structlog.testing import capture_logs
 from tests.unit.service.doubles import FIRST, KeptMeasures, ManualClock, NamingAtOnce, new_decider, pod_review
 from tests.unit.wire.strategies import REVIEW_BODIES
 
+from kubemacpool.core.decider import MOST_NAMES
 from kubemacpool.core.decisions import AddressRequest, Decision
 from kubemacpool.core.parties import Holder, ObjectKey, Party
-from kubemacpool.service.admitting import PodAdmission
+from kubemacpool.service.admitting import MOST_ENTRIES, PodAdmission
 from kubemacpool.service.deciding import LocalDecider
 from kubemacpool.wire.answers import Answer
+from kubemacpool.wire.networks import LARGEST_ANNOTATIONS
 
 MAC1, MAC2, MAC3 = ("02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:03")
 
@@ -183,6 +185,29 @@ async def test_an_annotation_that_is_wrong_is_denied_as_a_bad_request(networks: 
     )
     assert webhook.ledger.pending_count == 0
     assert webhook.measures.admissions == [("invalid", 0.0)]
+
+
+async def test_more_addresses_than_an_object_can_carry_are_refused_without_asking_anybody_to_wait() -> None:
+    """So many would not fit into the Lease either, and all who share the write would be sent away with them."""
+    webhook = Webhook()
+    verdict = await webhook.judge(f"[{','.join(['{}'] * 10_001)}]")
+    assert (verdict.allowed, verdict.code, verdict.reason) == (False, 400, "BadRequest")
+    assert verdict.message == (
+        "Pod default/samplepod: annotation k8s.v1.cni.cncf.io/networks: the list has 10001 entries; give at most 6721: "
+        "with their addresses, no more fit into the 262144 bytes that the annotations of an object may have"
+    )
+    assert webhook.naming.named == []
+    assert webhook.measures.admissions == [("invalid", 0.0)]
+
+
+async def test_as_many_addresses_as_an_object_can_carry_are_given() -> None:
+    """The shortest annotation with so many is just not too large to be stored, and the Lease has room for them."""
+    webhook = Webhook(size=MOST_ENTRIES)
+    entry = '{"mac":"%012x","namespace":"n"}'
+    networks = f"[{','.join(entry % (FIRST + index) for index in range(MOST_ENTRIES))}]"
+    assert len(networks) <= LARGEST_ANNOTATIONS < len(networks) + len(entry % FIRST) + 1
+    assert (await webhook.judge(networks)).allowed
+    assert webhook.ledger.pending_count == MOST_ENTRIES < MOST_NAMES
 
 
 PREFIX = "Pod default/samplepod: annotation k8s.v1.cni.cncf.io/networks: "
