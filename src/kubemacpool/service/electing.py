@@ -200,9 +200,10 @@ class Elector:
 
     async def _make_lease(self) -> None:
         """There is none, and nothing that was granted under an earlier one can be on its way any more."""
+        known = self._known.record
         record = await self._lease.create()
         _log.info("the Lease was made anew")
-        self._take_note(record)
+        self._take_answer(record, known)
 
     async def _take_over(self, record: LeaseRecord) -> None:
         """Make the Lease ours, names and all (rule 4); it may be so already, by a write whose answer was lost."""
@@ -213,7 +214,9 @@ class Elector:
             return
         sent = self._clock.now()
         stored = await self._lease.claim(record)
-        self._take_note(stored)
+        self._take_answer(stored, record)
+        if self._known.record is None or not self._is_ours(self._known.record):
+            return  # the watch was faster, with what came after it
         self._presidency.begin(stored, sent, afresh=self._known.says_too_little)
         self._known.says_too_little = False
 
@@ -227,7 +230,7 @@ class Elector:
         try:
             stored = await self._presidency.renew(record)
             if stored is not None:
-                self._take_note(stored)
+                self._take_answer(stored, record)
         except OutsideError as error:
             await self._learn_from(error)
 
@@ -245,7 +248,7 @@ class Elector:
                     await self._read()
                 else:
                     self._presidency.end()
-                    self._take_note(stored)
+                    self._take_answer(stored, record)
                     _log.info("handed over", term=stored.term, open=len(names.open))
         except OutsideError as error:
             self._presidency.end()
@@ -266,13 +269,29 @@ class Elector:
 
     async def _read(self) -> None:
         """A conflict may come from our own earlier write."""
+        known = self._known.record
         try:
             record = await self._lease.read()
         except NotFoundError:
             self._miss()
         else:
-            if self._known.record is None or record.resource_version != self._known.record.resource_version:
-                self._take_note(record)
+            if known is None or record.resource_version != known.resource_version:
+                self._take_answer(record, known)
+
+    def _take_answer(self, record: LeaseRecord, asked_at: LeaseRecord | None) -> None:
+        """The Lease is or was so: the watch may have told of what came after it, while the answer was on its way.
+
+        Args:
+            record: the answer.
+            asked_at: what was known of the Lease when it was asked for.
+        """
+        known = self._known.record
+        if known is asked_at or (known is not None and self._known.is_news(record)):
+            self._take_note(record)
+
+    def _is_ours(self, record: LeaseRecord) -> bool:
+        """Whether this replica holds the Lease, and can read what it says."""
+        return record.holder == self._replica.identity and not record.fault
 
     def _take_note(self, record: LeaseRecord) -> None:
         """This is how the Lease is now."""
@@ -280,7 +299,7 @@ class Elector:
             self._lose("it was deleted and made anew")
         self._known.note(record)
         if self._presidency.ours:
-            if record.holder == self._replica.identity and not record.fault:
+            if self._is_ours(record):
                 self._presidency.confirm(record)
             else:
                 if not self._resigning:  # else it may be our own last write, of which the watch tells first

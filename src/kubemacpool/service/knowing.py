@@ -33,7 +33,7 @@ class Knowledge:
         """Whether it was lost since we last took it over, and so may not ask for all that has to be seen (rule 4)."""
 
     def is_news(self, record: LeaseRecord) -> bool:
-        """Whether a watch tells of a later state of the Lease than is known, or was before the Lease was deleted."""
+        """Whether this is a later state of the Lease than is known, or was before the Lease was deleted."""
         return int(record.resource_version) > self._newest
 
     def note(self, record: LeaseRecord) -> None:

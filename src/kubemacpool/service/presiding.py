@@ -117,7 +117,8 @@ class Presidency:
             record: what it says now, as far as is known.
 
         Returns:
-            What it says then; None if it was taken over meanwhile.
+            What it says then, to be confirmed unless it is known already to say something else; None if it was taken
+            over meanwhile.
 
         Raises:
             OutsideError: the write was not made, or its answer was lost; whoever waits for it waits for the next one.
@@ -138,7 +139,6 @@ class Presidency:
             self._wishes.refuse(batch, ELSEWHERE)
             return None
         self.renewed_at = sent
-        self.confirm(stored)
         if names.complete:
             self._wishes.fulfil(batch)
         else:

@@ -86,6 +86,21 @@ async def test_where_the_successor_is_can_be_asked_after_the_hand_over() -> None
     assert candidate.elector.endpoint_of_decider == "b:8000"
 
 
+async def test_an_answer_that_comes_after_the_watch_told_of_the_successor_takes_nothing_back() -> None:
+    store = StoredLease()
+    candidate = await _decided(store)
+    successor = Candidate("b", store)
+    store.slowness = MOMENT
+    with capture_logs() as logs:
+        candidate.elector.resign()
+        await candidate.running
+    assert store.record is not None
+    assert store.record.holder == "b"
+    assert candidate.elector.endpoint_of_decider == "b:8000"
+    assert [line["event"] for line in logs if line["log_level"] == "warning"] == []
+    await until_deciding(successor)
+
+
 async def test_those_that_wait_for_a_write_are_told() -> None:
     store = StoredLease()
     candidate = await _decided(store)

@@ -128,6 +128,31 @@ async def test_a_takeover_that_is_not_answered_is_tried_again() -> None:
     assert warnings == ["no answer about Lease kubemacpool-decider within 2 s", "no connection"]
 
 
+async def test_a_takeover_that_is_answered_after_the_watch_told_of_another_is_none() -> None:
+    store = StoredLease()
+    store.slowness = MOMENT
+    candidate = Candidate("a", store)
+    await asyncio.sleep(1.5 * ON_THE_WAY)
+    assert [record.holder for record in store.writes] == ["a"]
+    store.put(HELD._replace(term=9))
+    with capture_logs() as logs:
+        await asyncio.sleep(2 * MOMENT)
+    assert candidate.elector.endpoint_of_decider == "other:8000"
+    assert (candidate.elector.term, logs) == (9, [])
+
+
+async def test_a_look_that_is_answered_after_the_watch_told_of_the_end_of_a_term_takes_nothing_back() -> None:
+    store = StoredLease(HELD._replace(holder=""))
+    candidate = Candidate("a", store, watches=False)
+    store.put(HELD)
+    store.slowness = MOMENT
+    await asyncio.sleep(2.5 * ON_THE_WAY)
+    assert store.requests == ["acquire", "read"]
+    store.slowness = 0.0
+    store.tell(candidate.elector, store.put(HELD._replace(holder="")))
+    await until_deciding(candidate, within=2 * MOMENT)
+
+
 async def test_the_time_of_a_takeover_counts_from_when_it_was_sent() -> None:
     store = StoredLease()
     store.slowness = 1.5

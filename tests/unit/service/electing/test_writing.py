@@ -125,6 +125,22 @@ async def test_an_address_is_open_once_the_write_that_names_it_is_confirmed() ->
     assert ELSEWHERE in candidate.core.openings
 
 
+async def test_an_address_that_somebody_took_out_of_the_lease_is_not_open_by_an_answer_that_came_later() -> None:
+    store = StoredLease()
+    candidate = await _deciding(store)
+    store.slowness = MOMENT
+    naming = asyncio.create_task(candidate.elector.name((ELSEWHERE,), 0))
+    await asyncio.sleep(1.5 * ON_THE_WAY)
+    assert store.record is not None
+    assert ELSEWHERE in store.record.open
+    store.put(store.record._replace(open=frozenset()))
+    await naming
+    assert ELSEWHERE not in candidate.core.openings
+    await asyncio.sleep(RENEWAL_SECONDS + MOMENT)
+    assert set(store.requests) == {"update"}, "the next write is made upon what the watch told"
+    assert candidate.deciding
+
+
 async def test_an_address_that_a_write_leaves_out_is_not_open_from_when_it_was_sent() -> None:
     """It may be made or not; whoever decides next may not find the address in the Lease."""
     store = StoredLease()
