@@ -120,7 +120,7 @@ class Gap(msgspec.Struct, frozen=True):
     """The longest time in which no create succeeded."""
     longest_create_ms: float
     known_ms: float
-    """For how long a replica knew of nobody who decides, by its own metric: of that which knew of nobody longest."""
+    """For how long nobody decided by the replicas' own metric, in the one where it grew most."""
 
 
 class Disturbance(msgspec.Struct, frozen=True):

@@ -166,7 +166,7 @@ class _Bench:
 
 
 class _Counters:
-    """How long each process has known of nobody who decides, since it was first asked."""
+    """How long nobody has decided, as far as each process knows, since it was first asked."""
 
     def __init__(self, replicas: Callable[[], list[ReplicaStatus]]) -> None:
         self._replicas = replicas
@@ -175,7 +175,7 @@ class _Counters:
 
     @property
     def longest(self) -> float:
-        """In seconds, of the one that has known of nobody for longest."""
+        """In seconds, of the one that knows of the most."""
         return max((last - self._first[pid] for pid, last in self._last.items()), default=0.0)
 
     async def run(self) -> None:

@@ -110,7 +110,7 @@ class Elector:
 
     @property
     def seconds_without_decider(self) -> float:
-        """For how long altogether this replica has known of nobody who decides."""
+        """For how long altogether nobody has decided, as far as this replica knows by now."""
         return self._vacancy.seconds
 
     async def until_changed(self, seconds: float) -> None:
@@ -297,6 +297,8 @@ class Elector:
         """This is how the Lease is now."""
         if record.term < self._known.term:  # another object: terms only grow
             self._lose("it was deleted and made anew")
+        if self._known.is_end_of_another(record):
+            self._vacancy.reach_back(self._known.observed_at)
         self._known.note(record)
         if self._presidency.ours:
             if self._is_ours(record):

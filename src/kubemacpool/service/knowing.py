@@ -36,6 +36,11 @@ class Knowledge:
         """Whether this is a later state of the Lease than is known, or was before the Lease was deleted."""
         return int(record.resource_version) > self._newest
 
+    def is_end_of_another(self, record: LeaseRecord) -> bool:
+        """Whether somebody took the Lease over from a replica, other than this one, that had not handed it over."""
+        known = self.record
+        return known is not None and known.holder not in {"", self._identity} and record.term > known.term
+
     def note(self, record: LeaseRecord) -> None:
         """This is how the Lease is now."""
         self.record = record

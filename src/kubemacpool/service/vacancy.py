@@ -22,3 +22,8 @@ class Vacancy:
             self._before, self._since = self.seconds, None
         elif self._since is None:
             self._since = self._clock.now()
+
+    def reach_back(self, since: float) -> None:
+        """Nobody has decided since then already, as is known only now."""
+        until = self._clock.now() if self._since is None else self._since
+        self._before += max(0.0, until - since)

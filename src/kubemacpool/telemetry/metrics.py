@@ -36,7 +36,7 @@ class Election(Protocol):
 
     @property
     def seconds_without_decider(self) -> float:
-        """For how long altogether nobody was known to decide."""
+        """For how long altogether nobody decided, as far as is known by now."""
         ...
 
 
@@ -151,7 +151,8 @@ class TimeWithoutDecider(Collector):
         """One series."""
         yield CounterMetricFamily(
             "kubemacpool_without_decider_seconds",
-            "Time for which this replica has known of nobody who decides, since it started.",
+            "Time for which nobody decided, as far as this replica knows, since it started. A decider that ended "
+            "without handing over counts as gone from its last renewal, as soon as another one has taken over.",
             value=self._election.seconds_without_decider,
         )
 

@@ -14,7 +14,7 @@ from tests.unit.service.electing.candidates import (
 )
 
 from kubemacpool.ports.deciding import NotDecidingError
-from kubemacpool.service.bounds import LEASE_SECONDS, MARGIN_SECONDS, WRITE_SECONDS
+from kubemacpool.service.bounds import LEASE_SECONDS, MARGIN_SECONDS, RENEWAL_SECONDS, WRITE_SECONDS
 from kubemacpool.service.catching_up import PATIENCE
 from kubemacpool.wire.objects import ObjectIdentity
 
@@ -270,9 +270,43 @@ async def test_how_long_nobody_decided_is_counted_by_every_replica() -> None:
     second.obstacles.clear()
     await until_deciding(second)
     before = second.elector.seconds_without_decider
-    assert before < counted + 1.0
+    assert 100.0 < before < 100.0 + RENEWAL_SECONDS + 1.0, "now it is known that the first had ended before that"
     await asyncio.sleep(100.0)
     assert second.elector.seconds_without_decider == before
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_decider_that_ended_without_a_word_counts_as_gone_from_its_last_renewal(told: bool) -> None:  # noqa: FBT001 (a case)
+    """Also for a third replica, which learns of it by the takeover, and for one that took over itself."""
+    store = StoredLease(HELD)
+    candidate = Candidate("a", store)
+    if told:
+        await asyncio.sleep(LEASE_SECONDS - MOMENT)
+        store.put(HELD._replace(holder="b", endpoint="b:8000", term=HELD.term + 1))
+        await asyncio.sleep(MOMENT)
+    else:
+        await until_deciding(candidate)
+    counted = candidate.elector.seconds_without_decider
+    assert LEASE_SECONDS - MOMENT < counted < LEASE_SECONDS + MOMENT
+
+
+async def test_a_decider_that_only_fell_silent_for_a_while_does_not_count_as_gone_before_its_lease_expired() -> None:
+    store = StoredLease(HELD)
+    candidate = Candidate("a", store)
+    candidate.obstacles.append("no range")
+    await asyncio.sleep(LEASE_SECONDS + 1.0)
+    store.put(HELD)
+    await asyncio.sleep(MOMENT)
+    assert 1.0 - MOMENT < candidate.elector.seconds_without_decider < 1.0 + MOMENT
+
+
+async def test_a_decider_that_handed_over_decided_until_then() -> None:
+    store = StoredLease(HELD)
+    candidate = Candidate("a", store)
+    await asyncio.sleep(LEASE_SECONDS - MOMENT)
+    store.put(HELD._replace(holder="", endpoint=""))
+    await until_deciding(candidate)
+    assert candidate.elector.seconds_without_decider < MOMENT
 
 
 async def test_who_waits_for_a_change_is_told_of_it() -> None:
