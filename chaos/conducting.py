@@ -157,7 +157,8 @@ class Conductor:
                     self._auditor.duplicates.append(duplicate)
         now, creates = time.monotonic(), self._load.creates - before
         title = "no fault" if fault is None else str(fault)
-        self._episodes.append(Episode(title, begun - self._began, now - begun, creates, dict(failures)))
+        kind = "" if fault is None else fault.kind.value
+        self._episodes.append(Episode(kind, title, begun - self._began, now - begun, creates, dict(failures)))
         failed = ", ".join(f"{count} {cause}" for cause, count in failures.items()) or "none"
         self._progress(
             f"{title}: over after {now - begun:.1f} s; {creates} creates, failed: {failed}; "

@@ -21,7 +21,10 @@ LEAST_RATE = 50.0
 class Episode(msgspec.Struct, frozen=True):
     """One fault, with the time until everybody was well again."""
 
+    kind: str
+    """The kind of fault; empty for none."""
     fault: str
+    """For people."""
     begun: float
     """Since the load began."""
     lasted: float

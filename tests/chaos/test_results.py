@@ -8,7 +8,9 @@ import msgspec
 import pytest
 from chaos.auditing import Duplicate
 from chaos.causes import Cause, Failure, Verdict
-from chaos.results import FailedCreate, Results
+from chaos.results import Episode, FailedCreate, Results
+from chaos.tables import tables
+from rich.console import Console
 
 GOOD = Results(
     command=["chaos"],
@@ -65,3 +67,21 @@ def test_failures_are_counted_by_cause() -> None:
     results = msgspec.structs.replace(GOOD, failed=[failed(Cause.DEAD, "roll"), failed(Cause.DEAD, "compact")])
     assert results.failures()[Cause.DEAD] == 2
     assert results.failures()[Cause.OTHER] == 0
+
+
+def test_faults_of_one_kind_are_told_together() -> None:
+    episodes = [
+        Episode("", "no fault", 0.0, 2.0, 120, {}),
+        Episode("compact", "etcd compacted", 2.0, 1.0, 60, {}),
+        Episode("kill-decider", "kill -9 of the decider", 3.0, 5.2, 200, {Cause.INSIDE: 3}),
+        Episode("kill-decider", "kill -9 of the decider", 9.0, 9.4, 300, {Cause.INSIDE: 1, Cause.DEAD: 2}),
+    ]
+    console = Console(width=100)
+    with console.capture() as capture:
+        console.print(next(tables(msgspec.structs.replace(GOOD, episodes=episodes))))
+    rows = [line.strip("\u2502").split("\u2502") for line in capture.get().splitlines() if line.startswith("\u2502")]
+    assert [[cell.strip() for cell in row][:6] for row in rows][:3] == [
+        ["none", "1", "2 s", "120", "0", "0"],
+        ["compact", "1", "1 s", "60", "0", "0"],
+        ["kill-decider", "2", "5 to 9 s", "500", "4", "2"],
+    ]
