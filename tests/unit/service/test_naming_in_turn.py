@@ -62,6 +62,7 @@ class Office:
         record = EMPTY
         while True:
             record = await self._presidency.renew(record) or EMPTY
+            self._presidency.confirm(record)
 
 
 def asks_for(name: str, *wanted: int | None) -> AddressRequest:
