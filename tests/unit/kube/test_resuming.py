@@ -1,0 +1,123 @@
+"""Failures: when it is tried again, when by a list, and what is said of it."""
+
+import pytest
+from structlog.testing import capture_logs
+from tests.unit.kube.documents import bookmark, failure, page, thing
+from tests.unit.kube.play import CUT, Play
+
+from kubemacpool.kube.scripted import Answer, Pieces
+from kubemacpool.kube.transport import StreamSilentError
+from kubemacpool.ports.errors import ClusterUnavailableError, RefusedError
+
+
+async def test_failures_are_retried_ever_more_slowly_and_at_most_every_ten_seconds() -> None:
+    play = Play([CUT] * 9)
+    await play.to_the_end()
+    assert play.delays == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10, 10])
+
+
+async def test_the_api_server_may_ask_for_a_longer_pause() -> None:
+    play = Play([ClusterUnavailableError("429", retry_after=7), ClusterUnavailableError("503", retry_after=3600)])
+    await play.to_the_end()
+    assert play.delays == [7, 60]
+
+
+async def test_after_a_healthy_while_the_next_failure_is_the_first_one_again() -> None:
+    times = iter([0, 0, 0, 0, 0, 0, 0, 100, 130, 130, 130, 130])
+    play = Play([CUT, CUT, CUT, Answer(page(7)), Pieces([bookmark(8), CUT])], now=lambda: next(times))
+    await play.to_the_end()
+    assert play.delays == pytest.approx([0.1, 0.2, 0.4, 0.1])
+
+
+async def test_a_watch_that_ends_in_good_order_after_its_time_is_resumed_at_once() -> None:
+    times = iter([0.0, 0.0, 600.0, 600.0])
+    play = Play([Answer(page(7)), Pieces([bookmark(8)])], now=lambda: next(times))
+    await play.to_the_end()
+    assert play.delays == []
+    assert len(play.transport.requests) == 3
+
+
+async def test_a_watch_that_ends_at_once_again_and_again_is_not_resumed_in_a_hot_loop() -> None:
+    play = Play([Answer(page(7)), Pieces([]), Pieces([])])
+    await play.to_the_end()
+    assert play.delays == pytest.approx([0.1, 0.2])
+
+
+async def test_one_silent_watch_is_resumed_and_a_second_one_is_answered_by_a_list() -> None:
+    """A cluster restored from a backup is silent for a resourceVersion from its future."""
+    silent = Pieces([StreamSilentError("silence")])
+    play = Play([Answer(page(70, thing("a", 1))), silent, silent, Answer(page(30))])
+    assert await play.to_the_end() == ["present ns/a uid-a", "reached 70", "gone ns/a uid-a", "reached 30"]
+    assert [("watch" in request.params) for request in play.transport.requests] == [False, True, True, False, True]
+
+
+async def test_after_such_a_list_the_next_silent_watch_is_the_first_one_again() -> None:
+    silent = Pieces([StreamSilentError("silence")])
+    play = Play([Answer(page(7)), silent, silent, Answer(page(9)), silent])
+    await play.to_the_end()
+    assert [("watch" in request.params) for request in play.transport.requests] == [
+        False,
+        True,
+        True,
+        False,
+        True,
+        True,
+    ]
+
+
+async def test_lost_history_is_not_taken_for_a_watch_that_brings_nothing() -> None:
+    expired = Pieces([failure(410, "Expired", "too old")])
+    play = Play([Answer(page(7)), Pieces([StreamSilentError("silence")]), expired, Answer(page(9))])
+    with capture_logs() as logs:
+        await play.to_the_end()
+    assert "watches bring nothing, listing afresh" not in [entry["event"] for entry in logs]
+
+
+async def test_connections_that_break_do_not_count_towards_a_list() -> None:
+    play = Play([Answer(page(7)), *[Pieces([CUT])] * 5])
+    await play.to_the_end()
+    assert all("watch" in request.params for request in play.transport.requests[1:])
+
+
+async def test_a_watch_that_fails_by_an_event_twice_is_answered_by_a_list() -> None:
+    failing = Pieces([failure(500, "InternalError", "cannot decode")])
+    play = Play([Answer(page(7)), failing, failing, Answer(page(9))])
+    assert await play.to_the_end() == ["reached 7", "reached 9"]
+
+
+async def test_silence_after_events_does_not_count_towards_a_list() -> None:
+    play = Play([Answer(page(7)), *[Pieces([bookmark(8), StreamSilentError("silence")])] * 4])
+    await play.to_the_end()
+    assert all("watch" in request.params for request in play.transport.requests[1:])
+
+
+@pytest.mark.parametrize("nonsense", [b"<html>504</html>", b'{"items":[]}', page(7).replace(b'"7"', b'"x"')])
+async def test_an_answer_that_is_no_list_is_asked_for_again(nonsense: bytes) -> None:
+    play = Play([Answer(nonsense), Answer(page(7))])
+    assert await play.to_the_end() == ["reached 7"]
+
+
+async def test_a_line_that_is_no_event_makes_the_watch_resume() -> None:
+    play = Play([Answer(page(7)), Pieces([b"<html>\n"]), Pieces([bookmark(8)])])
+    assert await play.to_the_end() == ["reached 7", "reached 8"]
+
+
+async def test_an_outage_is_logged_once_when_it_begins_and_once_when_it_is_over() -> None:
+    forbidden = RefusedError("403 Forbidden")
+    play = Play([forbidden, forbidden, forbidden, Answer(page(7))])
+    with capture_logs() as logs:
+        await play.to_the_end()
+    assert [entry["event"] for entry in logs] == [
+        "the cluster cannot be followed, trying again",
+        "the list is complete",
+        "the cluster is followed again",
+    ]
+    assert logs[0]["error"] == "403 Forbidden"
+    assert play.reflector.trouble == ""
+
+
+async def test_the_reason_for_an_outage_can_be_asked_for() -> None:
+    play = Play([Answer(page(7)), CUT])
+    await play.to_the_end()
+    assert play.reflector.trouble == "the connection was cut"
+    assert play.reflector.listed
