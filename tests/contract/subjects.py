@@ -7,25 +7,33 @@ from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
-from ipaddress import ip_address
-from typing import cast
+from typing import Final, cast
 
 import msgspec
 from aiohttp import web
 from tests.contract.objects import config_map
+from tests.sim import store
 from tests.sim.api import ApiServer
 from tests.sim.client import INSTANT, Link, SimulatedClient
-from tests.sim.store import ApiError, Object
+from tests.sim.store import Object
 
 from devcluster.controlplane import ControlPlane
+from devcluster.errors import ApiError
 from kubemacpool.kube.client import ApiClient
 from kubemacpool.kube.transport import MERGE_PATCH
-from kubemacpool.ports.errors import RefusedError
 from kubemacpool.tls.contexts import server_context
 from kubemacpool.tls.issuing import ServerNames, issue_authority, issue_serving
 from kubemacpool.wire.answers import Answer
 
-WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+WEBHOOK_SECONDS: Final = 10
+WEBHOOKS: Final = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+DRY_RUN: Final = "?dryRun=All"
+
+ITS_UID: Final = "to be replaced"
+"""In an answer of the script: the uid of the request that is answered."""
+
+SETTLING_SECONDS: Final = 30.0
+"""After so long what is new is in force, or never."""
 
 
 class Subject(ABC):
@@ -48,9 +56,9 @@ class Subject(ABC):
         api = "/apis/coordination.k8s.io/v1" if plural == "leases" else "/api/v1"
         return f"{api}/namespaces/{self.namespace}/{plural}" + (f"/{name}" if name else "")
 
-    async def create(self, plural: str, content: Object, query: str = "") -> Object:
+    async def create(self, plural: str, content: Object) -> Object:
         """A new object."""
-        body = await self.client.create(self.path(plural) + query, msgspec.json.encode(content))
+        body = await self.client.create(self.path(plural), msgspec.json.encode(content))
         return cast("Object", msgspec.json.decode(body))
 
     async def patch(self, plural: str, name: str, patch: Object) -> Object:
@@ -71,16 +79,31 @@ class Subject(ABC):
         return self._script.pop(0)
 
     @abstractmethod
+    async def dry_run(self, pod: Object) -> None:
+        """All that creates a pod, but for storing it."""
+
+    @abstractmethod
     async def delete(self, plural: str, name: str) -> None:
         """Removes an object at once."""
 
     @abstractmethod
-    async def forbid_pods(self) -> None:
-        """No pod of the namespace is persisted from now on, though the webhooks are asked about it."""
+    async def forget_history(self) -> None:
+        """Only what is there now is remembered."""
 
     @abstractmethod
-    def webhook(self, *script: Answer | None) -> contextlib.AbstractAsyncContextManager[None]:
-        """Inside the block a webhook is asked about every pod, and answers with these, one after the other."""
+    async def forbid_pods(self) -> None:
+        """No more pods of the namespace are stored from now on, though the webhooks are asked about them."""
+
+    @abstractmethod
+    def webhook(
+        self, *script: Answer | None, seconds: int = WEBHOOK_SECONDS
+    ) -> contextlib.AbstractAsyncContextManager[None]:
+        """Inside the block a webhook is asked about every pod, and answers with these, one after the other.
+
+        Args:
+            script: the answers; None for a connection that breaks.
+            seconds: its time-out.
+        """
 
 
 class Simulated(Subject):
@@ -92,22 +115,31 @@ class Simulated(Subject):
         client = SimulatedClient(self._server, Link(rng, INSTANT))
         super().__init__(cast("ApiClient", client), "contract")
 
+    async def dry_run(self, pod: Object) -> None:
+        """All that creates a pod, but for storing it."""
+        await self._server.create(self.path("pods") + DRY_RUN, msgspec.json.encode(pod))
+
     async def delete(self, plural: str, name: str) -> None:
         """Removes an object at once."""
         self._server.delete(self.path(plural, name))
+
+    async def forget_history(self) -> None:
+        """Only what is there now is remembered."""
+        self._server.forget_history()
 
     async def forbid_pods(self) -> None:
         """By what comes after the webhook."""
 
         async def refuse(_: Object) -> None:
-            raise ApiError(403, "Forbidden", "exceeded quota")
+            raise store.ApiError(403, "Forbidden", "exceeded quota")
 
         self._server.before_persisting = refuse
 
     @contextlib.asynccontextmanager
-    async def webhook(self, *script: Answer | None) -> AsyncIterator[None]:
+    async def webhook(self, *script: Answer | None, seconds: int = WEBHOOK_SECONDS) -> AsyncIterator[None]:
         """Called directly."""
         self._script = list(script)
+        self._server.webhook_seconds = seconds
 
         async def answer(body: bytes) -> Answer:
             given = self.next_answer(msgspec.json.decode(body))
@@ -129,57 +161,66 @@ class Real(Subject):
         super().__init__(client, namespace)
         self._plane = plane
 
+    async def dry_run(self, pod: Object) -> None:
+        """All that creates a pod, but for storing it."""
+        await self._request("POST", self.path("pods") + DRY_RUN, pod)
+
     async def delete(self, plural: str, name: str) -> None:
         """Removes an object at once."""
-        path = f"{self.path(plural, name)}?gracePeriodSeconds=0"
-        await asyncio.to_thread(self._plane.api.request, "DELETE", path)
+        await self._request("DELETE", f"{self.path(plural, name)}?gracePeriodSeconds=0")
+
+    async def forget_history(self) -> None:
+        """By a compaction; what is watched has to be read from etcd itself to feel it."""
+        await asyncio.to_thread(self._plane.etcd_compact)
 
     async def forbid_pods(self) -> None:
         """By a quota, as soon as that is in force."""
-        quota = {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
-        await self.create("resourcequotas", quota)
-        async with asyncio.timeout(30):
-            for number in range(10_000):
-                try:
-                    await self.create("pods", a_pod(f"probe-{number}"))
-                except RefusedError as error:
-                    if "exceeded quota" in str(error):
-                        return
-                else:
-                    await self.delete("pods", f"probe-{number}")
-                await asyncio.sleep(0.05)
+        await self.create("resourcequotas", {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}})
+        async with asyncio.timeout(SETTLING_SECONDS):
+            while not await self._over_quota():
+                pass
 
     @contextlib.asynccontextmanager
-    async def webhook(self, *script: Answer | None) -> AsyncIterator[None]:
+    async def webhook(self, *script: Answer | None, seconds: int = WEBHOOK_SECONDS) -> AsyncIterator[None]:
         """Over HTTPS."""
         self._script = list(script)
         authority = issue_authority(datetime.now(UTC))
-        serving = issue_serving(authority, ServerNames(("localhost",), (ip_address("127.0.0.1"),)), datetime.now(UTC))
+        serving = issue_serving(authority, ServerNames(("localhost",)), datetime.now(UTC))
         runner = web.ServerRunner(web.Server(self._answer))
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=server_context(serving.certificate_pem, serving.key_pem))
         await site.start()
         port = runner.addresses[0][1]
         try:
-            await asyncio.to_thread(
-                self._plane.api.request, "POST", WEBHOOKS, self._configuration(port, authority.certificate_pem)
-            )
-            await self._until_asked()
-            self.reviews.clear()
-            yield
+            await self._request("POST", WEBHOOKS, self._configuration(port, authority.certificate_pem, seconds))
+            try:
+                await self._until_asked()
+                yield
+            finally:
+                await self._request("DELETE", f"{WEBHOOKS}/{self.namespace}")
         finally:
-            await asyncio.to_thread(self._plane.api.request, "DELETE", f"{WEBHOOKS}/{self.namespace}")
             await runner.cleanup()
+
+    async def _request(self, method: str, path: str, body: object = None) -> None:
+        await asyncio.to_thread(self._plane.api.request, method, path, body)
+
+    async def _over_quota(self) -> bool:
+        try:
+            await self.dry_run(a_pod("one-too-many"))
+        except ApiError as error:
+            return "exceeded quota" in str(error)
+        return False
 
     async def _until_asked(self) -> None:
         """The API server learns of a webhook by a watch of its own."""
-        async with asyncio.timeout(30):
+        script, self._script = self._script, []
+        async with asyncio.timeout(SETTLING_SECONDS):
             while not self.reviews:
-                self._script.insert(0, Answer(200, allowed("to be replaced"), "application/json"))
-                with contextlib.suppress(RefusedError):  # a quota: the webhook was asked before
-                    await self.create("pods", a_pod("asked"), "?dryRun=All")
-                if not self.reviews:
-                    del self._script[0]
+                self._script = [Answer(200, allowed())]
+                with contextlib.suppress(ApiError):  # a quota: the webhook has been asked before that
+                    await self.dry_run(a_pod("asked"))
+        self._script = script
+        self.reviews.clear()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         review = msgspec.json.decode(await request.read())
@@ -189,18 +230,18 @@ class Real(Subject):
             request.transport.abort()
             return web.Response()
         headers = {} if given.retry_after is None else {"Retry-After": str(given.retry_after)}
-        body = given.body.replace(b"to be replaced", review["request"]["uid"].encode())
+        body = given.body.replace(ITS_UID.encode(), review["request"]["uid"].encode())
         return web.Response(status=given.status, body=body, content_type=given.content_type, headers=headers)
 
-    def _configuration(self, port: int, ca_pem: bytes) -> Object:
+    def _configuration(self, port: int, ca_pem: bytes, seconds: int) -> Object:
         webhook = {
             "name": f"{self.namespace}.example.com",
             "admissionReviewVersions": ["v1"],
             "sideEffects": "None",
             "failurePolicy": "Fail",
-            "timeoutSeconds": 10,
+            "timeoutSeconds": seconds,
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": self.namespace}},
-            "clientConfig": {"url": f"https://127.0.0.1:{port}/", "caBundle": b64encode(ca_pem).decode()},
+            "clientConfig": {"url": f"https://localhost:{port}/", "caBundle": b64encode(ca_pem).decode()},
             "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
         }
         return {
@@ -212,27 +253,33 @@ class Real(Subject):
 
 
 def a_pod(name: str = "", *, prefix: str = "", **annotations: str) -> Object:
-    """A pod with some annotation, so that webhooks are asked about it."""
+    """A pod with some annotation, so that webhooks are asked about it; no scheduler writes to it."""
     named = {"name": name} if name else {"generateName": prefix}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {**named, "annotations": {"some": "annotation", **annotations}},
-        "spec": {"containers": [{"name": "c", "image": "none"}], "automountServiceAccountToken": False},
+        "spec": {
+            "schedulerName": "nobody",
+            "containers": [{"name": "c", "image": "none"}],
+            "automountServiceAccountToken": False,
+        },
     }
 
 
-def allowed(uid: str, patch: Sequence[Object] = ()) -> bytes:
+def allowed(patch: Sequence[Object] = ()) -> bytes:
     """A webhook's answer yes."""
-    response: Object = {"uid": uid, "allowed": True}
+    response: Object = {"uid": ITS_UID, "allowed": True}
     if patch:
         response |= {"patchType": "JSONPatch", "patch": b64encode(msgspec.json.encode(patch)).decode()}
     return _answer(response)
 
 
-def denied(uid: str, code: int, message: str) -> bytes:
+def denied(code: int, message: str) -> bytes:
     """A webhook's answer no."""
-    return _answer({"uid": uid, "allowed": False, "status": {"code": code, "reason": "Conflict", "message": message}})
+    return _answer(
+        {"uid": ITS_UID, "allowed": False, "status": {"code": code, "reason": "Conflict", "message": message}}
+    )
 
 
 def _answer(response: Object) -> bytes:

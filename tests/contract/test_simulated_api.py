@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 import pytest
+from tests.contract.objects import pod_template
 from tests.contract.subjects import Real, Simulated, Subject, a_pod, allowed, denied, version_of
 from tests.sim.store import Object
 
@@ -22,7 +23,9 @@ from kubemacpool.wire.lease import LEASE_NAME, new_lease
 from kubemacpool.wire.listing import read_page
 
 RUNNING: Final = "status.phase!=Succeeded,status.phase!=Failed"
-YES: Final = Answer(200, allowed("to be replaced"))
+YES: Final = Answer(200, allowed())
+MOST_TIMES: Final = 11
+"""So often a webhook is asked about one pod at most."""
 
 Seen = list[object]
 Scenario = Callable[[Subject], Awaitable[Seen]]
@@ -31,7 +34,7 @@ Scenario = Callable[[Subject], Awaitable[Seen]]
 async def a_write_holds_only_for_the_version_that_was_read(subject: Subject) -> Seen:
     """As every write of the Lease rests on it."""
     created = await subject.create("leases", msgspec.json.decode(new_lease(subject.namespace)))
-    seen = [await _failure(subject.create("leases", msgspec.json.decode(new_lease(subject.namespace))))]
+    seen: Seen = [await _failure(subject.create("leases", msgspec.json.decode(new_lease(subject.namespace))))]
 
     async def write(version: int, holder: str) -> Object:
         patch = {"metadata": {"resourceVersion": str(version)}, "spec": {"holderIdentity": holder}}
@@ -80,45 +83,63 @@ async def a_list_shows_one_moment_page_by_page(subject: Subject) -> Seen:
 async def a_watch_tells_of_every_change_after_its_version(subject: Subject) -> Seen:
     """In order; what completes is told as deleted to whoever does not want to know of it."""
     await subject.create("pods", a_pod("early"))
-    start = read_page(await subject.client.get(subject.path("pods"), {})).resource_version
+    start = await _newest(subject)
     for name in ("goes", "ends", "stays"):
         await subject.create("pods", a_pod(name))
     await subject.patch("pods", "ends/status", {"status": {"phase": "Succeeded"}})
     await subject.patch("pods", "stays", {"metadata": {"annotations": {"more": "yes"}}})
     await subject.delete("pods", "goes")
     await subject.delete("pods", "ends")
+    await subject.create("pods", a_pod("last"))
     end = await subject.touch()
     seen: Seen = []
     versions = [start]
     async with _watch(subject, start, fieldSelector=RUNNING) as events:
         async for kind, content in events:
-            if kind == "BOOKMARK" or len(seen) == 6:
-                break
             versions.append(version_of(content))
             seen.append((kind, content["metadata"]["name"], content["kind"], "spec" in content))
+            if content["metadata"]["name"] == "last":
+                break
     return [*seen, versions == sorted(set(versions)), versions[-1] < end]
 
 
 async def a_watch_goes_on_with_what_happens_later(subject: Subject) -> Seen:
-    """And its last bookmark is as far as the cluster, though nothing that is watched has changed; then it ends."""
-    start = read_page(await subject.client.get(subject.path("pods"), {})).resource_version
+    """Before it ends, a bookmark says how far it has come: no less than what it has told of."""
+    start = await _newest(subject)
     seen: Seen = []
-    async with _watch(subject, start, timeoutSeconds="4", allowWatchBookmarks="true") as events:
+    async with _watch(subject, start, timeoutSeconds="3", allowWatchBookmarks="true") as events:
+        created = await subject.create("pods", a_pod("later"))
+        kind, content = await anext(events)
+        seen += [kind, content["metadata"]["name"], version_of(content) == version_of(created)]
+        rest = [(kind, version_of(content)) async for kind, content in events]
+    seen += [{kind for kind, _ in rest}, rest == sorted(rest)]
+    return [*seen, version_of(created) <= rest[0][1], rest[-1][1] < await subject.touch()]
+
+
+async def a_watch_says_nothing_of_how_far_it_is_unless_asked(subject: Subject) -> Seen:
+    """No bookmark without `allowWatchBookmarks`."""
+    async with _watch(subject, await _newest(subject), timeoutSeconds="3") as events:
         await subject.create("pods", a_pod("later"))
-        kind, content = await anext(events)
-        seen.append((kind, content["metadata"]["name"]))
-        touched = await subject.touch()
-        kind, content = await anext(events)
-        seen += [kind, version_of(content) >= touched, [kind async for kind, _ in events]]
-    return seen
+        return [kind async for kind, _ in events]
 
 
-async def a_version_that_is_too_old_has_expired(subject: Subject) -> Seen:
-    """The watch says so in an event."""
-    await subject.create("pods", a_pod("pod"))
-    async with _watch(subject, 1) as events:
+async def what_is_forgotten_has_expired(subject: Subject) -> Seen:
+    """A watch says so in an event and ends, the next page of a list is refused; what is asked for anew comes."""
+    path = subject.path("podtemplates")
+    for number in range(3):
+        await subject.create("podtemplates", pod_template(f"template-{number}"))
+    page = read_page(await subject.client.get(path, {"limit": "1"}))
+    await subject.delete("podtemplates", "template-1")
+    await subject.touch()
+    await subject.forget_history()
+    seen: Seen = [await _failure(subject.client.get(path, {"limit": "1", "continue": page.continue_token}))]
+    async with _watch(subject, page.resource_version, "podtemplates") as events:
+        seen += [(kind, content["kind"], content["code"], content["reason"]) async for kind, content in events]
+    page = read_page(await subject.client.get(path, {}))
+    async with _watch(subject, page.resource_version, "podtemplates") as events:
+        await subject.create("podtemplates", pod_template("template-3"))
         kind, content = await anext(events)
-        return [kind, content["code"], content["reason"]]
+    return [*seen, _names(page.items), kind, content["metadata"]["name"]]
 
 
 async def an_object_that_follows_another_has_a_uid_of_its_own(subject: Subject) -> Seen:
@@ -134,19 +155,34 @@ async def an_object_that_follows_another_has_a_uid_of_its_own(subject: Subject) 
 async def a_webhook_is_asked_again_after_a_503(subject: Subject) -> Seen:
     """Within the same admission: the request's uid stays. What it patches is stored."""
     patch = [{"op": "replace", "path": "/metadata/annotations/example.com~1some", "value": "patched"}]
-    script = (in_words(503, "later"), in_words(503, "later"), Answer(200, allowed("to be replaced", patch)))
+    script = (in_words(503, "later"), in_words(503, "later"), Answer(200, allowed(patch)))
     async with subject.webhook(*script):
         stored = await subject.create("pods", a_pod("pod", **{"example.com/some": "value"}))
-    uids = {review["uid"] for review in subject.reviews}
     annotations = stored["metadata"]["annotations"]
-    return [len(subject.reviews), len(uids), annotations["example.com/some"], _described(subject.reviews[0])]
+    return [*_asked(subject), annotations["example.com/some"], _described(subject.reviews[0])]
+
+
+async def a_webhook_is_asked_so_often_at_most(subject: Subject) -> Seen:
+    """Though there is time left."""
+    again = in_words(503, "later")._replace(retry_after=0)
+    async with subject.webhook(*[again] * MOST_TIMES, YES):
+        refused = await _failure(subject.create("pods", a_pod("pod")), "failed calling webhook")
+    return [refused, *_asked(subject), await _none_is_there(subject)]
+
+
+async def a_webhook_is_asked_again_until_its_time_is_up(subject: Subject) -> Seen:
+    """For all times together: here 3 s, so that a third time would be too late."""
+    again = in_words(503, "later")._replace(retry_after=2)
+    async with subject.webhook(again, again, YES, seconds=3):
+        refused = await _failure(subject.create("pods", a_pod("pod")), "failed calling webhook", "deadline exceeded")
+    return [refused, *_asked(subject), await _none_is_there(subject)]
 
 
 async def a_pod_without_a_name_gets_one_after_the_webhook(subject: Subject) -> Seen:
     """The webhook knows the prefix only."""
     async with subject.webhook(YES, YES):
         stored = await subject.create("pods", a_pod(prefix="web-"))
-        await subject.create("pods", a_pod("dry"), "?dryRun=All")
+        await subject.dry_run(a_pod("dry"))
     name = stored["metadata"]["name"]
     there = _names(read_page(await subject.client.get(subject.path("pods"), {})).items)
     return [name[:4], len(name), there == [name], *map(_described, subject.reviews)]
@@ -154,35 +190,37 @@ async def a_pod_without_a_name_gets_one_after_the_webhook(subject: Subject) -> S
 
 async def what_a_webhook_refuses_is_not_stored(subject: Subject) -> Seen:
     """The client sees its code and its words."""
-    async with subject.webhook(Answer(200, denied("to be replaced", 409, "in use by somebody"))):
-        kind, text = await _failure(subject.create("pods", a_pod("pod")))
-    return [kind, "in use by somebody" in text, await _none_is_there(subject)]
+    async with subject.webhook(Answer(200, denied(409, "in use by somebody"))):
+        refused = await _failure(subject.create("pods", a_pod("pod")), "in use by somebody")
+    return [refused, *_asked(subject), await _none_is_there(subject)]
 
 
 async def a_webhook_that_breaks_the_connection_is_asked_once(subject: Subject) -> Seen:
     """And the pod is refused."""
     async with subject.webhook(None, YES):
-        kind, text = await _failure(subject.create("pods", a_pod("pod")))
-    return [kind, "500 InternalError" in text, "failed calling webhook" in text, len(subject.reviews)]
+        refused = await _failure(subject.create("pods", a_pod("pod")), "failed calling webhook")
+    return [refused, *_asked(subject), await _none_is_there(subject)]
 
 
 async def a_webhook_is_asked_about_a_name_that_is_taken(subject: Subject) -> Seen:
     """Storage comes last, so what was granted is not used."""
     await subject.create("pods", a_pod("pod"))
     async with subject.webhook(YES):
-        kind, text = await _failure(subject.create("pods", a_pod("pod")))
-    return [kind, "already exists" in text, len(subject.reviews)]
+        refused = await _failure(subject.create("pods", a_pod("pod")))
+    return [refused, *_asked(subject)]
 
 
 async def what_is_dropped_after_the_webhook_leaves_nothing(subject: Subject) -> Seen:
     """No object, and no event of a watch."""
+    await subject.create("pods", a_pod("before"))
     await subject.forbid_pods()
-    start = read_page(await subject.client.get(subject.path("pods"), {})).resource_version
+    start = await _newest(subject)
     async with subject.webhook(YES):
-        kind, text = await _failure(subject.create("pods", a_pod("pod")))
-    seen: Seen = [kind, "exceeded quota" in text, len(subject.reviews), await _none_is_there(subject)]
-    async with _watch(subject, start, timeoutSeconds="3", allowWatchBookmarks="true") as events:
-        return [*seen, [kind async for kind, _ in events]]
+        refused = await _failure(subject.create("pods", a_pod("pod")), "exceeded quota")
+    await subject.delete("pods", "before")
+    async with _watch(subject, start) as events:
+        told = [(await anext(events))[1]["metadata"]["name"] for _ in range(2)]
+    return [refused, *_asked(subject), await _none_is_there(subject), told]
 
 
 SCENARIOS: Final = (
@@ -191,9 +229,12 @@ SCENARIOS: Final = (
     a_list_shows_one_moment_page_by_page,
     a_watch_tells_of_every_change_after_its_version,
     a_watch_goes_on_with_what_happens_later,
-    a_version_that_is_too_old_has_expired,
+    a_watch_says_nothing_of_how_far_it_is_unless_asked,
+    what_is_forgotten_has_expired,
     an_object_that_follows_another_has_a_uid_of_its_own,
     a_webhook_is_asked_again_after_a_503,
+    a_webhook_is_asked_so_often_at_most,
+    a_webhook_is_asked_again_until_its_time_is_up,
     a_pod_without_a_name_gets_one_after_the_webhook,
     what_a_webhook_refuses_is_not_stored,
     a_webhook_that_breaks_the_connection_is_asked_once,
@@ -210,11 +251,22 @@ async def test_the_simulated_api_server_does_as_the_real_one(
     assert simulated == real
 
 
-async def _failure(attempt: Awaitable[object]) -> tuple[str, str]:
-    """What an attempt fails with: the kind of error, and the API server's words without the request before them."""
+async def _failure(attempt: Awaitable[object], *words: str) -> Seen:
+    """What an attempt fails with: the kind of error, its code and reason, and which of the words are in its text."""
     with pytest.raises(OutsideError) as caught:
         await attempt
-    return type(caught.value).__name__, str(caught.value).partition(": ")[2].partition(";")[0]
+    _, code_and_reason, text = str(caught.value).split(": ", 2)
+    return [type(caught.value).__name__, code_and_reason, *(word for word in words if word in text)]
+
+
+def _asked(subject: Subject) -> Seen:
+    """How often the webhook was asked, in how many requests."""
+    return [len(subject.reviews), len({review["uid"] for review in subject.reviews})]
+
+
+async def _newest(subject: Subject) -> int:
+    """The resourceVersion of a list of the pods."""
+    return read_page(await subject.client.get(subject.path("pods"), {})).resource_version
 
 
 async def _none_is_there(subject: Subject) -> bool:
@@ -222,11 +274,13 @@ async def _none_is_there(subject: Subject) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def _watch(subject: Subject, since: int, **params: str) -> AsyncIterator[AsyncIterator[tuple[str, Object]]]:
-    """The events of a watch on the pods."""
+async def _watch(
+    subject: Subject, since: int, plural: str = "pods", **params: str
+) -> AsyncIterator[AsyncIterator[tuple[str, Object]]]:
+    """The events of a watch."""
     query = {"watch": "1", "resourceVersion": str(since), "timeoutSeconds": "10", **params}
     stream = subject.client.stream(
-        subject.path("pods"), query, accept=METADATA_OF_OBJECT, idle_seconds=20.0, total_seconds=20.0
+        subject.path(plural), query, accept=METADATA_OF_OBJECT, idle_seconds=20.0, total_seconds=20.0
     )
     async with stream as pieces:
         yield _events(pieces)

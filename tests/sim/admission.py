@@ -1,8 +1,6 @@
 """How the simulated API server asks a webhook about a new pod."""
 
 import asyncio
-import random
-import uuid
 from base64 import b64decode
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -15,6 +13,9 @@ from kubemacpool.wire.answers import Answer
 
 WEBHOOK_SECONDS: Final = 10.0
 """The webhook's time-out, as shipped."""
+
+RETRIES: Final = 10
+"""So often a webhook is asked again at most, whatever time is left."""
 
 Webhook = Callable[[bytes], Awaitable[Answer]]
 """Posts a review to one of the webhook's servers. Raises ConnectionError where there is no answer."""
@@ -29,20 +30,31 @@ class AdmissionError(Exception):
         self.reason = reason
 
 
-async def admit(webhook: Webhook, rng: random.Random, content: Object, namespace: str, *, dry_run: bool) -> Object:
+async def admit(
+    webhook: Webhook, seconds: float, uid: str, content: Object, namespace: str, *, dry_run: bool
+) -> Object:
     """The pod as the webhook wants it; a 503 with Retry-After is asked again, the same request, until the time-out.
+
+    Args:
+        webhook: who is asked.
+        seconds: its time-out, for all times that it is asked.
+        uid: of the request.
+        content: the pod.
+        namespace: of the pod.
+        dry_run: whether nothing will be stored.
 
     Raises:
         AdmissionError: the webhook said no, or nothing.
     """
-    uid = str(uuid.UUID(int=rng.getrandbits(128)))
+    review = _review(uid, content, namespace, dry_run=dry_run)
     try:
-        async with asyncio.timeout(WEBHOOK_SECONDS):
-            while True:
-                answer = await webhook(_review(uid, content, namespace, dry_run=dry_run))
+        async with asyncio.timeout(seconds):
+            answer = await webhook(review)
+            for _ in range(RETRIES):
                 if answer.retry_after is None:
                     break
                 await asyncio.sleep(answer.retry_after)
+                answer = await webhook(review)
     except (TimeoutError, ConnectionError) as error:
         text = f"failed calling webhook: {str(error) or 'context deadline exceeded'}"
         raise AdmissionError(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError", text) from error

@@ -5,23 +5,22 @@ What of the API's behaviour is needed here is compared with the real one's by `t
 
 import asyncio
 import random
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
 import msgspec
-from tests.sim.admission import AdmissionError, Webhook, admit
+from tests.sim.admission import WEBHOOK_SECONDS, AdmissionError, Webhook, admit
 from tests.sim.loop import Process
 from tests.sim.store import ApiError, Object, Place, Selection, Store
 from tests.sim.watch import Watch, WatchParameters
 
-from kubemacpool.wire.listing import ListPage
-
 REQUEST_SECONDS: Final = 20.0
 """After so long the API server gives up on a request (--request-timeout; 60 s unless set)."""
 
-KINDS: Final = {"pods": "Pod", "leases": "Lease", "configmaps": "ConfigMap"}
+KINDS: Final = {"pods": "Pod", "leases": "Lease", "configmaps": "ConfigMap", "podtemplates": "PodTemplate"}
 SUFFIX: Final = "bcdfghjklmnpqrstvwxz2456789"
 """What the five characters after `generateName` are made of."""
 
@@ -50,6 +49,7 @@ class ApiServer:
         store: what it keeps.
         process: what its own tasks belong to.
         webhook: asked about every new pod that has the annotation; None for nobody.
+        webhook_seconds: its time-out.
         before_persisting: what comes after the webhook and may take its time or say no, such as a quota.
         watches: those that are open.
     """
@@ -58,11 +58,12 @@ class ApiServer:
         self.store = Store()
         self.process = Process("api server")
         self.webhook: Webhook | None = None
+        self.webhook_seconds = WEBHOOK_SECONDS
         self.before_persisting: Callable[[Object], Awaitable[None]] = _nothing
         self.watches: list[Watch] = []
         self._rng = rng
         self._bookmark_seconds = bookmark_seconds
-        self._pages: dict[str, tuple[int, list[bytes]]] = {}
+        self._pages: dict[str, tuple[int, list[Object]]] = {}
 
     def get(self, path: str, params: Mapping[str, str], accept: str) -> bytes:
         """One object, or a page of a collection."""
@@ -75,13 +76,11 @@ class ApiServer:
         else:
             version = self.store.version
             selection = Selection(where.plural, where.namespace, params.get("fieldSelector", ""))
-            rest = [
-                msgspec.json.encode(_shown(where.plural, found, accept)) for _, found in self.store.objects(selection)
-            ]
+            rest = [found for _, found in self.store.objects(selection)]
         limit = int(params.get("limit", "0")) or len(rest)
-        page = ListPage(version, self._keep(version, rest[limit:]), rest[:limit])
-        metadata = {"resourceVersion": str(page.resource_version), "continue": page.continue_token}
-        return msgspec.json.encode({"metadata": metadata, "items": [msgspec.Raw(item) for item in page.items]})
+        metadata = {"resourceVersion": str(version), "continue": self._keep(version, rest[limit:])}
+        items = [_shown(where.plural, found, accept) for found in rest[:limit]]
+        return msgspec.json.encode({"metadata": metadata, "items": items})
 
     async def create(self, path: str, body: bytes) -> bytes:
         """A new object; a pod is admitted first. `?dryRun=All` stores nothing."""
@@ -107,8 +106,11 @@ class ApiServer:
         return msgspec.json.encode(_shown(where.plural, self.store.patch(where.place(), msgspec.json.decode(body)), ""))
 
     def delete(self, path: str) -> None:
-        """Remove an object at once."""
-        self.store.delete(_parse(path).place())
+        """Remove an object at once. A pod is marked before that, in a write of its own."""
+        where = _parse(path)
+        if where.plural == "pods":
+            self.store.patch(where.place(), {"metadata": {"deletionTimestamp": "1970-01-01T00:00:00Z"}})
+        self.store.delete(where.place())
 
     def watch(
         self, path: str, params: Mapping[str, str], accept: str, carry: Callable[[float], Awaitable[None]]
@@ -120,7 +122,7 @@ class ApiServer:
             Selection(where.plural, where.namespace, params.get("fieldSelector", "")),
             int(params["resourceVersion"]),
             seconds,
-            self._bookmark_seconds if params.get("allowWatchBookmarks") else seconds + 1,
+            self._bookmark_seconds if params.get("allowWatchBookmarks") else None,
         )
         watch = Watch(self.store, parameters, lambda found: _shown(where.plural, found, accept), carry)
         self.watches.append(watch)
@@ -136,8 +138,9 @@ class ApiServer:
         content = {**content, "status": {"phase": "Pending"}}
         if self.webhook is None or "annotations" not in content["metadata"]:
             return content
+        uid, namespace = str(uuid.UUID(int=self._rng.getrandbits(128))), where.namespace or ""
         try:
-            return await admit(self.webhook, self._rng, content, where.namespace or "", dry_run=dry_run)
+            return await admit(self.webhook, self.webhook_seconds, uid, content, namespace, dry_run=dry_run)
         except AdmissionError as error:
             raise ApiError(error.code, error.reason, str(error)) from error
 
@@ -146,14 +149,14 @@ class ApiServer:
             return str(metadata["name"])
         return str(metadata["generateName"]) + "".join(self._rng.choices(SUFFIX, k=5))
 
-    def _keep(self, version: int, rest: list[bytes]) -> str:
+    def _keep(self, version: int, rest: list[Object]) -> str:
         if not rest:
             return ""
         token = f"page-{len(self._pages)}-{version}"
         self._pages[token] = (version, rest)
         return token
 
-    def _rest_of(self, token: str) -> tuple[int, list[bytes]]:
+    def _rest_of(self, token: str) -> tuple[int, list[Object]]:
         if token not in self._pages:
             raise ApiError(HTTPStatus.GONE, "Expired", "The provided continue parameter is too old")
         return self._pages[token]

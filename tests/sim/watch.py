@@ -13,12 +13,19 @@ BEFORE_THE_END: Final = 2.0
 
 
 class WatchParameters(NamedTuple):
-    """What is asked of a watch: which objects, since which resourceVersion, for how long, and how often a bookmark."""
+    """What is asked of a watch.
+
+    Attributes:
+        selection: which objects.
+        since: after which resourceVersion.
+        seconds: for how long.
+        bookmark_seconds: how often a bookmark; None for no bookmarks.
+    """
 
     selection: Selection
     since: int
     seconds: float
-    bookmark_seconds: float
+    bookmark_seconds: float | None
 
 
 class Watch:
@@ -96,7 +103,7 @@ class Watch:
             except TimeoutError:
                 if loop.time() >= end:
                     self._sent.put_nowait((loop.time(), None))
-                else:
+                elif self._store.version > self._parameters.since:
                     self._send("BOOKMARK", {"metadata": {"resourceVersion": str(self._store.version)}})
                 continue
             await self._carry(sent)
@@ -106,7 +113,9 @@ class Watch:
                 return
 
     def _next_tick(self, now: float, end: float) -> float:
-        """When the next bookmark is due, or the end."""
+        """When the next bookmark is due, or the end. A bookmark is left out while there is nothing new to tell."""
+        if self._parameters.bookmark_seconds is None:
+            return end
         last = end - BEFORE_THE_END
         regular = now + self._parameters.bookmark_seconds
         if last > now:
