@@ -1,6 +1,8 @@
 """A wire between a client and the API server that can be cut, let hang, and mended."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Self
 
 
@@ -52,34 +54,55 @@ class Cutter:
     def hang(self) -> None:
         """Lets nothing more through on the connections that there are, and keeps them open; new ones are whole."""
         self._hanging.set()
+        self._hanging = asyncio.Event()
 
     def mend(self) -> None:
         """Lets new connections through."""
         self._whole = True
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         if not self._whole:
             writer.transport.abort()
             return
+        self._writers.add(writer)  # now: a task that is cancelled before it begins closes nothing
+        task = asyncio.create_task(self._carry(reader, writer, self._hanging))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hanging: asyncio.Event) -> None:
+        """One connection, from its beginning until both of its ends are closed."""
+        async with self._kept(writer):
+            try:
+                far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+            except OSError:
+                return
+            async with self._kept(far_writer):
+                if self._whole:
+                    await asyncio.gather(
+                        self._forward(reader, far_writer, hanging, from_server=False),
+                        self._forward(far_reader, writer, hanging, from_server=True),
+                    )
+
+    @asynccontextmanager
+    async def _kept(self, writer: asyncio.StreamWriter) -> AsyncIterator[None]:
+        """Within reach of whoever cuts, until it is closed: a transport that outlives its loop is never closed."""
+        self._writers.add(writer)
         try:
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
-        except OSError:
-            writer.transport.abort()
-            return
-        self._writers |= {writer, far_writer}
-        hanging = self._hanging = asyncio.Event()
-        for pair in ((reader, far_writer, False), (far_reader, writer, True)):
-            task = asyncio.create_task(self._forward(*pair, hanging))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            yield
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+            self._writers.discard(writer)
 
     async def _forward(
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        from_server: bool,  # noqa: FBT001 - which of the two
         hanging: asyncio.Event,
+        *,
+        from_server: bool,
     ) -> None:
         try:
             while (piece := await reader.read(4096)) and not hanging.is_set():
@@ -96,5 +119,4 @@ class Cutter:
         except OSError:
             pass
         finally:
-            self._writers.discard(writer)
             writer.close()
