@@ -91,8 +91,8 @@ async def test_a_conflict_about_an_address_of_the_users_choice_is_none_of_the_st
         if allowed:
             assert verdict.warnings == [
                 (
-                    'kubemacpool: entry 0 ("a"): mac 0a:00:00:00:00:01 is in use by Pod ns1/holder; admitted, because the '
-                    "conflict policy is warn"
+                    'kubemacpool: entry 0 ("a"): mac 0a:00:00:00:00:01 is in use by Pod ns1/holder; admitted, '
+                    "because the conflict policy is warn"
                 )
             ]
 
