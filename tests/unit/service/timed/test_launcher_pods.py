@@ -163,6 +163,21 @@ async def test_an_owner_that_is_seen_a_moment_later_is_waited_for() -> None:
     assert await asked == UNTOUCHED
 
 
+async def test_an_instance_that_is_seen_before_its_machine_does_not_have_its_pod_refused() -> None:
+    """The two are followed by a watch each, and the machine's address is only granted for so long."""
+    cluster = Webhook(clock=LoopClock())
+    cluster.ledger.grant(FIRST, VM, cluster.clock.now())
+    to_machine = OwnerReference("VirtualMachine", "vm", "uid-vm")
+    instance = Holder(ObjectKey("VirtualMachineInstance", "default", "vm"), "uid-vmi", VM, (FIRST,))
+    cluster.population.see(instance, to_machine, cluster.clock.now(), 1)
+    asked = asyncio.create_task(cluster.judge(ONE, **owner()))
+    await asyncio.sleep(PATIENCE - 2 * PAUSE)
+    assert not asked.done()
+    machine = Holder(ObjectKey("VirtualMachine", "default", "vm"), "uid-vm", VM, (FIRST,))
+    cluster.population.see(machine, None, cluster.clock.now(), 1)
+    assert await asked == UNTOUCHED
+
+
 async def test_a_pod_whose_owner_never_comes_is_on_its_own_after_a_while() -> None:
     cluster = Webhook(clock=LoopClock())
     began = asyncio.get_running_loop().time()
