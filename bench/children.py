@@ -125,6 +125,17 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
 
 
+def memory_mib(pid: int) -> tuple[float, float]:
+    """MiB of memory that a process uses now, and the most that it has used so far.
+
+    Source: proc_pid_status(5), VmRSS and VmHWM, in KiB.
+    """
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+    fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+    now, most = (int(fields[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM"))
+    return now, most
+
+
 class Others:
     """How much of the machine programs use that are not part of the benchmark; they spoil its figures."""
 

@@ -16,7 +16,7 @@ from bench.results import Results
 from bench.tables import tables
 from rich.console import Console
 
-from bench import cluster, takeover, webhook
+from bench import cluster, machines, takeover, webhook
 from devcluster.errors import ClusterError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -30,6 +30,7 @@ class Scenario(StrEnum):
     WEBHOOK = "webhook"
     CLUSTER = "cluster"
     TAKEOVER = "takeover"
+    MACHINES = "machines"
 
 
 def bench(  # noqa: PLR0913, PLR0917 (an option each)
@@ -41,6 +42,9 @@ def bench(  # noqa: PLR0913, PLR0917 (an option each)
     pods: Annotated[
         int, typer.Option(min=4, max=20_000, help="Pods that 16 clients create in one measurement.")
     ] = 2400,
+    vms: Annotated[
+        int, typer.Option(min=1, max=20_000, help="Virtual machines that are there when a replica starts.")
+    ] = 10_000,
     rounds: Annotated[int, typer.Option(min=1, max=100, help="How often everything is measured, in turns.")] = 5,
     repeats: Annotated[
         int, typer.Option(min=0, max=100, help="Repeats of a measurement while other programs use the machine.")
@@ -55,10 +59,10 @@ def bench(  # noqa: PLR0913, PLR0917 (an option each)
     work: Annotated[Path, typer.Option(help="Where programs, logs and the control plane's state are kept.")] = OUT
     / "bench",
 ) -> None:
-    """Measure the webhook alone, pod creates on a real control plane, and takeovers; print tables and write JSON.
+    """Measure the webhook alone, pod creates on a real control plane, takeovers, and what virtual machines cost.
 
-    Takes about twenty minutes as it stands. Nothing else should run on the machine meanwhile. Everything that is
-    started listens on loopback addresses and is ended again.
+    Prints tables and writes JSON. Takes about half an hour as it stands. Nothing else should run on the machine
+    meanwhile. Everything that is started listens on loopback addresses and is ended again.
     """
     # Where it is not a terminal, the tables need more than the usual 80 characters.
     console = Console(width=max(Console().width, TABLE_WIDTH))
@@ -83,6 +87,9 @@ def bench(  # noqa: PLR0913, PLR0917 (an option each)
         takeover=None
         if only not in {None, Scenario.TAKEOVER}
         else takeover.measure(work / "takeover", takeover.Extent(rounds, seconds), progress),
+        machines=None
+        if only not in {None, Scenario.MACHINES}
+        else machines.measure(work / "machines", machines.Extent(vms, rounds), progress),
     )
     results.write(json)
     for table in tables(results):

@@ -147,6 +147,72 @@ class Takeover(msgspec.Struct, frozen=True):
     disturbances: list[Disturbance]
 
 
+class Start(msgspec.Struct, frozen=True):
+    """One start of a replica, until it is ready."""
+
+    seconds: float
+    cpu_seconds: float
+    memory_mib: float
+    peak_mib: float
+    held: int
+    """How many addresses it has found in use."""
+    others: float
+    """Share of the machine's CPU time that went to other programs meanwhile, the control plane's among them."""
+
+
+class Population(msgspec.Struct, frozen=True):
+    """Starts with the same objects in the cluster."""
+
+    name: str
+    starts: list[Start]
+
+    def median(self, figure: Callable[[Start], float]) -> float:
+        """Return the median of a figure over the rounds."""
+        return median(map(figure, self.starts))
+
+    def highest(self, figure: Callable[[Start], float]) -> float:
+        """Return the highest of a figure over the rounds."""
+        return max(map(figure, self.starts))
+
+
+class Storm(msgspec.Struct, frozen=True):
+    """A restart of all virtual machines at once."""
+
+    writes: Writes
+    """Beside those of the stand-in for virt-controller."""
+    renewals: int
+    """How many writes of the Lease are no more than an idle decider's."""
+    moved: int
+    """How many virtual machines have other addresses than before."""
+    held: int
+    """How many addresses are in use afterwards."""
+    memory_before_mib: float
+    memory_after_mib: float
+    peak_mib: float
+
+    @property
+    def lease_writes(self) -> int:
+        """How often the Lease was written."""
+        return self.writes.counts.get(LEASE_WRITE, 0)
+
+    @property
+    def beyond(self) -> int:
+        """How many of these an idle decider would not have made."""
+        return max(0, self.lease_writes - self.renewals)
+
+
+class Machines(msgspec.Struct, frozen=True):
+    """What virtual machines in great number cost."""
+
+    kubernetes: str
+    machines: int
+    sizes: dict[str, int]
+    """Bytes of one object of each kind, as the API server hands it out."""
+    populations: list[Population]
+    idle: Writes
+    storm: Storm
+
+
 class Results(msgspec.Struct, frozen=True):
     """Everything."""
 
@@ -156,6 +222,7 @@ class Results(msgspec.Struct, frozen=True):
     webhook: Webhook | None = None
     cluster: Cluster | None = None
     takeover: Takeover | None = None
+    machines: Machines | None = None
 
     def write(self, path: Path) -> None:
         """Write the document."""

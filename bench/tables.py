@@ -11,7 +11,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from bench.results import Cluster, Ratio, Results, Series, Takeover, Writes
+    from bench.results import Cluster, Machines, Ratio, Results, Series, Takeover, Writes
     from rich.console import RenderableType
 
 EXPLAINED = (
@@ -48,6 +48,9 @@ def tables(results: Results) -> Iterator[RenderableType]:
         yield _writes(cluster)
     if results.takeover is not None:
         yield _takeover(results.takeover)
+    if results.machines is not None:
+        yield _starts(results.machines)
+        yield _storm(results.machines)
     yield EXPLAINED
 
 
@@ -125,6 +128,46 @@ def _takeover(takeover: Takeover) -> Table:
             f"{each.highest(lambda gap: gap.longest_create_ms):.0f}",
             f"{each.median(lambda gap: gap.known_ms):.0f}",
         )
+    return table
+
+
+def _starts(machines: Machines) -> Table:
+    sizes = ", ".join(f"{kind} of {size}" for kind, size in machines.sizes.items())
+    title = (
+        f"Starts of a replica on Kubernetes {machines.kubernetes}, with {machines.machines:,} virtual machines; "
+        f"bytes: {sizes}; medians of {len(machines.populations[0].starts)} starts, and the highest"
+    )
+    table = Table(title=title, title_justify="left", pad_edge=False)
+    table.add_column("in the cluster", no_wrap=True)
+    for heading in ("held", "s until ready", "highest", "CPU s", "memory MiB", "peak MiB", "others"):
+        table.add_column(heading, justify="right")
+    for each in machines.populations:
+        table.add_row(
+            each.name,
+            f"{each.median(lambda start: start.held):.0f}",
+            f"{each.median(lambda start: start.seconds):.2f}",
+            f"{each.highest(lambda start: start.seconds):.2f}",
+            f"{each.median(lambda start: start.cpu_seconds):.2f}",
+            f"{each.median(lambda start: start.memory_mib):.0f}",
+            f"{each.median(lambda start: start.peak_mib):.0f}",
+            f"{each.median(lambda start: start.others):.0%}",
+        )
+    return table
+
+
+def _storm(machines: Machines) -> Table:
+    storm = machines.storm
+    title = (
+        f"All virtual machines restarted; addresses moved: {storm.moved}, held afterwards: {storm.held}; memory before "
+        f"{storm.memory_before_mib:.0f} MiB, after {storm.memory_after_mib:.0f} MiB, peak {storm.peak_mib:.0f} MiB"
+    )
+    table = Table(title=title, title_justify="left", pad_edge=False)
+    table.add_column("case", no_wrap=True)
+    for heading in ("s", "pods", "Lease writes", "a second", "a pod", "other writes"):
+        table.add_column(heading, justify="right")
+    table.add_row("idle", f"{machines.idle.seconds:.0f}", *_written([machines.idle], 0))
+    table.add_row("storm", f"{storm.writes.seconds:.0f}", *_written([storm.writes], machines.machines))
+    table.add_row("storm, beyond renewals", "", "", str(storm.beyond), "", "", "")
     return table
 
 

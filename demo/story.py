@@ -1,4 +1,4 @@
-"""The story: what KubeMacPool does for the pods of a cluster, a step at a time."""
+"""The story: what KubeMacPool does for the pods and virtual machines of a cluster, a step at a time."""
 
 from typing import Any, Final
 
@@ -6,6 +6,8 @@ from demo.stage import Stage
 
 MANIFESTS: Final = "demo/manifests"
 POD_FILES: Final = ("samplepod", "explicit-inside", "explicit-outside", "same-inside", "short-form", "new-range")
+MACHINES: Final = ("samplevm", "restored-vm")
+KUBEVIRT_CRDS: Final = "cluster/kubevirt/crds.yaml"
 RANGE: Final = "configmap kubemacpool-mac-range-config -n kubemacpool-system"
 NEW_RANGE: Final = ("02:aa:00:00:00:00", "02:aa:00:00:ff:ff")
 SHIPPED_RANGE: Final = ("02:00:00:00:00:00", "FD:FF:FF:FF:FF:FF")
@@ -25,6 +27,8 @@ def play(stage: Stage) -> None:
     _refused(stage)
     _released(stage)
     _short_form(stage)
+    _machine(stage)
+    _restored(stage)
     _range(stage)
 
 
@@ -32,8 +36,10 @@ def _clear(stage: Stage) -> None:
     """Remove what an earlier run has left."""
     stage.ask(f"patch {RANGE} -p '{_range_patch(SHIPPED_RANGE)}'")
     stage.ask("delete deployment twonets --ignore-not-found --wait")
-    stage.ask(f"delete pod {' '.join(POD_FILES)} same-outside --ignore-not-found --wait")
+    stage.ask(f"delete pod {' '.join(POD_FILES)} same-outside same-as-vm --ignore-not-found --wait")
     stage.until(lambda: not stage.ask("get pods -l app=twonets -o name").strip(), "the old Deployment's pods are gone")
+    if "virtualmachines.kubevirt.io" in stage.ask("get crd -o name"):
+        stage.ask(f"delete vm {' '.join(MACHINES)} --ignore-not-found --wait")
 
 
 def _network(stage: Stage) -> None:
@@ -93,6 +99,32 @@ def _short_form(stage: Stage) -> None:
     stage.check('[{"name":"ovs-conf","interface":"second"}]' in answer, f"the JSON form is not shown: {answer}")
     left = stage.kubectl(r"get pod short-form -o jsonpath='{.metadata.annotations.k8s\.v1\.cni\.cncf\.io/networks}'")
     stage.check(left == "ovs-conf@second", f"not left alone: {left}")
+
+
+def _machine(stage: Stage) -> None:
+    stage.tell("A virtual machine gets an address for every interface (KubeVirt's kinds only: nothing boots here).")
+    stage.kubectl(f"apply -f {KUBEVIRT_CRDS}")
+    stage.kubectl(f"wait --for=condition=Established -f {KUBEVIRT_CRDS}")
+    stage.kubectl(f"apply -f {MANIFESTS}/samplevm.yaml")
+    macs = _machine_macs(stage, "samplevm")
+    stage.check(len(set(macs)) == 3, f"not three addresses that differ: {macs}")  # noqa: PLR2004 (its interfaces)
+    stage.check(macs[2] == "02:00:00:00:aa:02", f"not the address asked for: {macs}")
+    answer = stage.kubectl(f"apply -f {MANIFESTS}/same-as-vm.yaml", fails=True)
+    stage.check("is in use by VirtualMachine default/samplevm" in answer, f"the holder is not named: {answer}")
+
+
+def _restored(stage: Stage) -> None:
+    stage.tell(
+        "A copy of it, with the annotation that a restore can add: what others have is replaced, with a warning."
+    )
+    answer = stage.kubectl(f"apply -f {MANIFESTS}/restored-vm.yaml")
+    (mac,) = _machine_macs(stage, "restored-vm")
+    stage.check(f"replaced by {mac}" in answer, f"the warning does not name {mac}: {answer}")
+
+
+def _machine_macs(stage: Stage, name: str) -> list[str]:
+    path = "{.spec.template.spec.domain.devices.interfaces[*].macAddress}"
+    return stage.kubectl(f"get vm {name} -o jsonpath='{path}'").split()
 
 
 def _range(stage: Stage) -> None:

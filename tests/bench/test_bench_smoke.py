@@ -109,6 +109,21 @@ def test_creates_go_on_while_replicas_go(work: Path) -> None:
     assert gaps["kill -9 of the decider"].longest_gap_ms > gaps["SIGTERM to each in turn"].longest_gap_ms
 
 
+def test_a_restart_of_all_virtual_machines_costs_no_write_and_moves_no_address(work: Path) -> None:
+    results = run(work, "--only=machines", "--vms=100")
+    machines = results.machines
+    assert machines is not None
+    held = {each.name: [start.held for start in each.starts] for each in machines.populations}
+    assert held == {"nothing": [0], "stopped virtual machines": [200], "running virtual machines": [200]}
+    assert all(start.memory_mib > 0 for each in machines.populations for start in each.starts)
+    assert set(machines.sizes) == {"virtualmachines", "virtualmachineinstances", "pods"}
+    storm = machines.storm
+    assert (storm.moved, storm.held) == (0, 200)
+    assert storm.beyond == 0, storm.writes
+    # The API server renews its own Lease (PUT). Nobody wrote anything else.
+    assert set(storm.writes.counts) <= {LEASE_WRITE, "PUT leases"}
+
+
 def test_an_interrupted_benchmark_says_nothing_more_and_ends_what_it_started(work: Path) -> None:
     with subprocess.Popen(
         command(work, "--only=cluster", "--rounds=50"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

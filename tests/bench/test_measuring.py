@@ -5,16 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from bench.children import memory_mib, running
 from bench.clients import Create, gap, reason
 from bench.cluster import check_asked
 from bench.errors import BenchError
 from bench.installing import Route
+from bench.machines import of_others, renewals_at_most
 from bench.ours import shared_out, targets
 from bench.release import documents, of_pods
+from bench.results import LEASE_WRITE, Storm, Writes
 from bench.writes import requested
+
+from kubemacpool.service.bounds import RENEWAL_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 LABELS = (
     'code="200",component="apiserver",dry_run="{dry}",group="",resource="{what}",scope="resource",'
@@ -129,3 +135,30 @@ def test_the_same_failure_reads_the_same_every_time() -> None:
 
 def test_an_answer_that_is_no_status_is_told_as_it_is() -> None:
     assert reason(b"upstream failed") == "upstream failed"
+
+
+def storm(writes: int, *, renewals: int) -> Storm:
+    """A storm with so many writes of the Lease."""
+    counts = {LEASE_WRITE: writes} if writes else {}
+    return Storm(Writes(1.0, counts), renewals, 0, 0, 1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(("writes", "beyond"), [(0, 0), (3, 0), (4, 1), (40, 37)])
+def test_writes_that_an_idle_decider_makes_as_well_are_no_cost(writes: int, beyond: int) -> None:
+    assert storm(writes, renewals=3).beyond == beyond
+
+
+def test_a_decider_renews_at_both_ends_of_a_time_and_once_more_while_it_is_asked() -> None:
+    assert renewals_at_most(0.1) == 2
+    assert renewals_at_most(3 * RENEWAL_SECONDS + 0.1) == 5
+
+
+def test_what_the_stand_in_for_virt_controller_writes_is_not_counted_as_ours() -> None:
+    counts = {"POST pods": 100, "DELETECOLLECTION virtualmachineinstances": 1, LEASE_WRITE: 2, "POST events": 1}
+    assert of_others(Writes(1.0, counts)).counts == {LEASE_WRITE: 2, "POST events": 1}
+
+
+def test_memory_is_that_of_the_process(tmp_path: Path) -> None:
+    with running("sleep", ["sleep", "60"], tmp_path / "log") as child:
+        now, most = memory_mib(child.pid)
+    assert 0 < now <= most < 100

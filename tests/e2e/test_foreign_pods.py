@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
 from tests.e2e.cluster_client import pod
 from tests.e2e.installed import eventually
@@ -52,63 +51,6 @@ async def test_a_foreign_pod_that_cannot_be_read_is_reported_once_by_name_and_th
         assert line["kind"] == "Pod"
         assert line["reason"]
         assert (await installed.figures(replica))[unreadable] == before.get(unreadable, 0) + 1
-
-
-class Concerned(msgspec.Struct):
-    """The object that an Event is about."""
-
-    name: str
-
-
-class Event(msgspec.Struct, rename="camel"):
-    """What kubectl shows of an Event."""
-
-    involved_object: Concerned
-    message: str
-
-
-class EventList(msgspec.Struct):
-    """Events."""
-
-    items: list[Event]
-
-
-async def test_an_address_that_two_pods_share_is_told_of_by_an_event_on_each(
-    cluster: ClusterClient, namespace: str, block: Block
-) -> None:
-    ignored = f"{namespace}-ignored"
-    await cluster.namespace(ignored, {"mutatepods.kubemacpool.io": "ignore"})
-    for name in ("a", "b"):
-        await cluster.made(ignored, pod(name, f'[{{"name":"one","mac":"{block[0]}"}}]'))
-    path = f"/api/v1/namespaces/{ignored}/events?fieldSelector=reason=MACCollision"
-    expected = f"MAC {block[0]}: Collision between pod/{ignored}/a, pod/{ignored}/b"
-
-    async def told() -> bool:
-        events = (await cluster.get(path, EventList)).items
-        return {event.involved_object.name for event in events if event.message == expected} == {"a", "b"}
-
-    await eventually(told, "an Event on each of them tells of it")
-    assert len((await cluster.get(path, EventList)).items) == 2
-
-
-async def test_an_address_that_two_pods_share_is_shown_as_long_as_they_do(
-    cluster: ClusterClient, installed: Installed, namespace: str, block: Block
-) -> None:
-    ignored = f"{namespace}-ignored"
-    await cluster.namespace(ignored, {"mutatepods.kubemacpool.io": "ignore"})
-    for name, mac in (("a", block[0]), ("b", block[0].upper().replace(":", "-"))):
-        await cluster.made(ignored, pod(name, f'[{{"name":"one","mac":"{mac}"}}]'))
-    collision = f"kmp_mac_collisions{{mac={block[0]}}}"
-
-    async def shown() -> bool:
-        return (await installed.figures()).get(collision) == 2
-
-    async def cleared() -> bool:
-        return collision not in await installed.figures()
-
-    await eventually(shown, "the collision is shown")
-    await cluster.delete(ignored, "a")
-    await eventually(cleared, "the collision is no longer shown")
 
 
 async def test_the_readable_address_beside_an_unreadable_one_counts(

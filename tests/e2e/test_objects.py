@@ -169,18 +169,22 @@ async def test_an_upgrade_a_drain_and_the_loss_of_a_node_leave_a_replica_to_answ
     assert budget == {"maxUnavailable": 1, "selector": {"matchLabels": LABELS}}
 
 
-async def test_the_webhook_is_the_one_that_users_rely_on(cluster: ClusterClient) -> None:
-    (webhook,) = (await cluster.get(MUTATOR, Configuration)).webhooks
-    assert webhook.name == "mutatepods.kubemacpool.io"
-    assert webhook.client_config.service == {
-        "name": "kubemacpool-service",
-        "namespace": OURS,
-        "path": "/mutate-pods",
-        "port": 443,
-    }
-    assert (webhook.failure_policy, webhook.side_effects) == ("Fail", "NoneOnDryRun")
-    (rule,) = webhook.rules
-    assert (rule["resources"], rule["operations"]) == (["pods"], ["CREATE"])
+WEBHOOKS = {
+    "mutatepods.kubemacpool.io": ("/mutate-pods", ["pods"], ["CREATE"]),
+    "mutatevirtualmachines.kubemacpool.io": ("/mutate-virtualmachines", ["virtualmachines"], ["CREATE", "UPDATE"]),
+}
+
+
+async def test_the_webhooks_are_those_that_users_rely_on(cluster: ClusterClient) -> None:
+    webhooks = (await cluster.get(MUTATOR, Configuration)).webhooks
+    assert [webhook.name for webhook in webhooks] == list(WEBHOOKS)
+    for webhook in webhooks:
+        path, resources, operations = WEBHOOKS[webhook.name]
+        service = {"name": "kubemacpool-service", "namespace": OURS, "path": path, "port": 443}
+        assert webhook.client_config.service == service
+        assert (webhook.failure_policy, webhook.side_effects) == ("Fail", "NoneOnDryRun")
+        (rule,) = webhook.rules
+        assert (rule["resources"], rule["operations"]) == (resources, operations)
 
 
 @pytest.mark.parametrize(
@@ -194,8 +198,9 @@ async def test_the_webhook_is_the_one_that_users_rely_on(cluster: ClusterClient)
 async def test_we_answer_under_a_certificate_that_the_ca_bundle_vouches_for(
     cluster: ClusterClient, installed: Installed, service: str, path: str, expected: str
 ) -> None:
-    (webhook,) = (await cluster.get(MUTATOR, Configuration)).webhooks
-    trust = ssl.create_default_context(cadata=b64decode(webhook.client_config.ca_bundle).decode())
+    webhooks = (await cluster.get(MUTATOR, Configuration)).webhooks
+    (bundle,) = {webhook.client_config.ca_bundle for webhook in webhooks}
+    trust = ssl.create_default_context(cadata=b64decode(bundle).decode())
     replica, metrics = installed.replicas[0], installed.forward("kubemacpool-metrics-service")
     # Port 443 of the webhook's Service may be closed to this user; the API server proves with every pod that it works.
     url = replica.webhook_url if service == "kubemacpool-service" else f"https://{metrics.address}:{metrics.port}"
@@ -205,57 +210,6 @@ async def test_we_answer_under_a_certificate_that_the_ca_bundle_vouches_for(
     ):
         assert answer.status == 200
         assert expected in await answer.text()
-
-
-@pytest.mark.parametrize(
-    "labels",
-    [
-        {"mutatepods.kubemacpool.io": "ignore"},
-        {"runlevel": "0"},
-        {"runlevel": "1"},
-        {"openshift.io/run-level": "0"},
-        {"openshift.io/run-level": "1"},
-    ],
-    ids=str,
-)
-async def test_namespaces_that_opt_out_are_not_touched(
-    cluster: ClusterClient, namespace: str, labels: dict[str, str]
-) -> None:
-    await cluster.patch(f"/api/v1/namespaces/{namespace}", {"metadata": {"labels": labels}})
-
-    async def untouched() -> bool:
-        reply = await cluster.create(namespace, pod("a"), dry_run=True)
-        return reply.networks == '[{"name":"net"}]'
-
-    await eventually(untouched, f"pods of a namespace with {labels} are left alone")
-
-
-@pytest.mark.parametrize("name", ["kube-system", OURS])
-async def test_kube_system_and_our_own_namespace_are_never_touched(cluster: ClusterClient, name: str) -> None:
-    reply = await cluster.create(name, pod("a", metadata={"labels": {"app": "a-test"}}), dry_run=True)
-    assert reply.networks == '[{"name":"net"}]'
-
-
-@pytest.mark.parametrize("labels", [{"runlevel": "2"}, {"mutatepods.kubemacpool.io": "allocate"}], ids=str)
-async def test_other_labels_do_not_opt_out(cluster: ClusterClient, namespace: str, labels: dict[str, str]) -> None:
-    other = f"{namespace}-labelled"
-    await cluster.namespace(other, labels)
-    assert (await cluster.made(other, pod("a"))).mac
-
-
-async def test_an_address_in_a_namespace_that_opted_out_is_in_use_all_the_same(
-    cluster: ClusterClient, namespace: str, block: Block
-) -> None:
-    ignored = f"{namespace}-ignored"
-    await cluster.namespace(ignored, {"mutatepods.kubemacpool.io": "ignore"})
-    networks = f'[{{"name":"one","mac":"{block[0]}"}}]'
-    await cluster.made(ignored, pod("foreign", networks))
-
-    async def refused() -> bool:
-        reply = await cluster.create(namespace, pod("a", networks), dry_run=True)
-        return not reply.created and f"in use by Pod {ignored}/foreign" in reply.message
-
-    await eventually(refused, "the foreign pod is known as the holder")
 
 
 async def test_a_namespace_selector_that_requires_allocate_is_opt_in(
@@ -287,6 +241,7 @@ async def test_a_namespace_selector_that_requires_allocate_is_opt_in(
 
 
 LEASE: Final = "kubemacpool-decider"
+MACHINES: Final = ("virtualmachines", "virtualmachineinstances", "virtualmachineinstancemigrations")
 MAY = [
     ("list", "pods", "", ""),
     ("watch", "pods", "", ""),
@@ -300,6 +255,8 @@ MAY = [
     *((verb, "leases.coordination.k8s.io", LEASE, OURS) for verb in ("get", "list", "watch", "patch")),
     ("create", "leases.coordination.k8s.io", "", OURS),  # a create cannot be limited to a name
     ("get", "namespaces", "kube-system", ""),
+    *((verb, "namespaces", "", "") for verb in ("list", "watch")),
+    *((verb, f"{plural}.kubevirt.io", "", "default") for verb in ("list", "watch") for plural in MACHINES),
 ]
 MAY_NOT = [
     *((verb, "pods", "", "default") for verb in ("get", "create", "update", "patch", "delete", "deletecollection")),
@@ -310,8 +267,12 @@ MAY_NOT = [
     ("list", "configmaps", "", OURS),
     *((verb, "events", "", "default") for verb in ("get", "list", "watch", "update", "delete")),
     ("get", "nodes", "", ""),
-    ("list", "namespaces", "", ""),
-    ("get", "namespaces", "default", ""),
+    *((verb, "namespaces", "default", "") for verb in ("get", "create", "update", "patch", "delete")),
+    *(
+        (verb, f"{plural}.kubevirt.io", "", "default")
+        for verb in ("get", "create", "update", "patch", "delete", "deletecollection")
+        for plural in MACHINES
+    ),
     *((verb, "leases.coordination.k8s.io", LEASE, OURS) for verb in ("update", "delete", "deletecollection")),
     *((verb, "leases.coordination.k8s.io", "another", OURS) for verb in ("get", "list", "watch", "patch", "delete")),
     *((verb, "leases.coordination.k8s.io", "", OURS) for verb in ("list", "watch", "patch")),

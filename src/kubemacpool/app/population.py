@@ -4,15 +4,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
-from kubemacpool.app.clock import MonotonicClock
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import POD, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE
 from kubemacpool.core.population import Population
-from kubemacpool.kube.client import ApiClient
 from kubemacpool.kube.collections import CollectionRead
 from kubemacpool.kube.discovery import GroupDiscovery
 from kubemacpool.kube.reflector import Reflector
 from kubemacpool.kube.resource import Resource
+from kubemacpool.kube.transport import Transport
+from kubemacpool.ports.clock import Clock
 from kubemacpool.ports.measures import Measures
 from kubemacpool.ports.watching import Watch
 from kubemacpool.service.catching_up import View
@@ -38,7 +38,7 @@ class FollowedCluster:
     """Everything that the ledger is derived from."""
 
     def __init__(
-        self, client: ApiClient, ledger: Ledger, readiness: Readiness, measures: Measures, clock: MonotonicClock
+        self, client: Transport, ledger: Ledger, readiness: Readiness, measures: Measures, clock: Clock
     ) -> None:
         """Put the parts together; nothing runs yet."""
         self._client = client

@@ -69,6 +69,12 @@ class Families:
             return None
         return head[1]
 
+    def waits(self, key: ObjectKey) -> bool:
+        """Whether an object names a controller that has not been seen, so that it may be of another party soon."""
+        member = self._members.get(key)
+        owner = member.owner if member is not None else None
+        return owner is not None and self.party_of_owner(key.namespace, owner) is None
+
     def _lead(self, key: ObjectKey) -> list[ObjectKey]:
         """Bring the party by which others are known that belong to an object up to date; says whose has changed."""
         changed: list[ObjectKey] = []

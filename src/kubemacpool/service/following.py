@@ -39,7 +39,7 @@ class Follower:
         _log.info("following no longer", kind=self._kind)
 
     def present(self, identity: ObjectIdentity, item: CarriedAddresses, resource_version: int) -> None:
-        """An object that carries addresses, or something that should have been one, or to which others belong."""
+        """An object carries addresses, or something that should have been one; or it is one that others belong to."""
         key = self._key(identity)
         holder = Holder(key, identity.uid, Party(*key), item.addresses)
         self._population.see(holder, item.owner, self._clock.now(), resource_version)

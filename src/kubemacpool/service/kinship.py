@@ -1,14 +1,18 @@
-"""Whose pod it is: a launcher pod is created right after the VirtualMachineInstance that it is for."""
+"""Whose pod it is: a launcher pod is created right after the VirtualMachineInstance that it is for.
+
+That instance may be as new as the VirtualMachine that it is of, and of the two, which are followed by a watch each, the
+instance may be seen first.
+"""
 
 import asyncio
 from typing import Final
 
 from kubemacpool.core.families import Families, OwnerReference
-from kubemacpool.core.parties import Party
+from kubemacpool.core.parties import ObjectKey, Party
 from kubemacpool.ports.clock import Clock
 
 PATIENCE: Final = 2.0
-"""Seconds for our view to show the owner; it normally has it within milliseconds."""
+"""Seconds for our view to show the owner, and the owner's; it normally has them within milliseconds."""
 
 PAUSE: Final = 0.02
 """Seconds between two looks."""
@@ -24,8 +28,10 @@ class Kinship:
     async def party_of_owner(self, namespace: str, owner: OwnerReference) -> Party | None:
         """The party that an object belongs to; None when no such owner shows up, so that it belongs to nobody."""
         until = self._clock.now() + PATIENCE
+        key = ObjectKey(owner.kind, namespace, owner.name)
         while True:
             party = self._families.party_of_owner(namespace, owner)
-            if party is not None or self._clock.now() >= until:
+            known = party is not None and not self._families.waits(key)
+            if known or self._clock.now() >= until:
                 return party
             await asyncio.sleep(PAUSE)

@@ -72,16 +72,14 @@ class MachineAdmission(Admission[MachineReview]):
             return UNTOUCHED
         if review.fault:
             raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, "spec", f"{review.fault}; {_REMEDY}"))
-        if not review.interfaces:
-            return UNTOUCHED
         _check_shape(review, party)
-        if not self._followed.complete():
-            self._followed.look_soon()
-            raise NotDecidingError("the list of VirtualMachines is not complete yet")
         had = _addresses(review.old_interfaces)
         wanted = self._wanted(review, had, party)
         if not wanted:
             return UNTOUCHED
+        if not self._followed.complete():
+            self._followed.look_soon()
+            raise NotDecidingError("the list of VirtualMachines is not complete yet")
         request = AddressRequest(party, tuple(wanted.values()), frozenset(had.values()), review.dry_run)
         policy = self._policies.policy_of(review.namespace)
         resolution = _resolution(review, party, policy)

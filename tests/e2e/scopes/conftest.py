@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.e2e.installed import Installed
 from tests.e2e.scopes.kinds import KINDS, Kind
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
-from devcluster.settings import RELEASE_MANIFEST
+from devcluster.settings import KUBEVIRT_CRDS, RELEASE_MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CRDS: Final = Path(__file__).parents[1] / "kubevirt" / "crds.yaml"
+    from tests.e2e.cluster_client import ClusterClient
 
 
 @pytest.fixture(scope="session")
@@ -23,8 +22,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     """The installation: whoever changes it leaves it as it was."""
     spec = ControlPlaneSpec(tmp_path_factory.mktemp("scopes-cluster"), nodes=1, ends_with_caller=True)
     with ControlPlane(spec) as control_plane:
-        control_plane.kubectl("apply", "-f", str(CRDS))
-        control_plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(CRDS))
+        control_plane.kubectl("apply", "-f", str(KUBEVIRT_CRDS))
+        control_plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(KUBEVIRT_CRDS))
         installed = Installed(control_plane, RELEASE_MANIFEST)
         installed.sync()
         yield installed
@@ -35,3 +34,11 @@ def kind(request: pytest.FixtureRequest) -> Kind:
     """Each of the kinds that we give addresses to."""
     found: Kind = request.param
     return found
+
+
+@pytest.fixture
+async def ignored(cluster: ClusterClient, namespace: str) -> str:
+    """A namespace that is left alone, for both kinds."""
+    name = f"{namespace}-ignored"
+    await cluster.namespace(name, {each.webhook: "ignore" for each in KINDS})
+    return name

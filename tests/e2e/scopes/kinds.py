@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 from tests.e2e.cluster_client import NETWORKS, pod
-from tests.e2e.machines import machine, machine_macs, machines_path
+from tests.e2e.installed import eventually
+from tests.e2e.kubevirt.machines import MACHINES, PODS, Plural, collection, document, machine_macs
+from tests.e2e.kubevirt.manifests import machine, nic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,18 +27,22 @@ class Kind:
 
     Attributes:
         name: as messages spell it.
+        plural: as paths do.
         webhook: the name of its webhook, which is the key of the namespace label too.
+        label: what its interface is called in messages.
     """
 
     name: str
+    plural: Plural
     webhook: str
+    label: str
 
     def __str__(self) -> str:
         return self.name
 
-    def path(self, namespace: str) -> str:
-        """Where the objects of a namespace are."""
-        return f"/api/v1/namespaces/{namespace}/pods" if self.name == "Pod" else machines_path(namespace)
+    def path(self, namespace: str, name: str = "") -> str:
+        """Where an object is, or all of a namespace."""
+        return collection(namespace, self.plural) + (f"/{name}" if name else "")
 
     async def create(
         self,
@@ -49,12 +55,12 @@ class Kind:
         dry_run: bool = False,
     ) -> Reply:
         """Create one with one interface, or ask whether it could be."""
-        if self.name == "Pod":
-            networks = f'[{{"name":"net","mac":"{mac}"}}]' if mac else '[{"name":"net"}]'
+        if self.plural == PODS:
+            networks = f'[{{"name":"one","mac":"{mac}"}}]' if mac else '[{"name":"one"}]'
             own = {"annotations": {NETWORKS: networks} | dict(annotations or {}), "labels": {"app": "a-test"}}
             manifest = pod(name, metadata=own)
         else:
-            manifest = machine(name, [mac], annotations=annotations)
+            manifest = machine(name, nic(mac=mac), metadata={"annotations": dict(annotations or {})})
         params = {"dryRun": "All"} if dry_run else None
         return await cluster.request("POST", self.path(namespace), manifest, params=params)
 
@@ -66,17 +72,38 @@ class Kind:
 
     async def delete(self, cluster: ClusterClient, namespace: str, name: str) -> None:
         """Delete one."""
-        await cluster.done("DELETE", f"{self.path(namespace)}/{name}")
+        await cluster.done("DELETE", self.path(namespace, name))
+
+    async def until_refused(
+        self, cluster: ClusterClient, namespace: str, mac: str, holder: str, name: str = "asks"
+    ) -> Reply:
+        """Wait until one is refused an address because of this holder."""
+        replies: list[Reply] = []
+
+        async def refused() -> bool:
+            replies[:] = [await self.create(cluster, namespace, name, mac, dry_run=True)]
+            return not replies[0].created and f"mac {mac} is in use by {holder}" in replies[0].message
+
+        await eventually(refused, f"{self} is refused {mac} because of {holder}")
+        return replies[0]
+
+    async def until_free(self, cluster: ClusterClient, namespace: str, mac: str) -> None:
+        """Wait until one may have an address."""
+
+        async def free() -> bool:
+            reply = await self.create(cluster, namespace, "asks", mac, dry_run=True)
+            return reply.created and not reply.warnings
+
+        await eventually(free, f"{self} may have {mac}")
 
     def mac(self, reply: Reply) -> str:
         """The address of its only interface; empty where it has none."""
-        if self.name == "Pod":
+        if self.plural == PODS:
             (selection,) = msgspec.json.decode(reply.networks, type=list[_Selection])
             return selection.mac
-        (mac,) = machine_macs(reply)
-        return mac
+        return machine_macs(document(reply)).get("one", "")
 
 
-POD: Final = Kind("Pod", "mutatepods.kubemacpool.io")
-MACHINE: Final = Kind("VirtualMachine", "mutatevirtualmachines.kubemacpool.io")
+POD: Final = Kind("Pod", PODS, "mutatepods.kubemacpool.io", 'entry 0 ("one")')
+MACHINE: Final = Kind("VirtualMachine", MACHINES, "mutatevirtualmachines.kubemacpool.io", 'interface "one"')
 KINDS: Final = (POD, MACHINE)

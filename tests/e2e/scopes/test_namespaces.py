@@ -169,8 +169,8 @@ async def test_objects_made_while_their_namespace_was_left_alone_keep_what_they_
     await kind.made(cluster, namespace, "early")
     await label(cluster, namespace, {kind.webhook: None})
     await until_served(cluster, kind, namespace, served=True)
-    await cluster.patch(f"{kind.path(namespace)}/early", {"metadata": {"labels": {"touched": "yes"}}})
-    assert kind.mac(await cluster.request("GET", f"{kind.path(namespace)}/early")) == ""
+    await cluster.patch(kind.path(namespace, "early"), {"metadata": {"labels": {"touched": "yes"}}})
+    assert kind.mac(await cluster.request("GET", kind.path(namespace, "early"))) == ""
 
 
 async def test_both_kinds_are_served_everywhere_else_as_shipped(cluster: ClusterClient, namespace: str) -> None:

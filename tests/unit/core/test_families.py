@@ -79,6 +79,18 @@ def test_an_instance_without_a_machine_leads_its_own_launcher_pods() -> None:
     assert families.party_of(LAUNCHER) == families.party_of(VMI) == Party(*VMI)
 
 
+def test_an_instance_waits_until_the_machine_that_it_names_was_seen() -> None:
+    families = Families()
+    assert not families.waits(VMI)
+    _see(families, VMI)
+    assert families.waits(VMI)
+    _see(families, VM)
+    assert not families.waits(VMI)
+    assert not families.waits(VM)
+    families.gone(VM)
+    assert not families.waits(VMI)
+
+
 def test_an_instance_that_is_orphaned_is_a_party_of_its_own_and_takes_its_pods_with_it() -> None:
     families = _family()
     families.gone(VM)

@@ -3,7 +3,8 @@ from typing import TYPE_CHECKING
 from structlog.testing import capture_logs
 from tests.unit.service.doubles import BOUND, FIRST, KeptMeasures, ManualClock, new_ledger
 
-from kubemacpool.core.parties import Party
+from kubemacpool.core.families import OwnerReference
+from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.core.population import Population
 from kubemacpool.service.following import Follower
 from kubemacpool.service.readiness import Readiness
@@ -19,12 +20,13 @@ POD = ObjectIdentity("ns1", "a", "u1")
 class Scene:
     """A follower and what it changes."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str = "Pod") -> None:
         self.ledger: Ledger = new_ledger()
         self.readiness = Readiness()
         self.measures = KeptMeasures()
         self.clock = ManualClock()
-        self.follower = Follower("Pod", Population(self.ledger), self.readiness, self.measures, self.clock)
+        self.population = Population(self.ledger)
+        self.follower = Follower(kind, self.population, self.readiness, self.measures, self.clock)
         self.follower.begin()
 
     def holders(self, address: int) -> list[str]:
@@ -155,3 +157,58 @@ def test_a_pod_whose_annotation_cannot_be_read_keeps_what_it_was_seen_with() -> 
     scene.follower.unreadable(POD, "not a JSON list of objects")
     assert scene.holders(FIRST) == ["Pod ns1/a"]
     assert scene.measures.unreadables == ["Pod"]
+
+
+def test_nobody_is_hindered_by_a_kind_that_has_not_begun() -> None:
+    readiness = Readiness()
+    Follower("VirtualMachine", Population(new_ledger()), readiness, KeptMeasures(), ManualClock())
+    assert list(readiness.obstacles) == []
+
+
+def test_a_kind_that_ends_before_its_first_list_hinders_nobody_any_more() -> None:
+    scene = Scene("VirtualMachine")
+    assert list(scene.readiness.obstacles) == ["the list of objects of kind VirtualMachine is not complete yet"]
+    with capture_logs() as logs:
+        scene.follower.end()
+    assert list(scene.readiness.obstacles) == []
+    assert logs == [{"event": "following no longer", "log_level": "info", "kind": "VirtualMachine"}]
+
+
+def test_a_kind_that_comes_back_is_not_known_before_it_was_listed_anew() -> None:
+    scene = Scene("VirtualMachine")
+    scene.follower.reached(7)
+    scene.follower.end()
+    scene.follower.begin()
+    assert scene.follower.progress.resource_version == 0
+    assert list(scene.readiness.obstacles) == ["the list of objects of kind VirtualMachine is not complete yet"]
+    scene.follower.reached(9)
+    assert list(scene.readiness.obstacles) == []
+    assert scene.follower.progress.resource_version == 9
+
+
+def test_an_object_is_a_holder_of_its_own_kind_namespace_name_and_uid() -> None:
+    scene = Scene("VirtualMachine")
+    scene.follower.present(POD, CarriedAddresses((FIRST,)), 1)
+    [holder] = scene.ledger.holders_of(FIRST)
+    assert holder == Holder(
+        ObjectKey("VirtualMachine", "ns1", "a"), "u1", Party("VirtualMachine", "ns1", "a"), (FIRST,)
+    )
+
+
+def test_an_object_is_of_the_party_of_its_controller_while_that_is_there() -> None:
+    scene = Scene()
+    machine = ObjectKey("VirtualMachineInstance", "ns1", "vm")
+    scene.population.see(Holder(machine, "u9", Party(*machine), ()), None, 0.0, 1)
+    scene.follower.present(
+        POD, CarriedAddresses((FIRST,), owner=OwnerReference("VirtualMachineInstance", "vm", "u9")), 1
+    )
+    scene.follower.present(POD._replace(name="b"), CarriedAddresses((FIRST + 1,)), 1)
+    assert scene.holders(FIRST) == ["VirtualMachineInstance ns1/vm"]
+    assert scene.holders(FIRST + 1) == ["Pod ns1/b"]
+
+
+def test_how_new_an_object_was_is_what_a_successor_must_have_seen() -> None:
+    scene = Scene("VirtualMachine")
+    scene.follower.present(POD, CarriedAddresses((FIRST,)), 42)
+    scene.follower.present(POD, CarriedAddresses((FIRST,)), 41)
+    assert scene.ledger.sighted == {"VirtualMachine": 42}

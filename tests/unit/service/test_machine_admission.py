@@ -95,7 +95,7 @@ async def test_a_machine_with_nothing_to_give_an_address_to_is_let_through_even_
     document: object,
 ) -> None:
     webhook = Webhook()
-    webhook.naming.obstacle = "not yet"
+    webhook.known, webhook.naming.obstacle = False, "not yet"
     assert await webhook.judge(document) == UNTOUCHED
     assert webhook.measures.admissions == [("untouched", 0.0)]
     assert webhook.looks == 0

@@ -116,10 +116,10 @@ async def test_an_address_that_no_interface_may_have_is_a_mistake_whatever_the_p
 
 async def test_a_mistake_is_told_without_anybody_deciding() -> None:
     webhook = Webhook()
-    webhook.known = False
+    webhook.known, webhook.naming.obstacle = False, "not yet"
     assert (await webhook.judge(machine(nic("red"), nic("red")))).code == 400
-    webhook.known, webhook.naming.obstacle = True, "not yet"
     assert (await webhook.judge(machine(nic("red", "nonsense")))).code == 400
+    assert webhook.looks == 0
 
 
 async def test_a_full_pool_is_told_with_its_remedy() -> None:

@@ -1,0 +1,88 @@
+"""The conflict policy of a namespace, read live."""
+
+import pytest
+from structlog.testing import capture_logs
+from tests.unit.service.doubles import new_policies
+
+from kubemacpool.service.policies import ConflictPolicy, NamespacePolicies, Policy
+from kubemacpool.service.readiness import Readiness
+from kubemacpool.wire.objects import ObjectIdentity
+
+NS = ObjectIdentity("", "ns", "u1")
+REJECT, WARN = Policy(ConflictPolicy.REJECT), Policy(ConflictPolicy.WARN)
+
+
+@pytest.mark.parametrize("default", ConflictPolicy)
+def test_a_namespace_without_one_has_that_of_the_installation(default: ConflictPolicy) -> None:
+    assert new_policies(default).policy_of("ns") == Policy(default)
+
+
+@pytest.mark.parametrize("default", ConflictPolicy)
+@pytest.mark.parametrize(("text", "policy"), [("reject", REJECT), ("warn", WARN)])
+def test_a_namespace_with_one_of_its_own_has_that_and_no_other_has_it(
+    default: ConflictPolicy, text: str, policy: Policy
+) -> None:
+    policies = new_policies(default)
+    policies.present(NS, text, 5)
+    assert policies.policy_of("ns") == policy
+    assert policies.policy_of("other") == Policy(default)
+
+
+def test_a_policy_that_is_changed_or_removed_is_so_at_once() -> None:
+    policies = new_policies()
+    found = []
+    for text in ("warn", "reject", "warn"):
+        policies.present(NS, text, 5)
+        found.append(policies.policy_of("ns"))
+    policies.gone(NS)
+    policies.gone(NS)
+    assert [*found, policies.policy_of("ns")] == [WARN, REJECT, WARN, REJECT]
+
+
+@pytest.mark.parametrize("default", ConflictPolicy)
+@pytest.mark.parametrize("text", ["Warn", "", "off"])
+def test_one_that_there_is_not_leaves_that_of_the_installation_in_force_and_says_so(
+    default: ConflictPolicy, text: str
+) -> None:
+    policies = new_policies(default)
+    policies.present(NS, text, 5)
+    assert policies.policy_of("ns") == Policy(
+        default,
+        f'the namespace\'s annotation kubemacpool.io/conflict-policy is "{text}", which is neither reject nor warn; '
+        f"{default.value} is in force until it is corrected",
+    )
+
+
+def test_namespaces_that_are_gone_are_forgotten() -> None:
+    policies = new_policies()
+    for number in range(100):
+        identity = ObjectIdentity("", f"ns-{number}", f"u{number}")
+        policies.present(identity, "warn", 5)
+        policies.gone(identity)
+    assert policies._policies == {}
+
+
+def test_until_all_namespaces_are_known_nobody_decides() -> None:
+    readiness = Readiness()
+    policies = NamespacePolicies(ConflictPolicy.REJECT, readiness)
+    assert list(readiness.obstacles) == ["the list of namespaces is not complete yet"]
+    policies.present(NS, "warn", 5)
+    assert list(readiness.obstacles) != []
+    policies.reached(7)
+    assert list(readiness.obstacles) == []
+
+
+def test_a_namespace_that_cannot_be_read_keeps_its_policy_and_is_told_of() -> None:
+    policies = new_policies()
+    policies.present(NS, "warn", 5)
+    with capture_logs() as logs:
+        policies.unreadable(NS, "a reason")
+    assert policies.policy_of("ns") == WARN
+    assert logs == [
+        {
+            "event": "namespace passed over: its annotations cannot be read",
+            "log_level": "warning",
+            "name": "ns",
+            "reason": "a reason",
+        }
+    ]
