@@ -30,6 +30,10 @@ from kubemacpool.wire.quoting import quoted
 
 _log = structlog.get_logger(__name__)
 
+MOST_INTERFACES: Final = 256
+"""Of a virtual machine: KubeVirt's schema allows as many networks (maxItems), and each interface has one. The schema is
+looked at after us; without a bound, the addresses of one machine might fill the Lease (`MOST_NAMES`)."""
+
 _WHERE: Final = "spec.template.spec.domain.devices.interfaces"
 _REMEDY: Final = "correct it (in YAML, an address between quotation marks is never taken for a number)"
 
@@ -141,6 +145,9 @@ def _label(interface: MachineInterface) -> str:
 
 def _check_shape(review: MachineReview, party: Party) -> None:
     """Names are unique, and every interface has its network; else nobody could say which address is whose."""
+    if len(review.interfaces) > MOST_INTERFACES:
+        fault = f"the list has {len(review.interfaces)} entries; give at most {MOST_INTERFACES}, as KubeVirt allows"
+        raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _WHERE, fault))
     faults: list[str] = []
     names: set[str] = set()
     for interface in review.interfaces:

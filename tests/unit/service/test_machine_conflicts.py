@@ -95,8 +95,12 @@ async def test_an_update_may_not_take_an_address_that_somebody_else_has() -> Non
                 "write it like 02:00:00:00:00:01"
             ),
         ),
+        (
+            machine(*(nic(f"nic-{number}") for number in range(257))),
+            "the list has 257 entries; give at most 256, as KubeVirt allows",
+        ),
     ],
-    ids=["an address twice", "a name twice", "no network", "no address"],
+    ids=["an address twice", "a name twice", "no network", "no address", "too many"],
 )
 async def test_a_mistake_is_named_with_the_field_the_value_and_what_to_do(document: object, message: str) -> None:
     for old in (None, machine(nic("red"))):
