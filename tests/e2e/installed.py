@@ -97,7 +97,7 @@ class Installed:
 
     async def decider(self) -> ReplicaStatus:
         """The replica that decides; waits until there is one."""
-        found, _ = await self._presiding()
+        found, _ = await self._leading()
         return found
 
     async def followers(self) -> list[ReplicaStatus]:
@@ -105,7 +105,7 @@ class Installed:
         decider = await self.decider()
         return [replica for replica in self.replicas if replica.name != decider.name]
 
-    async def _presiding(self) -> tuple[ReplicaStatus, dict[str, float]]:
+    async def _leading(self) -> tuple[ReplicaStatus, dict[str, float]]:
         """The replica that decides, and its metrics."""
         found: list[tuple[ReplicaStatus, dict[str, float]]] = []
 
@@ -204,7 +204,7 @@ class Installed:
         None of a given replica that does not answer.
         """
         if replica is None:
-            _, figures = await self._presiding()
+            _, figures = await self._leading()
             return figures
         try:
             _, text, _ = await self.ask(f"{replica.metrics_url}/metrics")

@@ -214,7 +214,7 @@ class World:
         return replica._replace(view=len(cluster.log), sighted=sighted)
 
     def _caught_up(self, replica: Replica) -> Replica:
-        """`Presidency._catch_up`: it decides once its view is as new as the Lease asks."""
+        """`Leadership._catch_up`: it decides once its view is as new as the Lease asks."""
         if replica.part == CATCHING_UP and (replica.view >= replica.required or not self._laws.view_reaches_lease):
             return replica._replace(part=DECIDING, required=0)
         return replica
@@ -245,7 +245,7 @@ class World:
     # The Lease
 
     def _writes(self, scene: "_Scene") -> Iterator[Step]:
-        """`Presidency.renew`, and what may become of it; at most one is under way at a time."""
+        """`Leadership.renew`, and what may become of it; at most one is under way at a time."""
         replica = scene.replica
         if replica.write is not None:
             made = written(scene.lease, replica.write)
@@ -307,7 +307,7 @@ class World:
             )
 
     def _deposed(self, replica: Replica) -> Replica:
-        """`Presidency.hindrance`: fenced by its own clock, whatever it knows."""
+        """`Leadership.hindrance`: fenced by its own clock, whatever it knows."""
         if replica.part == STANDING_BY:
             return replica
         if self._bounds.losses or not self._laws.deposed_is_fenced:

@@ -10,7 +10,7 @@ from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.openings import Openings
 from kubemacpool.service import catching_up
 from kubemacpool.service.electing import Elector
-from kubemacpool.service.presiding import Presidency
+from kubemacpool.service.leading import Leadership
 from kubemacpool.service.proving import WatchProver
 
 Sabotage = Callable[[], AbstractContextManager[object]]
@@ -58,10 +58,10 @@ def with_a_short_bound() -> AbstractContextManager[object]:
 def without_fencing() -> AbstractContextManager[object]:
     """A decider grants for as long as it believes that the Lease is its own (rule 6)."""
 
-    def hindrance(self: Presidency) -> str:
+    def hindrance(self: Leadership) -> str:
         return "" if self._caught_up else "not up to date yet"
 
-    return patch.object(Presidency, "hindrance", hindrance)
+    return patch.object(Leadership, "hindrance", hindrance)
 
 
 def without_loss() -> AbstractContextManager[object]:

@@ -27,7 +27,7 @@ from kubemacpool.ports.lease import LeaseStore
 from kubemacpool.service.bounds import LEASE_SECONDS, MARGIN_SECONDS, RENEWAL_SECONDS, RETRY_SECONDS
 from kubemacpool.service.catching_up import View
 from kubemacpool.service.knowing import Knowledge
-from kubemacpool.service.presiding import ELSEWHERE, Presidency
+from kubemacpool.service.leading import ELSEWHERE, Leadership
 from kubemacpool.service.vacancy import Vacancy
 from kubemacpool.service.waking import Bell
 from kubemacpool.service.writing import LeaseWriter, Replica
@@ -75,7 +75,7 @@ class Elector:
         self._obstacles = obstacles
         self._clock = clock
         self._known = Knowledge(replica.identity, decider.ledger.in_flight_bound, clock)
-        self._presidency = Presidency(self._lease, decider, views, clock, self._pulse)
+        self._leadership = Leadership(self._lease, decider, views, clock, self._pulse)
         self._vacancy = Vacancy(clock)
         self._resigning = False
         self._bell = Bell()
@@ -90,7 +90,7 @@ class Elector:
     @property
     def endpoint_of_decider(self) -> str | None:
         """Where the other replica is reached that decides, as far as is known; None while nobody else does."""
-        return None if self._presidency.ours else self._known.others_endpoint
+        return None if self._leadership.ours else self._known.others_endpoint
 
     @property
     def out_of_touch(self) -> bool:
@@ -105,7 +105,7 @@ class Elector:
     @property
     def seconds_since_renewal(self) -> float:
         """Since the Lease was last renewed, by us or as we see it."""
-        renewed_at = self._presidency.renewed_at if self._presidency.ours else self._known.observed_at
+        renewed_at = self._leadership.renewed_at if self._leadership.ours else self._known.observed_at
         return self._clock.now() - renewed_at
 
     @property
@@ -129,7 +129,7 @@ class Elector:
         """Returns when a confirmed write of the Lease has taken these into account."""
         self.check()
         self._bell.ring()
-        await self._presidency.name(addresses, automatic)
+        await self._leadership.name(addresses, automatic)
 
     def extend_soon(self) -> None:
         """The stretch is nearly used up: write the Lease before the renewal is due."""
@@ -162,8 +162,8 @@ class Elector:
         while not self._resigning:
             self._bell.silence()
             self._account()
-            if self._presidency.ours:
-                await self._preside()
+            if self._leadership.ours:
+                await self._lead()
             else:
                 await self._stand_by()
         await self._hand_over()
@@ -217,18 +217,18 @@ class Elector:
         self._take_answer(stored, record)
         if self._known.record is None or not self._is_ours(self._known.record):
             return  # the watch was faster, with what came after it
-        self._presidency.begin(stored, sent, afresh=self._known.says_too_little)
+        self._leadership.begin(stored, sent, afresh=self._known.says_too_little)
         self._known.says_too_little = False
 
-    async def _preside(self) -> None:
+    async def _lead(self) -> None:
         """Renew the Lease when that is due, or when somebody waits for it."""
         record = self._known.record
-        due_in = self._presidency.due_in
+        due_in = self._leadership.due_in
         if record is None or due_in > 0:
             await self._bell.sleep(due_in)
             return
         try:
-            stored = await self._presidency.renew(record)
+            stored = await self._leadership.renew(record)
             if stored is not None:
                 self._take_answer(stored, record)
         except OutsideError as error:
@@ -236,22 +236,22 @@ class Elector:
 
     async def _hand_over(self) -> None:
         """The last write: nobody holds the Lease, and the stretch is given back (rule 7)."""
-        self._presidency.refuse(_STOPPING)
-        if not self._presidency.ours:
+        self._leadership.refuse(_STOPPING)
+        if not self._leadership.ours:
             return
         names = self._decider.last_names()
         try:
-            while (record := self._known.record) is not None and self._presidency.ours:
+            while (record := self._known.record) is not None and self._leadership.ours:
                 try:
                     stored = await self._lease.release(record, names)
                 except ConflictError:
                     await self._read()
                 else:
-                    self._presidency.end()
+                    self._leadership.end()
                     self._take_answer(stored, record)
                     _log.info("handed over", term=stored.term, open=len(names.open))
         except OutsideError as error:
-            self._presidency.end()
+            self._leadership.end()
             _log.warning("could not hand over: another replica takes over when the Lease expires", error=str(error))
 
     async def _learn_from(self, error: OutsideError) -> None:
@@ -300,15 +300,15 @@ class Elector:
         if self._known.is_end_of_another(record):
             self._vacancy.reach_back(self._known.observed_at)
         self._known.note(record)
-        if self._presidency.ours:
+        if self._leadership.ours:
             if self._is_ours(record):
-                self._presidency.confirm(record)
+                self._leadership.confirm(record)
             else:
                 if not self._resigning:  # else it may be our own last write, of which the watch tells first
                     _log.warning(
                         "the Lease is no longer ours", term=record.term, holder=record.holder, fault=record.fault
                     )
-                self._presidency.end()
+                self._leadership.end()
         self._pulse()
 
     def _miss(self) -> None:
@@ -318,7 +318,7 @@ class Elector:
 
     def _lose(self, reason: str) -> None:
         """Nobody knows what was granted: nobody decides until nothing of that can be on its way any more."""
-        self._presidency.end(f"Lease {LEASE_NAME}: {reason}")
+        self._leadership.end(f"Lease {LEASE_NAME}: {reason}")
         if self._known.lose(reason):
             self._pulse()
 
@@ -335,8 +335,8 @@ class Elector:
         """Why this replica may not grant at this moment; empty if it may."""
         if self._resigning:
             return _STOPPING
-        if self._presidency.ours:
-            return self._presidency.hindrance() or "; ".join(self._obstacles())
+        if self._leadership.ours:
+            return self._leadership.hindrance() or "; ".join(self._obstacles())
         if self._known.lost_since is not None:
             return f"nobody knows what was granted lately ({LEASE_NAME})"
         if self._known.others_left > 0:

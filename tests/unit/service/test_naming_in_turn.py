@@ -9,7 +9,7 @@ from kubemacpool.core.decider import Decider
 from kubemacpool.core.decisions import AddressRequest, Granted
 from kubemacpool.core.parties import Party
 from kubemacpool.service.deciding import LocalDecider
-from kubemacpool.service.presiding import Presidency
+from kubemacpool.service.leading import Leadership
 from kubemacpool.service.writing import LeaseWriter, Replica
 from kubemacpool.wire.lease import LeaseRecord
 
@@ -43,8 +43,8 @@ class Office:
     def __init__(self, core: Decider) -> None:
         self.store = EchoingStore()
         clock = ManualClock()
-        self._presidency = Presidency(LeaseWriter(Replica("a", ""), self.store), core, {}, clock, lambda: None)
-        self._presidency.begin(EMPTY, clock.now(), afresh=False)
+        self._leadership = Leadership(LeaseWriter(Replica("a", ""), self.store), core, {}, clock, lambda: None)
+        self._leadership.begin(EMPTY, clock.now(), afresh=False)
         self.decider = LocalDecider(core, self, clock)
 
     def check(self) -> None:
@@ -52,7 +52,7 @@ class Office:
 
     async def name(self, addresses: Iterable[int], automatic: int) -> None:
         """Waits for a write."""
-        await self._presidency.name(addresses, automatic)
+        await self._leadership.name(addresses, automatic)
 
     def extend_soon(self) -> None:
         """Writes follow anyway."""
@@ -61,8 +61,8 @@ class Office:
         """One write after the other."""
         record = EMPTY
         while True:
-            record = await self._presidency.renew(record) or EMPTY
-            self._presidency.confirm(record)
+            record = await self._leadership.renew(record) or EMPTY
+            self._leadership.confirm(record)
 
 
 def asks_for(name: str, *wanted: int | None) -> AddressRequest:

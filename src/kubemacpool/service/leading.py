@@ -21,7 +21,7 @@ ELSEWHERE: Final = "another replica decides"
 _log = structlog.get_logger(__name__)
 
 
-class Presidency:
+class Leadership:
     """Whether the Lease is ours, what that allows, and what we write to it.
 
     Args:
