@@ -14,5 +14,9 @@ RENEWAL_SECONDS: Final = 1.3
 WRITE_SECONDS: Final = 2.0
 """For the API server to answer one; it normally takes milliseconds."""
 
+SIGHT_SECONDS: Final = 0.5
+"""For what was granted last to be seen before a hand-over; it normally takes tens of milliseconds. What was refused
+after us is never seen, so this is not for waiting long."""
+
 RETRY_SECONDS: Final = 0.2
 """Until the next attempt, after one that was not answered."""

@@ -14,6 +14,7 @@ begin (rule 6).
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
@@ -24,7 +25,7 @@ from kubemacpool.ports.clock import Clock
 from kubemacpool.ports.deciding import NotDecidingError
 from kubemacpool.ports.errors import ConflictError, NotFoundError, OutsideError
 from kubemacpool.ports.lease import LeaseStore
-from kubemacpool.service.bounds import LEASE_SECONDS, MARGIN_SECONDS, RENEWAL_SECONDS, RETRY_SECONDS
+from kubemacpool.service.bounds import LEASE_SECONDS, MARGIN_SECONDS, RENEWAL_SECONDS, RETRY_SECONDS, SIGHT_SECONDS
 from kubemacpool.service.catching_up import View
 from kubemacpool.service.knowing import Knowledge
 from kubemacpool.service.leading import ELSEWHERE, Leadership
@@ -39,6 +40,9 @@ __all__ = ["Elector", "Replica"]
 _MISSING: Final = "it does not exist"
 _NOBODY: Final = "no replica decides at this moment"
 _STOPPING: Final = "this replica is shutting down"
+
+_LOOK_SECONDS: Final = 0.01
+"""Between two looks at what has been seen, before a hand-over."""
 
 _log = structlog.get_logger(__name__)
 
@@ -237,6 +241,7 @@ class Elector:
     async def _hand_over(self) -> None:
         """The last write: nobody holds the Lease, and the stretch is given back (rule 7)."""
         self._leadership.refuse(_STOPPING)
+        await self._see_what_was_granted()
         if not self._leadership.ours:
             return
         names = self._decider.last_names()
@@ -253,6 +258,13 @@ class Elector:
         except OutsideError as error:
             self._leadership.end()
             _log.warning("could not hand over: another replica takes over when the Lease expires", error=str(error))
+
+    async def _see_what_was_granted(self) -> None:
+        """Leave the successor as little as may be that it must suspect, for the whole in-flight bound."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SIGHT_SECONDS):
+                while self._leadership.ours and self._decider.ledger.pending_count:  # noqa: ASYNC110 (the core tells nobody)
+                    await asyncio.sleep(_LOOK_SECONDS)
 
     async def _learn_from(self, error: OutsideError) -> None:
         """A write was not made, or its answer was lost: learn how the Lease is, or try again a little later."""

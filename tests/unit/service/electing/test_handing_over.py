@@ -14,9 +14,9 @@ from tests.unit.service.electing.candidates import (
 )
 
 from kubemacpool.core.decisions import AddressRequest, Granted
-from kubemacpool.core.parties import Party
+from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.ports.deciding import NotDecidingError
-from kubemacpool.service.bounds import LEASE_SECONDS, RENEWAL_SECONDS
+from kubemacpool.service.bounds import LEASE_SECONDS, RENEWAL_SECONDS, SIGHT_SECONDS
 
 ELSEWHERE = 0x0A_00_00_00_00_01
 MOMENT = 10 * ON_THE_WAY
@@ -59,11 +59,25 @@ async def test_a_successor_takes_over_at_once_with_next_to_nothing_suspect(watch
     candidate = await _decided(store, watches=watches)
     successor = Candidate("b", store)
     candidate.elector.resign()
-    await until_deciding(successor, within=2 * MOMENT)
+    await until_deciding(successor, within=SIGHT_SECONDS + 2 * MOMENT)
     await candidate.running
     assert successor.core.ledger.suspect_count == 1
     assert successor.elector.term == 2
     assert successor.elector.seconds_without_decider < 2 * MOMENT
+
+
+async def test_what_was_granted_a_moment_ago_is_seen_before_the_hand_over_and_so_is_not_suspect() -> None:
+    store = StoredLease()
+    candidate = await _decided(store)
+    successor = Candidate("b", store)
+    candidate.elector.resign()
+    await asyncio.sleep(MOMENT)
+    assert store.record is not None
+    assert store.record.holder, "it waits"
+    pod = ObjectKey("Pod", "default", "a")
+    candidate.core.ledger.observe(Holder(pod, "uid", Party(*pod), (FIRST,)), LoopClock().now())
+    await until_deciding(successor, within=2 * MOMENT)
+    assert successor.core.ledger.suspect_count == 0
 
 
 async def test_a_hand_over_in_good_order_is_no_warning() -> None:
