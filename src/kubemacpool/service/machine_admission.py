@@ -20,10 +20,12 @@ from kubemacpool.service.conflicts import Resolution, decide
 from kubemacpool.service.policies import ConflictPolicy, NamespacePolicies, Policy
 from kubemacpool.wire.machine_review import (
     MAC_POLICY,
+    OLD_FINALIZER,
     MachineInterface,
     MachineReview,
     NetworkKind,
     decode_machine_review,
+    finalizer_patch,
     interface_patch,
 )
 from kubemacpool.wire.quoting import quoted
@@ -69,7 +71,7 @@ class MachineAdmission(Admission[MachineReview]):
     async def admit(self, review: MachineReview, party: Party) -> Verdict:
         """Fill in what is missing, and judge what the user gave."""
         if review.deleting:
-            return UNTOUCHED
+            return UNTOUCHED if review.old_finalizer is None else _freed(party, review.old_finalizer)
         if review.fault:
             raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, "spec", f"{review.fault}; {_REMEDY}"))
         _check_shape(review, party)
@@ -133,6 +135,12 @@ def _resolution(review: MachineReview, party: Party, policy: Policy) -> Resoluti
             raise Denial("invalid", BAD_REQUEST, f"{party}: {fault}")
         return Resolution.REPLACE
     return Resolution.ADMIT if policy.conflict is ConflictPolicy.WARN else Resolution.REFUSE
+
+
+def _freed(party: Party, old_finalizer: int) -> Verdict:
+    """A machine that is being deleted, and that nobody else would let go."""
+    _log.info("old finalizer taken away", object=str(party), finalizer=OLD_FINALIZER)
+    return UNTOUCHED._replace(patch=finalizer_patch(old_finalizer))
 
 
 def _label(interface: MachineInterface) -> str:
