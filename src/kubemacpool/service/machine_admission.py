@@ -18,6 +18,7 @@ from kubemacpool.service import refusing
 from kubemacpool.service.admission import BAD_REQUEST, UNTOUCHED, Admission, Denial, Verdict, denial_of
 from kubemacpool.service.conflicts import Resolution, decide
 from kubemacpool.service.policies import ConflictPolicy, NamespacePolicies, Policy
+from kubemacpool.service.refusing import Field
 from kubemacpool.wire.machine_review import (
     MAC_POLICY,
     OLD_FINALIZER,
@@ -32,7 +33,7 @@ from kubemacpool.wire.quoting import quoted
 
 _log = structlog.get_logger(__name__)
 
-_WHERE: Final = "spec.template.spec.domain.devices.interfaces"
+_FIELD: Final = Field("spec.template.spec.domain.devices.interfaces", "macAddress")
 _REMEDY: Final = "correct it (in YAML, an address between quotation marks is never taken for a number)"
 
 
@@ -88,7 +89,7 @@ class MachineAdmission(Admission[MachineReview]):
         decision, conflicts = await decide(self._decider, request, lambda _: resolution)
         labels = [_label(review.interfaces[index]) for index in wanted]
         if not isinstance(decision, Granted):
-            raise denial_of(decision, party, _WHERE, labels, policy.fault)
+            raise denial_of(decision, party, _FIELD, labels, policy.fault)
         macs = [format_address(address) for address in decision.addresses]
         replaced = {each.interface for each in conflicts} if resolution is Resolution.REPLACE else set()
         admitted = resolution is Resolution.ADMIT and bool(conflicts)
@@ -119,7 +120,7 @@ class MachineAdmission(Admission[MachineReview]):
             elif interface.network in self._kinds and not interface.absent:
                 wanted[index] = None
         if faults:
-            raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _WHERE, "; ".join(faults)))
+            raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _FIELD.where, "; ".join(faults)))
         spoken_for = set(wanted.values())
         for index in [index for index, address in wanted.items() if address is None]:
             before = had.get(review.interfaces[index].name)
@@ -158,7 +159,7 @@ def _check_shape(review: MachineReview, party: Party) -> None:
             faults.append(f"{_label(interface)} has no network of that name in spec.template.spec.networks; add it")
         names.add(interface.name)
     if faults:
-        raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _WHERE, "; ".join(faults)))
+        raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _FIELD.where, "; ".join(faults)))
 
 
 def _addresses(interfaces: tuple[MachineInterface, ...]) -> dict[str, int]:

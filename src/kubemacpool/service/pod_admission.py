@@ -17,6 +17,7 @@ from kubemacpool.service.admission import BAD_REQUEST, UNTOUCHED, Admission, Den
 from kubemacpool.service.conflicts import Resolution, decide
 from kubemacpool.service.kinship import Kinship
 from kubemacpool.service.policies import ConflictPolicy, NamespacePolicies
+from kubemacpool.service.refusing import Field
 from kubemacpool.service.sticky import preferred
 from kubemacpool.wire.networks import NETWORKS_ANNOTATION, NetworkSelections, NetworksError, parse_networks
 from kubemacpool.wire.patches import annotation_patch
@@ -28,7 +29,7 @@ _log = structlog.get_logger(__name__)
 UNSEPARATED: Final = 12
 """Characters of an address that is written as hexadecimal digits only."""
 
-_WHERE: Final = f"annotation {NETWORKS_ANNOTATION}"
+_FIELD: Final = Field(f"annotation {NETWORKS_ANNOTATION}", "mac")
 
 
 class Place(NamedTuple):
@@ -91,7 +92,7 @@ class PodAdmission(Admission[PodReview]):
         resolution = Resolution.ADMIT if policy.conflict is ConflictPolicy.WARN else Resolution.REFUSE
         decision, conflicts = await decide(self._decider, request, lambda _: resolution)
         if not isinstance(decision, Granted):
-            raise denial_of(decision, pod, _WHERE, labels, policy.fault)
+            raise denial_of(decision, pod, _FIELD, labels, policy.fault)
         _log.debug("granted", object=str(pod), family=str(family), addresses=_texts(decision), dry_run=review.dry_run)
         warnings = [_admitted(refusing.conflict(labels, each)) for each in conflicts]
         return Verdict("granted", warnings=[*warnings, *policy.warnings(mattered=bool(conflicts))])
@@ -113,7 +114,7 @@ class PodAdmission(Admission[PodReview]):
         decision, conflicts = await decide(self._decider, request, resolution)
         labels = [refusing.entry(index, selections.selections) for index in range(len(wanted))]
         if not isinstance(decision, Granted):
-            raise denial_of(decision, party, _WHERE, labels, policy.fault)
+            raise denial_of(decision, party, _FIELD, labels, policy.fault)
         macs = _texts(decision)
         for each in conflicts:
             text = refusing.conflict(labels, each)
@@ -163,7 +164,7 @@ def _selections(networks: str, party: Party) -> NetworkSelections | None:
     try:
         return parse_networks(networks)
     except NetworksError as error:
-        raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _WHERE, str(error))) from error
+        raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _FIELD.where, str(error))) from error
 
 
 def _spelling_warnings(selections: NetworkSelections) -> list[str]:
@@ -189,5 +190,5 @@ def _wanted(selections: NetworkSelections, party: Party) -> tuple[int | None, ..
         except AddressError as error:
             faults.append(f"{refusing.entry(index, selections.selections)}: mac {quoted(selection.mac)} is {error}")
     if faults:
-        raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _WHERE, "; ".join(faults)))
+        raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _FIELD.where, "; ".join(faults)))
     return tuple(wanted)

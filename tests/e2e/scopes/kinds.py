@@ -30,12 +30,14 @@ class Kind:
         plural: as paths do.
         webhook: the name of its webhook, which is the key of the namespace label too.
         label: what its interface is called in messages.
+        key: under which it has its address.
     """
 
     name: str
     plural: Plural
     webhook: str
     label: str
+    key: str
 
     def __str__(self) -> str:
         return self.name
@@ -104,6 +106,8 @@ class Kind:
         return machine_macs(document(reply)).get("one", "")
 
 
-POD: Final = Kind("Pod", PODS, "mutatepods.kubemacpool.io", 'entry 0 ("one")')
-MACHINE: Final = Kind("VirtualMachine", MACHINES, "mutatevirtualmachines.kubemacpool.io", 'interface "one"')
+POD: Final = Kind("Pod", PODS, "mutatepods.kubemacpool.io", 'entry 0 ("one")', "mac")
+MACHINE: Final = Kind(
+    "VirtualMachine", MACHINES, "mutatevirtualmachines.kubemacpool.io", 'interface "one"', "macAddress"
+)
 KINDS: Final = (POD, MACHINE)
