@@ -183,6 +183,22 @@ def test_a_fault_quotes_only_the_beginning_of_what_was_sent() -> None:
 
 
 @pytest.mark.parametrize(
+    ("metadata", "name", "generate_name"),
+    [
+        ({"name": "vm"}, "vm", ""),
+        ({"generateName": "vm-"}, "asked", "vm-"),
+        ({"name": "", "generateName": "vm-"}, "asked", "vm-"),
+        ({"name": None, "generateName": None}, "asked", ""),
+    ],
+)
+def test_a_machine_is_called_as_it_says_or_as_the_request_does(
+    metadata: dict[str, str | None], name: str, generate_name: str
+) -> None:
+    told = decode_machine_review(review({"metadata": metadata}, name="asked"))
+    assert (told.name, told.generate_name) == (name, generate_name)
+
+
+@pytest.mark.parametrize(
     ("finalizers", "index"),
     [(None, None), ([], None), (["other"], None), ([OLD_FINALIZER], 0), (["other", "more", OLD_FINALIZER], 2)],
 )

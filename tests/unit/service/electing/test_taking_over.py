@@ -183,8 +183,10 @@ async def test_a_view_that_stays_behind_is_listed_afresh_and_decides_only_then()
     store = StoredLease(HELD._replace(holder="", seen={"Pod": 9}))
     candidate = Candidate("a", store)
     candidate.let_relist.clear()
-    await asyncio.sleep(PATIENCE + MOMENT)
+    with capture_logs() as logs:
+        await asyncio.sleep(PATIENCE + MOMENT)
     assert candidate.relists == 1
+    assert {"kind": "Pod", "version": 9} in [{key: line.get(key) for key in ("kind", "version")} for line in logs]
     await asyncio.sleep(60.0)
     assert not candidate.deciding
     assert candidate.elector.term == HELD.term + 1, "the Lease stays ours meanwhile"
