@@ -117,13 +117,6 @@ async def test_only_after_somebody_else_something_that_nobody_names_may_be_on_it
     assert (candidate.core.ledger.oldest_unseen() is None) is (record is VIRGIN)
 
 
-@pytest.mark.parametrize("record", [VIRGIN, HELD._replace(holder="", endpoint="")], ids=["nobody", "somebody"])
-async def test_only_after_somebody_else_something_that_nobody_names_may_be_on_its_way(record: LeaseRecord) -> None:
-    candidate = Candidate("a", StoredLease(record))
-    await until_deciding(candidate, within=MOMENT)
-    assert (candidate.core.ledger.oldest_unseen() is None) is (record is VIRGIN)
-
-
 async def test_a_takeover_whose_answer_was_lost_is_found_by_reading_again() -> None:
     store = StoredLease()
     store.fates.append("answer lost")
