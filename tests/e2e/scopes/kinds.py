@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from tests.e2e.cluster_client import NETWORKS, pod
 from tests.e2e.installed import eventually
-from tests.e2e.kubevirt.machines import MACHINES, PODS, Plural, collection, document, machine_macs
+from tests.e2e.kubevirt.machines import INSTANCES, MACHINES, PODS, Plural, collection, document, machine_macs
 from tests.e2e.kubevirt.manifests import machine, nic
 
 if TYPE_CHECKING:
@@ -94,6 +94,8 @@ class Kind:
 
         async def free() -> bool:
             reply = await self.create(cluster, namespace, "asks", mac, dry_run=True)
+            if not reply.created and "a moment ago" in reply.message:
+                await stir(cluster, namespace)
             return reply.created and not reply.warnings
 
         await eventually(free, f"{self} may have {mac}")
@@ -104,6 +106,20 @@ class Kind:
             (selection,) = msgspec.json.decode(reply.networks, type=list[_Selection])
             return selection.mac
         return machine_macs(document(reply)).get("one", "")
+
+
+async def stir(cluster: ClusterClient, namespace: str) -> None:
+    """Have something happen to every kind, as in a cluster at work.
+
+    What may still be on its way ends when every watch is proven to be past a moment. One that hears of nothing is so by
+    the API server's bookmarks alone, which come once a minute.
+    """
+    about = {"metadata": {"generateName": "stir-"}}
+    kinds: tuple[tuple[Plural, str], ...] = ((MACHINES, "VirtualMachine"), (INSTANCES, "VirtualMachineInstance"))
+    for plural, kind in kinds:
+        empty = about | {"apiVersion": "kubevirt.io/v1", "kind": kind, "spec": {}}
+        await cluster.done("POST", collection(namespace, plural), empty)
+    await cluster.done("POST", collection(namespace, PODS), pod(networks=None, generate_name="stir-"))
 
 
 POD: Final = Kind("Pod", PODS, "mutatepods.kubemacpool.io", 'entry 0 ("one")', "mac")
