@@ -50,7 +50,7 @@ def bench(  # noqa: PLR0913, PLR0917 (an option each)
         int, typer.Option(min=0, max=100, help="Repeats of a measurement while other programs use the machine.")
     ] = 3,
     settle: Annotated[
-        float, typer.Option(min=0, help="Seconds for the watches to have seen everything after pods came or went.")
+        float, typer.Option(min=0, help="Seconds for the watches to have seen everything after objects came or went.")
     ] = 0.5,
     controllers: Annotated[  # noqa: FBT002 (an option, not an argument)
         bool, typer.Option("--controllers", help="Let controllers and scheduler work for the pods as well.")
@@ -89,7 +89,7 @@ def bench(  # noqa: PLR0913, PLR0917 (an option each)
         else takeover.measure(work / "takeover", takeover.Extent(rounds, seconds), progress),
         machines=None
         if only not in {None, Scenario.MACHINES}
-        else machines.measure(work / "machines", machines.Extent(vms, rounds), progress),
+        else machines.measure(work / "machines", machines.Extent(vms, rounds, settle), progress),
     )
     results.write(json)
     for table in tables(results):

@@ -46,10 +46,17 @@ OF_THE_STAND_IN = frozenset({"pods", *(path.rpartition("/")[2] for path in (MACH
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How much is measured: virtual machines, and how often a replica is started with each population."""
+    """How much is measured.
+
+    Attributes:
+        machines: how many virtual machines there are.
+        rounds: how often a replica is started with each population.
+        settle: seconds for the watches to have seen everything, after all were started anew.
+    """
 
     machines: int
     rounds: int
+    settle: float
 
 
 def measure(directory: Path, extent: Extent, progress: Callable[[str], None]) -> Machines:
@@ -80,9 +87,11 @@ class _Bench:
         """Measure everything, in this order."""
         number = self._extent.machines
         populations = [self._starts(NOTHING)]
-        with self._replica():
+        with self._replica() as child:
             self._progress(f"creating {number} virtual machines")
             self._virt.make(number)
+            # What it has granted and not seen would be suspect to the next one for minutes.
+            self._await(child, lambda: self._figure(PENDING) == 0, "see all that it had granted", READY_SECONDS)
         populations.append(self._starts(STOPPED))
         with self._replica():
             self._progress(f"starting {number} virtual machines")
@@ -127,8 +136,6 @@ class _Bench:
             self._await(child, lambda: is_ready(launch.webhooks), "be ready", READY_SECONDS)
             self._await(child, lambda: self._figure(DECIDES) == 1, "decide", TAKES_EFFECT_SECONDS)
             yield child
-            # What it has granted and not seen would be suspect to the next one for minutes.
-            self._await_seen(child)
 
     def _storm(self, child: Child) -> Storm:
         """Stop and start all virtual machines, as fast as the API server goes."""
@@ -137,7 +144,7 @@ class _Bench:
         writing = Writing(self._api)
         self._virt.stop()
         self._virt.start()
-        self._await_seen(child)
+        time.sleep(self._extent.settle)
         writes = of_others(writing.so_far())
         memory_after, peak = memory_mib(child.pid)
         after = addresses(self._virt.machines())
@@ -150,9 +157,6 @@ class _Bench:
             memory_after,
             peak,
         )
-
-    def _await_seen(self, child: Child) -> None:
-        self._await(child, lambda: self._figure(PENDING) == 0, "see all that it had granted", READY_SECONDS)
 
     def _figure(self, name: str) -> float:
         """A figure of the replica's; -1 where it does not tell."""

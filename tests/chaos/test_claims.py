@@ -16,7 +16,7 @@ ADDRESS, OTHER = "02:00:00:00:0a:01", "02:00:00:00:0a:02"
 
 def message(fault: Fault, holder: Party) -> str:
     """What the program says."""
-    return refusals(['entry 0 ("net")'], [Refusal(0, parse_address(ADDRESS), fault, holder)])
+    return refusals(['entry 0 ("net")'], [Refusal(0, parse_address(ADDRESS), fault, holder)], "mac")
 
 
 HELD = message(Fault.HELD, Party("Pod", "chaos", "a"))

@@ -17,6 +17,7 @@ class Laws(NamedTuple):
     deposed_is_fenced: bool = True
     writes_carry_version: bool = True
     terminating_still_holds: bool = True
+    successors_have_followed: bool = True
 
 
 EVERY_LAW: Final = Laws()

@@ -7,12 +7,24 @@ a matter of looking up. Every new state is checked against a recount.
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from tests.model.frozen import LONG, NOW, FrozenDecider, check, freeze, thaw
+from tests.model.frozen import (
+    LONG,
+    NOW,
+    FrozenDecider,
+    FrozenFamilies,
+    check,
+    freeze,
+    freeze_families,
+    thaw,
+    thaw_families,
+)
 
 from kubemacpool.core.decider import Decider, Names
 from kubemacpool.core.decisions import AddressRequest, Decision, Granted, Suspect, Unnamed
-from kubemacpool.core.parties import Holder, ObjectKey
+from kubemacpool.core.families import Families, OwnerReference
+from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.core.pool import Pool
+from kubemacpool.core.population import Population
 
 START: Final = 0
 
@@ -27,7 +39,15 @@ Empty = Callable[[Pool, float], Decider]
 class CoreStates:
     """Every state in which the core was found, by number; `START` is the empty one."""
 
-    def __init__(self, pool: Pool, empty: Empty, *, cool_down: float = LONG, named: Iterable[int] = ()) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        empty: Empty,
+        *,
+        cool_down: float = LONG,
+        named: Iterable[int] = (),
+        families: type[Families] | None = None,
+    ) -> None:
         """Start with an empty core.
 
         Args:
@@ -35,14 +55,18 @@ class CoreStates:
             empty: makes the core under test.
             cool_down: seconds; `LONG` for until a step of its own, or 0.
             named: what the Lease names from the beginning.
+            families: who belongs to whom, under test; None where there are pods only.
         """
         self.pool = pool
         self._empty = empty
         self._cool_down = cool_down
-        self._numbers: dict[FrozenDecider, int] = {}
+        self._families = families or Families
+        self._has_machines = families is not None
+        self._numbers: dict[tuple[FrozenDecider, FrozenFamilies], int] = {}
         self.states: list[FrozenDecider] = []
+        self.families: list[FrozenFamilies] = []
         self._decided: dict[tuple[int, AddressRequest, int], tuple[Decision | Suspect | Unnamed, int]] = {}
-        self._told: dict[tuple[int, ObjectKey, Holder | None], tuple[int, bool]] = {}
+        self._told: dict[tuple[int, ObjectKey, Holder | None, OwnerReference | None], tuple[int, bool]] = {}
         self._written: dict[tuple[int, tuple[int, ...], int], tuple[Names, int]] = {}
         self._confirmed: dict[tuple[int, frozenset[int]], int] = {}
         self._taken_over: dict[tuple[int, frozenset[int], int | None, int], int] = {}
@@ -53,7 +77,7 @@ class CoreStates:
         self._cooled: dict[int, tuple[int, ...]] = {}
         first = empty(pool, cool_down)
         first.openings.confirm(named)
-        self._number(first)
+        self._number(first, FrozenFamilies())
 
     def __len__(self) -> int:
         return len(self.states)
@@ -68,22 +92,31 @@ class CoreStates:
             decision = decider.decide(request, moment)
             if not isinstance(decision, Unnamed):  # nothing is named for a dry run, so it is told what would come of it
                 assert decision == dry, "a dry run decided otherwise"
-            after = self._number(decider)
+            after = self._number(decider, self.families[state])
             assert isinstance(decision, Granted) or after == state, "a refusal changed the state"
             known = self._decided[state, request, moment] = decision, after
         return known
 
-    def tell(self, state: int, key: ObjectKey, seen: Holder | None) -> tuple[int, bool]:
+    def tell(
+        self, state: int, key: ObjectKey, seen: Holder | None, owner: OwnerReference | None = None
+    ) -> tuple[int, bool]:
         """Let the view of one object move on; also gives whether a successor must have seen as much."""
-        known = self._told.get((state, key, seen))
+        known = self._told.get((state, key, seen, owner))
         if known is None:
             decider = self._thawed(state)
+            population = Population(decider.ledger)
+            population.families = thaw_families(self.families[state], self._families())
             if seen is None:
-                decider.ledger.vanish(key, NOW)
+                population.gone(key, NOW)
             else:
-                decider.ledger.observe(seen, NOW, VERSION)
-            known = self._told[state, key, seen] = self._number(decider), self._is_sighted(decider)
+                population.see(seen, owner, NOW, VERSION)
+            after = self._number(decider, freeze_families(population.families))
+            known = self._told[state, key, seen, owner] = after, self._is_sighted(decider)
         return known
+
+    def family(self, state: int, namespace: str, owner: OwnerReference) -> Party | None:
+        """The party of whoever an object says it belongs to."""
+        return thaw_families(self.families[state], self._families()).party_of_owner(namespace, owner)
 
     def write(self, state: int, asked: tuple[int, ...], needed: int) -> tuple[Names, int]:
         """What the next write of the Lease says, and the state from the moment at which it is sent."""
@@ -92,7 +125,7 @@ class CoreStates:
             decider = self._thawed(state)
             names = decider.names(asked, needed)
             decider.openings.begin_write(names.open)
-            known = self._written[state, asked, needed] = names, self._number(decider)
+            known = self._written[state, asked, needed] = names, self._number(decider, self.families[state])
         return known
 
     def confirm(self, state: int, named: frozenset[int]) -> int:
@@ -101,7 +134,7 @@ class CoreStates:
         if known is None:
             decider = self._thawed(state)
             decider.openings.confirm(named)
-            known = self._confirmed[state, named] = self._number(decider)
+            known = self._confirmed[state, named] = self._number(decider, self.families[state])
         return known
 
     def take_over(self, state: int, named: frozenset[int], last: int | None, moment: int) -> int:
@@ -112,7 +145,7 @@ class CoreStates:
         if known is None:
             decider = self._thawed(state)
             decider.take_over(named, last, moment)
-            known = self._taken_over[state, named, last, moment] = self._number(decider)
+            known = self._taken_over[state, named, last, moment] = self._number(decider, self.families[state])
         return known
 
     def forget_last(self, state: int) -> int:
@@ -121,7 +154,7 @@ class CoreStates:
         if known is None:
             frozen = self.states[state]
             known = self._forgotten[state] = self._number(
-                thaw(frozen._replace(last=-1, end=-1), self._empty(self.pool, self._cool_down))
+                thaw(frozen._replace(last=-1, end=-1), self._empty(self.pool, self._cool_down)), self.families[state]
             )
         return known
 
@@ -131,7 +164,7 @@ class CoreStates:
         if known is None:
             decider = self._thawed(state)
             decider.step_down()
-            known = self._stepped_down[state] = self._number(decider)
+            known = self._stepped_down[state] = self._number(decider, self.families[state])
         return known
 
     def hand_over(self, state: int) -> tuple[Names, int]:
@@ -141,7 +174,7 @@ class CoreStates:
             decider = self._thawed(state)
             names = decider.last_names()
             decider.step_down()
-            known = self._handed_over[state] = names, self._number(decider)
+            known = self._handed_over[state] = names, self._number(decider, self.families[state])
         return known
 
     def prove(self, state: int) -> tuple[tuple[int, int, bool], ...]:
@@ -153,8 +186,8 @@ class CoreStates:
         if known is None:
             frozen = self.states[state]
             moments = {grant.moment for grant in frozen.pending}
-            if frozen.suspects:
-                moments.add(frozen.suspected_at)
+            if frozen.inherited_at is not None:
+                moments.add(frozen.inherited_at)
             known = self._proven[state] = tuple((each, *self._proven_at(state, each)) for each in sorted(moments))
         return known
 
@@ -173,7 +206,7 @@ class CoreStates:
         for holder in self.states[state].holders:
             decider.ledger.vanish(holder.key, NOW)
         decider.ledger.prove(NOW + LONG)
-        decider.ledger.end_cooling(NOW + LONG)
+        decider.ledger.end_cooling(NOW + 2 * LONG)
         names = decider.last_names()
         assert not names.open, f"leaks: the Lease names {names.open} for good"
         decider.step_down()
@@ -183,28 +216,31 @@ class CoreStates:
     def _proven_at(self, state: int, moment: int) -> tuple[int, bool]:
         decider = self._thawed(state)
         decider.ledger.prove(moment + LONG, {KIND: VERSION})
-        return self._number(decider), self._is_sighted(decider)
+        return self._number(decider, self.families[state]), self._is_sighted(decider)
 
     def _cooled_at(self, state: int, rank: int) -> int:
         decider = self._thawed(state)
         decider.ledger.end_cooling(rank + LONG)
-        return self._number(decider)
+        return self._number(decider, self.families[state])
 
     @staticmethod
     def _is_sighted(decider: Decider) -> bool:
         """Whether the next write of the Lease says `VERSION`. It comes to a thawed decider as the first."""
         sighted = dict(decider.ledger.sighted)
-        assert sighted in ({}, {KIND: VERSION})
+        assert set(sighted.values()) <= {VERSION}
         return bool(sighted)
 
     def _thawed(self, state: int) -> Decider:
         return thaw(self.states[state], self._empty(self.pool, self._cool_down))
 
-    def _number(self, decider: Decider) -> int:
+    def _number(self, decider: Decider, families: FrozenFamilies) -> int:
+        if not self._has_machines and not decider.ledger._suspects:
+            decider.ledger._inherited_at = None  # it matters to nobody but machines and suspects
         frozen = freeze(decider)
-        number = self._numbers.get(frozen)
+        number = self._numbers.get((frozen, families))
         if number is None:
             check(decider)
-            number = self._numbers[frozen] = len(self.states)
+            number = self._numbers[frozen, families] = len(self.states)
             self.states.append(frozen)
+            self.families.append(families)
         return number

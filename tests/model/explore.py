@@ -1,10 +1,29 @@
 """Breadth-first search through every state of a world: the first duplicate found is one with the shortest path."""
 
 from collections import Counter, deque
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
 
 from tests.model.cluster import State, Step
-from tests.model.world import World
+from tests.model.core_states import CoreStates
+
+
+class World(Protocol):
+    """What can be searched."""
+
+    cores: CoreStates
+
+    def start(self) -> State:
+        """The first state."""
+        ...
+
+    def steps(self, state: State) -> Iterator[Step]:
+        """Everything that may happen next."""
+        ...
+
+    def happenings(self, state: State) -> Iterator[Step]:
+        """What of it is none of our doing."""
+        ...
 
 
 class Result(NamedTuple):

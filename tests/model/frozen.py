@@ -10,8 +10,9 @@ from typing import Final, NamedTuple
 
 from kubemacpool.core.addresses import format_address
 from kubemacpool.core.decider import Decider
-from kubemacpool.core.ledger import GIVEN_EARLY, Cooling, Grant
-from kubemacpool.core.parties import Holder, Party
+from kubemacpool.core.families import Families, OwnerReference, _Member
+from kubemacpool.core.grants import GIVEN_EARLY, Cooling, Grant
+from kubemacpool.core.parties import VIRTUAL_MACHINE, Holder, ObjectKey, Party
 
 NOW: Final = 1_000.0
 """The moment of every sighting; later than every rank, and less than `LONG` after the earliest."""
@@ -21,7 +22,8 @@ LONG: Final = 1_000_000.0
 
 KNOWN: Final = {
     "Decider": {"ledger", "openings", "_stretch"},
-    "Ledger": {"_holders", "_pending", "_cooling", "_suspects", "_suspected_at", "_given_early"},
+    "Ledger": {"_holders", "_pending", "_cooling", "_suspects", "_inherited_at", "_departures", "_given_early"},
+    "Families": {"_members", "_heads"},
     "Openings": {"_named", "_doubtful"},
     "Stretch": {"_reserved", "last", "_end"},
 }
@@ -38,6 +40,9 @@ LEFT_OUT: Final = {
         "_returning": "found anew from all the others",
         "_occupancy": "found anew from all the others",
         "_sighted": "the world keeps it, as a place in its log; `CoreStates` tells when it changes",
+    },
+    "Families": {
+        "_children": "found anew from _members",
     },
     "Stretch": {
         "_ledger": "the decider's own",
@@ -56,6 +61,7 @@ class FrozenGrant(NamedTuple):
     admissions: int
     known_uids: frozenset[str]
     dependent: Party | None
+    tacit: bool
 
 
 class FrozenCooling(NamedTuple):
@@ -74,7 +80,8 @@ class FrozenDecider(NamedTuple):
     cooling: tuple[FrozenCooling, ...] = ()
     given_early: tuple[int, ...] = ()
     suspects: tuple[int, ...] = ()
-    suspected_at: int = 0
+    inherited_at: int | None = None
+    departures: tuple[tuple[int, Party], ...] = ()
     named: frozenset[int] = frozenset()
     doubtful: frozenset[int] = frozenset()
     reserved: tuple[int, ...] = ()
@@ -93,6 +100,32 @@ class FrozenDecider(NamedTuple):
         )
 
 
+class FrozenFamilies(NamedTuple):
+    """Who belongs to whom, in an order that does not depend on how it came to be known."""
+
+    members: tuple[tuple[ObjectKey, str, OwnerReference | None], ...] = ()
+    heads: tuple[tuple[str, ObjectKey, Party], ...] = ()
+
+
+def freeze_families(families: Families) -> FrozenFamilies:
+    """Who belongs to whom, as a value."""
+    return FrozenFamilies(
+        tuple(sorted((key, member.uid, member.owner) for key, member in families._members.items())),
+        tuple(sorted((uid, *head) for uid, head in families._heads.items())),
+    )
+
+
+def thaw_families(frozen: FrozenFamilies, families: Families) -> Families:
+    """Make empty families know what was frozen."""
+    for key, uid, owner in frozen.members:
+        families._members[key] = _Member(uid, owner)
+        if owner is not None:
+            families._children.setdefault(owner.uid, {})[key] = None
+    for uid, key, party in frozen.heads:
+        families._heads[uid] = (key, party)
+    return families
+
+
 def freeze(decider: Decider) -> FrozenDecider:
     """What a decider knows, as a value."""
     ledger, openings, stretch = decider.ledger, decider.openings, decider._stretch
@@ -101,7 +134,13 @@ def freeze(decider: Decider) -> FrozenDecider:
         tuple(sorted(ledger._holders.values())),
         tuple(
             FrozenGrant(
-                address, grant.party, int(grant.granted_at), grant.admissions, grant.known_uids, grant.dependent
+                address,
+                grant.party,
+                int(grant.granted_at),
+                grant.admissions,
+                grant.known_uids,
+                grant.dependent,
+                grant.tacit,
             )
             for address, grant in ledger._pending.items()
         ),
@@ -110,7 +149,8 @@ def freeze(decider: Decider) -> FrozenDecider:
         ),
         tuple(ledger._given_early),
         tuple(sorted(ledger._suspects)),
-        int(ledger._suspected_at) if ledger._suspects else 0,
+        None if ledger._inherited_at is None else int(ledger._inherited_at),
+        tuple(ledger._departures),
         openings._named,
         openings._doubtful,
         tuple(stretch._reserved),
@@ -128,12 +168,14 @@ def thaw(frozen: FrozenDecider, decider: Decider) -> Decider:
             ledger._carriers[address] = (*ledger._carriers.get(address, ()), holder.key)
     for grant in frozen.pending:
         ledger._pending[grant.address] = Grant(
-            grant.party, float(grant.moment), grant.admissions, grant.known_uids, grant.dependent
+            grant.party, float(grant.moment), grant.admissions, grant.known_uids, grant.dependent, grant.tacit
         )
     for cooling in frozen.cooling:
         ledger._cooling[cooling.address] = Cooling(float(cooling.rank), cooling.kind)
     ledger._suspects = dict.fromkeys(frozen.suspects)
-    ledger._suspected_at = float(frozen.suspected_at)
+    ledger._inherited_at = None if frozen.inherited_at is None else float(frozen.inherited_at)
+    for address, party in frozen.departures:
+        ledger._departures.note(address, party, NOW)
     for address in {*ledger._carriers, *ledger._pending, *ledger._cooling, *ledger._suspects}:
         ledger._mark(address)
     for address in ledger._carriers:
@@ -170,11 +212,11 @@ def check(decider: Decider) -> None:
     assert ledger.returning_count == sum(pool.address_at(each) not in {*carriers, *early} for each in taken)
     parties: dict[int, set[Party]] = {}
     for holder in ledger._holders.values():
-        for address in holder.addresses:
+        for address in holder.addresses if holder.key.kind != VIRTUAL_MACHINE else ():
             parties.setdefault(address, set()).add(holder.party)
     assert ledger.collisions().keys() == {address for address, sharing in parties.items() if len(sharing) > 1}
     assert set(ledger.unseen()) == {
-        *(address for address, grant in ledger._pending.items() if grant.dependent is None),
+        *(address for address, grant in ledger._pending.items() if not grant.tacit),
         *ledger._suspects,
     }
     granted = [grant.granted_at for grant in ledger._pending.values()]

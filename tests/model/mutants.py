@@ -12,6 +12,7 @@ from tests.model.frozen import LONG
 
 from kubemacpool.core.decider import Decider, Names
 from kubemacpool.core.decisions import AddressRequest, Decision, Suspect, Unnamed
+from kubemacpool.core.families import Families
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.openings import Openings
 from kubemacpool.core.parties import Party
@@ -36,18 +37,18 @@ class NoDoubt(Openings):
 class NoSuspects(Decider):
     """What the Lease names at a takeover is not suspect."""
 
-    def take_over(self, names: Iterable[int], last: int | None, now: float) -> None:
+    def take_over(self, names: Iterable[int], last: int | None, now: float, *, first: bool = False) -> None:
         """Take the names over, and suspect none."""
-        super().take_over((), last, now)
+        super().take_over((), last, now, first=first)
         self.openings.confirm(names)
 
 
 class SeenByAnother(Ledger):
     """What the new decider sees held is not suspect."""
 
-    def inherit(self, suspects: Iterable[int], now: float) -> None:
+    def inherit(self, suspects: Iterable[int], now: float, *, first: bool = False) -> None:
         """Suspect only what nobody is seen with."""
-        super().inherit([address for address in suspects if not any(self.holders_of(address))], now)
+        super().inherit([address for address in suspects if not any(self.holders_of(address))], now, first=first)
 
 
 class LeaveUnseen(Decider):
@@ -97,7 +98,9 @@ class ProofsUntold(Ledger):
 class NoPending(Ledger):
     """A grant is not recorded: an address is taken only once its object has been seen."""
 
-    def grant(self, address: int, party: Party, now: float, *, dependent: Party | None = None) -> None:
+    def grant(
+        self, address: int, party: Party, now: float, *, dependent: Party | None = None, tacit: bool = False
+    ) -> None:
         """Forget it at once."""
 
 
@@ -112,20 +115,24 @@ class SettleOnKnownUid(Ledger):
 class SettleOneOfSeveral(Ledger):
     """A grant is settled by the first of its admissions that is seen."""
 
-    def grant(self, address: int, party: Party, now: float, *, dependent: Party | None = None) -> None:
+    def grant(
+        self, address: int, party: Party, now: float, *, dependent: Party | None = None, tacit: bool = False
+    ) -> None:
         """Count one admission, however many there are."""
-        super().grant(address, party, now, dependent=dependent)
+        super().grant(address, party, now, dependent=dependent, tacit=tacit)
         self._pending[address].admissions = 1
 
 
 class BoundFromFirstGrant(Ledger):
     """The bound of an address that is granted again counts from the first grant."""
 
-    def grant(self, address: int, party: Party, now: float, *, dependent: Party | None = None) -> None:
+    def grant(
+        self, address: int, party: Party, now: float, *, dependent: Party | None = None, tacit: bool = False
+    ) -> None:
         """Leave the moment of an earlier grant as it is."""
         earlier = self.pending(address)
         if earlier is None:
-            super().grant(address, party, now, dependent=dependent)
+            super().grant(address, party, now, dependent=dependent, tacit=tacit)
         else:
             earlier.admissions += 1
 
@@ -143,6 +150,7 @@ class Mutant(NamedTuple):
     decider: type[Decider] = Decider
     ledger: type[Ledger] = Ledger
     openings: type[Openings] = Openings
+    families: type[Families] = Families
     laws: Laws = EVERY_LAW
 
     def empty(self, pool: Pool, cool_down: float) -> Decider:

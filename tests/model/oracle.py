@@ -29,7 +29,7 @@ class Oracle:
     ways: dict[int, Way] = field(default_factory=dict)
     released: list[tuple[float, int]] = field(default_factory=list)
     suspects: set[int] = field(default_factory=set)
-    suspected_at: float = 0.0
+    inherited_at: float | None = None
     named: frozenset[int] = frozenset()
     doubtful: frozenset[int] = frozenset()
 
@@ -62,14 +62,19 @@ class Oracle:
     def prove(self, moment: float) -> None:
         """Nothing granted a bound before this can still come."""
         self.ways = {a: way for a, way in self.ways.items() if way.last_granted + self.bound > moment}
-        if self.suspected_at + self.bound <= moment:
-            self.suspects = set()
+        if self.inherited_at is not None and self.inherited_at + self.bound <= moment:
+            self.suspects, self.inherited_at = set(), None
 
     def take_over(self, names: frozenset[int], now: float) -> None:
         """What an earlier decider has named may be on its way to anybody."""
         self.ways = {}
-        self.suspects, self.suspected_at = set(names), now
+        self.suspects, self.inherited_at = set(names), now
         self.named, self.doubtful = names, frozenset()
+
+    def step_down(self) -> None:
+        """What was granted is for somebody else to know."""
+        self.take_over(frozenset(), 0.0)
+        self.inherited_at = None
 
     def unseen(self) -> set[int]:
         """What may be on its way, so that the Lease must name it."""

@@ -82,7 +82,7 @@ class ComparedReplica:
     def step_down(self) -> None:
         """The Lease is somebody else's."""
         self.decider.step_down()
-        self.oracle.take_over(frozenset(), 0.0)
+        self.oracle.step_down()
 
     def begin_write(self, asked: tuple[int, ...], needed: int, lease: Lease) -> Lease:
         """What the Lease says once the write has been made; it is under way from now on."""
@@ -139,8 +139,8 @@ class ComparedReplica:
         assert ledger.pending_count == len(ways)
         assert ledger.suspect_count == len(oracle.suspects)
         assert all(map(ledger.is_suspect, oracle.suspects))
-        since = [way.last_granted for way in oracle.ways.values()] + [oracle.suspected_at] * bool(oracle.suspects)
-        assert ledger.oldest_unseen() == min(since, default=None)
+        since = [oracle.inherited_at, *(way.last_granted for way in oracle.ways.values())]
+        assert ledger.oldest_unseen() == min((each for each in since if each is not None), default=None)
         assert ledger.cooling_count == len(oracle.cooling(now))
         assert ledger.free_count == len(oracle.free(now))
         assert all(map(ledger.is_free, oracle.free(now)))

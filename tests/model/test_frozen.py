@@ -15,12 +15,15 @@ from tests.model.frozen import (
     FrozenGrant,
     check,
     freeze,
+    freeze_families,
     thaw,
+    thaw_families,
 )
 from tests.model.mutants import UNCHANGED
 
 from kubemacpool.core.decider import Decider
-from kubemacpool.core.ledger import Cooling, Grant
+from kubemacpool.core.families import Families, OwnerReference
+from kubemacpool.core.grants import Cooling, Grant
 from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.core.pool import AddressRange, Pool
 
@@ -30,13 +33,14 @@ WEB = Party("Pod", "ns", "web")
 EVERYTHING = FrozenDecider(
     holders=(Holder(ObjectKey("Pod", "ns", "web"), "uid", WEB, (FIRST, FIRST + 9)),),
     pending=(
-        FrozenGrant(FIRST + 1, WEB, 3, 2, frozenset({"uid"}), None),
-        FrozenGrant(FIRST, WEB, 4, 1, frozenset(), Party("Pod", "ns", "launcher")),
+        FrozenGrant(FIRST + 1, WEB, 3, 2, frozenset({"uid"}), None, tacit=False),
+        FrozenGrant(FIRST, WEB, 4, 1, frozenset(), Party("Pod", "ns", "launcher"), tacit=True),
     ),
     cooling=(FrozenCooling(FIRST + 3, 0, "Pod"), FrozenCooling(FIRST + 2, 1, "Pod"), FrozenCooling(FIRST + 8, 1, "X")),
     given_early=(FIRST + 2, FIRST + 3),
     suspects=(FIRST + 1, FIRST + 4),
-    suspected_at=2,
+    inherited_at=2,
+    departures=((FIRST + 2, Party("VirtualMachine", "ns", "vm")),),
     named=frozenset({FIRST, FIRST + 1}),
     doubtful=frozenset({FIRST + 1}),
     reserved=(FIRST + 6, FIRST + 5),
@@ -48,10 +52,10 @@ EVERYTHING = FrozenDecider(
 def test_every_attribute_of_the_core_is_frozen_or_left_out_for_a_reason() -> None:
     """A new one must not go unnoticed: what is not frozen, the search forgets."""
     decider = UNCHANGED.empty(POOL, LONG)
-    for part in (decider, decider.ledger, decider.openings, decider._stretch):
+    for part in (decider, decider.ledger, decider.openings, decider._stretch, Families()):
         name = type(part).__name__
         assert set(vars(part)) == KNOWN[name] | set(LEFT_OUT.get(name, {})), name
-    assert set(KNOWN) == {Decider.__name__, "Ledger", "Openings", "Stretch"}
+    assert set(KNOWN) == {Decider.__name__, "Ledger", "Families", "Openings", "Stretch"}
 
 
 def test_every_field_of_a_grant_and_of_a_cool_down_is_frozen() -> None:
@@ -80,14 +84,29 @@ def test_every_state_that_a_search_comes_to_is_thawed_whole() -> None:
         assert freeze(decider) == state
 
 
+def test_families_that_were_thawed_freeze_to_the_same() -> None:
+    """Also what is remembered of an owner that has gone, and of one that was never seen."""
+    families = Families()
+    vm, vmi = ObjectKey("VirtualMachine", "ns", "vm"), ObjectKey("VirtualMachineInstance", "ns", "vm")
+    launcher, stray = ObjectKey("Pod", "ns", "launcher"), ObjectKey("Pod", "ns", "stray")
+    families.see(vm, "uid-vm", None, heads=True)
+    families.see(vmi, "uid-vmi", OwnerReference(vm.kind, vm.name, "uid-vm"), heads=True)
+    families.see(launcher, "uid-launcher", OwnerReference(vmi.kind, vmi.name, "uid-vmi"), heads=False)
+    families.see(stray, "uid-stray", OwnerReference(vmi.kind, vmi.name, "forged"), heads=False)
+    families.gone(vm)
+    frozen = freeze_families(families)
+    thawed = thaw_families(frozen, Families())
+    assert vars(thawed) == vars(families)
+    assert freeze_families(thawed) == frozen
+    assert all(frozen)
+
+
 @pytest.mark.parametrize("field", FrozenDecider._fields)
 def test_deciders_that_differ_in_one_thing_are_different_states(field: str) -> None:
     """Nothing that is frozen is lost on the way."""
     other = EVERYTHING._replace(**{field: getattr(FrozenDecider(), field)})
     if field == "given_early":
         other = EVERYTHING._replace(given_early=EVERYTHING.given_early[::-1])
-    if field == "suspects":
-        other = other._replace(suspected_at=0)
     if field == "cooling":
         other = other._replace(given_early=())
     assert freeze(thaw(other, UNCHANGED.empty(POOL, LONG))) == other != EVERYTHING

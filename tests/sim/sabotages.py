@@ -25,9 +25,9 @@ def without_suspects() -> AbstractContextManager[object]:
     """A new decider takes what the Lease names for free (rule 4)."""
     inherit = Ledger.inherit
 
-    def forget(self: Ledger, suspects: Iterable[int], now: float) -> None:
+    def forget(self: Ledger, suspects: Iterable[int], now: float, *, first: bool = False) -> None:
         del suspects
-        inherit(self, (), now)
+        inherit(self, (), now, first=first)
 
     return patch.object(Ledger, "inherit", forget)
 

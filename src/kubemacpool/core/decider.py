@@ -93,19 +93,20 @@ class Decider:
             if wanted is None:
                 self._stretch.give(address)
         for address in granted:
-            self.ledger.grant(address, request.party, now, dependent=request.dependent if address in tacit else None)
+            self.ledger.grant(address, request.party, now, dependent=request.dependent, tacit=address in tacit)
         return Granted(addresses)
 
-    def take_over(self, names: Iterable[int], last: int | None, now: float) -> None:
+    def take_over(self, names: Iterable[int], last: int | None, now: float, *, first: bool = False) -> None:
         """The Lease is ours, and names these (rule 4).
 
         Args:
             names: every address that it names; all of them are suspect.
             last: the address that the decider before us gave last to somebody who asked for any.
             now: when the takeover was confirmed, seconds on the monotonic clock.
+            first: whether nobody has decided before.
         """
         suspects = frozenset(names)
-        self.ledger.inherit(suspects, now)
+        self.ledger.inherit(suspects, now, first=first)
         self.openings.confirm(suspects)
         if last is not None:
             self._stretch.go_on_after(last)
@@ -114,7 +115,7 @@ class Decider:
         """Somebody else decides: nothing is open to us any more."""
         self.openings.close()
         self._stretch.give_back()
-        self.ledger.inherit((), 0.0)
+        self.ledger.renounce()
 
     def names(self, asked: Iterable[int], needed: int) -> Names:
         """What the next write of the Lease should say, while we go on deciding (rules 1 and 3).
@@ -125,7 +126,7 @@ class Decider:
         """
         ledger = self.ledger
         named = frozenset(asked)
-        unseen = ledger.pending_count + ledger.suspect_count
+        unseen = sum(1 for _ in ledger.unseen())
         complete = unseen + len(named) <= MOST_NAMES
         if not complete:
             named, needed = frozenset(), 0
@@ -160,8 +161,9 @@ class Decider:
 
     def _names(self, names: Iterable[int], *, complete: bool) -> Names:
         last = self._stretch.last
-        everything = frozenset((*names, *self.ledger.unseen()))
-        return Names(everything, dict(self.ledger.sighted), last if last >= 0 else None, complete)
+        needed = {*names, *self.ledger.unseen()}
+        orphaned = islice(self.ledger.orphaned(), max(0, MOST_NAMES - len(needed)))
+        return Names(frozenset((*needed, *orphaned)), dict(self.ledger.sighted), last if last >= 0 else None, complete)
 
     def _refusals(self, request: AddressRequest) -> tuple[Refusal, ...]:
         """What is wrong with the addresses that the user gave; each is judged, so that one answer names them all."""

@@ -18,54 +18,13 @@ Moments are seconds on the caller's monotonic clock; they must not decrease from
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, NamedTuple
 
 from kubemacpool.core.collisions import colliding
+from kubemacpool.core.grants import GIVEN_EARLY, Cooling, Departures, Grant
 from kubemacpool.core.occupancy import Occupancy
-from kubemacpool.core.parties import POD, Holder, ObjectKey, Party
+from kubemacpool.core.parties import POD, VIRTUAL_MACHINE_INSTANCE, Holder, ObjectKey, Party
 from kubemacpool.core.pool import Pool
-
-GIVEN_EARLY: Final = frozenset({POD})
-"""Kinds of party whose released addresses may be given before their cool-down has passed (rule 8).
-
-A VirtualMachine's may not: only the cool-down covers what another of its objects still has in flight (rule 2).
-"""
-
-
-@dataclass(slots=True)
-class Grant:
-    """A grant whose object has not been seen: an admission that may still be on its way.
-
-    Attributes:
-        party: who may use the address.
-        granted_at: when it was last granted.
-        admissions: how many admissions of this party may be in flight with the address.
-        known_uids: of the objects that carried the address at the grant already, though they might be the one that is
-            awaited; seeing them again says nothing about the admission in flight.
-        dependent: the object that is awaited, as a party of its own, where it is not the party's; such a grant needs no
-            name in the Lease, because others of the party hold the address (rule 2).
-    """
-
-    party: Party
-    granted_at: float
-    admissions: int
-    known_uids: frozenset[str] = frozenset()
-    dependent: Party | None = None
-
-    @property
-    def awaited(self) -> Party:
-        """The object that is awaited."""
-        return self.party if self.dependent is None else self.dependent
-
-
-class Cooling(NamedTuple):
-    """An address that nobody holds any more, kept back for a while."""
-
-    since: float
-    kind: str
-    """The kind of the party that held it last; decides whether the address may be given early (rule 8)."""
 
 
 class Ledger:
@@ -87,7 +46,8 @@ class Ledger:
         self._pending: OrderedDict[int, Grant] = OrderedDict()  # in the order of granted_at
         self._cooling: OrderedDict[int, Cooling] = OrderedDict()  # in the order of since
         self._suspects: dict[int, None] = {}
-        self._suspected_at = 0.0
+        self._inherited_at: float | None = None  # of the takeover; None once the bound since then is proven to be past
+        self._departures = Departures(2 * in_flight_bound)
         self._given_early: OrderedDict[int, None] = OrderedDict()  # those of `_cooling` that `coolest` tells
         self._returning: set[int] = set()  # those of the pool that nobody holds and that cannot be given yet
         self._colliding: dict[int, int] = {}  # those that running objects of several parties carry, and how many
@@ -122,6 +82,7 @@ class Ledger:
         for address in holder.addresses:
             if address not in known:
                 self._carriers[address] = (*self._carriers.get(address, ()), holder.key)
+                self._departures.forget(address)
                 self._mark(address)
             if address not in known or other_party:
                 self._judge(address)
@@ -150,9 +111,10 @@ class Ledger:
         ended = [each for each, grant in self._pending.items() if grant.granted_at + self.in_flight_bound <= moment]
         for address in ended:
             del self._pending[address]
-        if self._suspects and self._suspected_at + self.in_flight_bound <= moment:
+        if self._inherited_at is not None and self._inherited_at + self.in_flight_bound <= moment:
             ended += self._suspects
             self._suspects = {}
+            self._inherited_at = None
         for address in ended:
             self._mark(address)
         if ended:
@@ -161,35 +123,54 @@ class Ledger:
 
     # What the decider does
 
-    def grant(self, address: int, party: Party, now: float, *, dependent: Party | None = None) -> None:
+    def grant(
+        self, address: int, party: Party, now: float, *, dependent: Party | None = None, tacit: bool = False
+    ) -> None:
         """Record that an admission with this address may be on its way.
 
         Args:
             address: which one.
             party: who may use it.
             now: seconds on the monotonic clock.
-            dependent: the object in question, where it is not the party's own and others of the party hold the address.
+            dependent: the object in question, where it is not the party's own.
+            tacit: whether it is granted without a name, because others of the party hold the address.
         """
         earlier = self._pending.pop(address, None)
-        if earlier is not None and earlier.dependent is None:
-            dependent = None  # what has to be named goes on having to be
         admissions = 1 if earlier is None else earlier.admissions + 1
+        if dependent is not None and self._inherited_at is not None:
+            admissions += 1  # a decider before us may have granted one tacitly that would be taken for this one
+        tacit = tacit and (earlier is None or earlier.tacit)
         known = self._uids_carrying(address, dependent or party)
-        self._pending[address] = Grant(party, now, admissions, known, dependent)
+        self._pending[address] = Grant(party, now, admissions, known, dependent, tacit)
         self._mark(address)
 
-    def inherit(self, suspects: Iterable[int], now: float) -> None:
+    def inherit(self, suspects: Iterable[int], now: float, *, first: bool = False) -> None:
         """Begin to decide after somebody else: our own grants are history, and what is still named is suspect (rule 4).
+
+        What was granted tacitly is named nowhere: it may be on its way to every party that has left an address.
 
         Args:
             suspects: every address that the Lease names.
             now: when the takeover was confirmed.
+            first: whether nobody has decided before, so that nothing can be on its way.
         """
+        self.renounce()
+        self._suspects = dict.fromkeys(suspects)
+        if first and not self._suspects:
+            return
+        self._inherited_at = now
+        for address in self._suspects:
+            self._mark(address)
+        for address, party in self._departures:
+            self._expect(address, party, now)
+
+    def renounce(self) -> None:
+        """Decide no more: what was granted is for somebody else to know."""
         before = [*self._pending, *self._suspects]
         self._pending.clear()
-        self._suspects = dict.fromkeys(suspects)
-        self._suspected_at = now
-        for address in (*before, *self._suspects):
+        self._suspects = {}
+        self._inherited_at = None
+        for address in before:
             self._mark(address)
 
     def replace_pool(self, pool: Pool) -> None:
@@ -222,18 +203,22 @@ class Ledger:
         return address in self._suspects
 
     def unseen(self) -> Iterator[int]:
-        """Every address that may be on its way while nobody holds it: pending or suspect, some of them both."""
-        for address, grant in self._pending.items():
-            if grant.dependent is None:
-                yield address
+        """Every address that the Lease has to name: pending or suspect, some of them both."""
+        yield from (address for address, grant in self._pending.items() if not grant.tacit)
         yield from self._suspects
 
+    def orphaned(self) -> Iterator[int]:
+        """Addresses that were granted tacitly and that nobody holds any more: the Lease had better name them."""
+        for address, grant in self._pending.items():
+            if grant.tacit and address not in self._carriers:
+                yield address
+
     def oldest_unseen(self) -> float | None:
-        """Since when the oldest grant is pending, or the suspects are."""
+        """Since when something may be on its way: the oldest grant, or what the decider before us has granted."""
         oldest = next((grant.granted_at for grant in self._pending.values()), None)
-        if not self._suspects or (oldest is not None and oldest < self._suspected_at):
+        if self._inherited_at is None or (oldest is not None and oldest < self._inherited_at):
             return oldest
-        return self._suspected_at
+        return self._inherited_at
 
     @property
     def sighted(self) -> Mapping[str, int]:
@@ -257,6 +242,7 @@ class Ledger:
 
     def end_cooling(self, now: float) -> None:
         """Free what has cooled long enough. Asked before every search, so nothing else has to run for it."""
+        self._departures.end(now)
         while self._cooling:
             address, cooling = next(iter(self._cooling.items()))
             if cooling.since + self.cool_down > now:
@@ -343,9 +329,8 @@ class Ledger:
         grant = self._pending.get(address)
         if grant is None or grant.admissions > 1 or holder.uid in grant.known_uids:
             return
-        if not grant.awaited.owns(holder.key):
-            return
-        del self._pending[address]
+        if grant.awaited.owns(holder.key):
+            del self._pending[address]
 
     def _release(self, address: int, holder: Holder, now: float) -> None:
         left = tuple(other for other in self._carriers[address] if other != holder.key)
@@ -354,10 +339,25 @@ class Ledger:
             self._judge(address)
             return
         del self._carriers[address]
+        kind = VIRTUAL_MACHINE_INSTANCE if holder.owned else holder.party.kind
         if self.cool_down > 0:
             self._cooling.pop(address, None)
-            self._cooling[address] = Cooling(now, holder.party.kind)
+            self._cooling[address] = Cooling(now, kind)
         self._mark(address)
+        if kind != POD:
+            self._departures.note(address, holder.party, now)
+            if self._inherited_at is not None:
+                self._expect(address, holder.party, self._inherited_at)
+
+    def _expect(self, address: int, party: Party, moment: float) -> None:
+        """A decider until then may have granted this to other objects of the party, tacitly; nobody knows how many."""
+        grant = self._pending.get(address)
+        if grant is None:
+            self._pending[address] = Grant(party, moment, 2, tacit=True)
+            self._pending.move_to_end(address, last=False)
+            self._mark(address)
+        elif grant.party == party:
+            grant.admissions += 1
 
     def _uids_carrying(self, address: int, awaited: Party) -> frozenset[str]:
         """The uids of those that carry the address now and might be mistaken for the object that is awaited."""

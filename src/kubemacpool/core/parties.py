@@ -50,9 +50,13 @@ class Party(NamedTuple):
 
 
 class Holder(NamedTuple):
-    """An object seen in the cluster, with the addresses that it carries (each once, in its own order)."""
+    """An object seen in the cluster, with the addresses that it carries (each once, in its own order).
+
+    `owned` says whether it names a controller to whose party it belongs, be that seen or not.
+    """
 
     key: ObjectKey
     uid: str
     party: Party
     addresses: tuple[int, ...]
+    owned: bool = False

@@ -23,7 +23,7 @@ class Population:
         """
         key = holder.key
         relatives = self.families.see(key, holder.uid, owner, heads=key.kind != POD)
-        self.ledger.observe(holder._replace(party=self.families.party_of(key)), now, version)
+        self.ledger.observe(holder._replace(party=self.families.party_of(key), owned=owner is not None), now, version)
         for relative in relatives:
             known = self.ledger.holder(relative)
             if known is not None:

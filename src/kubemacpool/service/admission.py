@@ -14,6 +14,7 @@ from kubemacpool.ports.deciding import NotDecidingError
 from kubemacpool.ports.measures import Measures, Outcome
 from kubemacpool.service import refusing
 from kubemacpool.service.conflicts import TAKEN
+from kubemacpool.service.refusing import Field
 from kubemacpool.wire.admission import ReviewError, encode_allowed, encode_denied
 from kubemacpool.wire.answers import SERVICE_UNAVAILABLE, Answer, in_words
 
@@ -150,21 +151,21 @@ class Admission(ABC, Generic[ReviewT]):
 
 
 def denial_of(
-    decision: Refused | Exhausted, party: Party, where: str, labels: Sequence[str], policy_fault: str = ""
+    decision: Refused | Exhausted, party: Party, field: Field, labels: Sequence[str], policy_fault: str = ""
 ) -> Denial:
     """The answer no to a request that was not granted.
 
     Args:
         decision: what was decided.
         party: who asked.
-        where: the field in question.
+        field: the one in question.
         labels: what each interface of the request is called there.
         policy_fault: what is wrong with the conflict policy that the user set, told where it would have mattered.
     """
     if isinstance(decision, Exhausted):
         return Denial("exhausted", FORBIDDEN, refusing.exhausted(party, decision))
     mistaken = any(refusal.fault in MISTAKES for refusal in decision.refusals)
-    message = refusing.field_fault(party, where, refusing.refusals(labels, decision.refusals))
+    message = refusing.field_fault(party, field.where, refusing.refusals(labels, decision.refusals, field.key))
     if policy_fault and any(refusal.fault in TAKEN for refusal in decision.refusals):
         message = f"{message}; {policy_fault}"
     return Denial("refused", BAD_REQUEST if mistaken else FORBIDDEN, message, decision.refusals)

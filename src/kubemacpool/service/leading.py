@@ -17,6 +17,8 @@ from kubemacpool.service.writing import LeaseWriter
 from kubemacpool.wire.lease import LEASE_NAME, LeaseRecord
 
 ELSEWHERE: Final = "another replica decides"
+FIRST_TERM: Final = 1
+"""Of a Lease that nobody has held before; one that was deleted is made anew when nothing can be on its way."""
 
 _log = structlog.get_logger(__name__)
 
@@ -62,7 +64,7 @@ class Leadership:
         """
         self.ours = True
         self.renewed_at = sent
-        self._decider.take_over(record.open, record.last, self._clock.now())
+        self._decider.take_over(record.open, record.last, self._clock.now(), first=record.term == FIRST_TERM)
         self._catching_up = asyncio.create_task(self._catch_up(record, afresh=afresh))
         _log.info("taken over", term=record.term, suspect=len(record.open))
 

@@ -18,12 +18,15 @@ from kubemacpool.service import refusing
 from kubemacpool.service.admission import BAD_REQUEST, UNTOUCHED, Admission, Denial, Verdict, denial_of
 from kubemacpool.service.conflicts import Resolution, decide
 from kubemacpool.service.policies import ConflictPolicy, NamespacePolicies, Policy
+from kubemacpool.service.refusing import Field
 from kubemacpool.wire.machine_review import (
     MAC_POLICY,
+    OLD_FINALIZER,
     MachineInterface,
     MachineReview,
     NetworkKind,
     decode_machine_review,
+    finalizer_patch,
     interface_patch,
 )
 from kubemacpool.wire.quoting import quoted
@@ -34,7 +37,7 @@ MOST_INTERFACES: Final = 256
 """Of a virtual machine: KubeVirt's schema allows as many networks (maxItems), and each interface has one. The schema is
 looked at after us; without a bound, the addresses of one machine might fill the Lease (`MOST_NAMES`)."""
 
-_WHERE: Final = "spec.template.spec.domain.devices.interfaces"
+_FIELD: Final = Field("spec.template.spec.domain.devices.interfaces", "macAddress")
 _REMEDY: Final = "correct it (in YAML, an address between quotation marks is never taken for a number)"
 
 
@@ -73,7 +76,7 @@ class MachineAdmission(Admission[MachineReview]):
     async def admit(self, review: MachineReview, party: Party) -> Verdict:
         """Fill in what is missing, and judge what the user gave."""
         if review.deleting:
-            return UNTOUCHED
+            return UNTOUCHED if review.old_finalizer is None else _freed(party, review.old_finalizer)
         if review.fault:
             raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, "spec", f"{review.fault}; {_REMEDY}"))
         _check_shape(review, party)
@@ -90,7 +93,7 @@ class MachineAdmission(Admission[MachineReview]):
         decision, conflicts = await decide(self._decider, request, lambda _: resolution)
         labels = [_label(review.interfaces[index]) for index in wanted]
         if not isinstance(decision, Granted):
-            raise denial_of(decision, party, _WHERE, labels, policy.fault)
+            raise denial_of(decision, party, _FIELD, labels, policy.fault)
         macs = [format_address(address) for address in decision.addresses]
         replaced = {each.interface for each in conflicts} if resolution is Resolution.REPLACE else set()
         admitted = resolution is Resolution.ADMIT and bool(conflicts)
@@ -121,7 +124,7 @@ class MachineAdmission(Admission[MachineReview]):
             elif interface.network in self._kinds and not interface.absent:
                 wanted[index] = None
         if faults:
-            raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _WHERE, "; ".join(faults)))
+            raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _FIELD.where, "; ".join(faults)))
         spoken_for = set(wanted.values())
         for index in [index for index, address in wanted.items() if address is None]:
             before = had.get(review.interfaces[index].name)
@@ -139,6 +142,12 @@ def _resolution(review: MachineReview, party: Party, policy: Policy) -> Resoluti
     return Resolution.ADMIT if policy.conflict is ConflictPolicy.WARN else Resolution.REFUSE
 
 
+def _freed(party: Party, old_finalizer: int) -> Verdict:
+    """A machine that is being deleted, and that nobody else would let go."""
+    _log.info("old finalizer taken away", object=str(party), finalizer=OLD_FINALIZER)
+    return UNTOUCHED._replace(patch=finalizer_patch(old_finalizer))
+
+
 def _label(interface: MachineInterface) -> str:
     return f"interface {quoted(interface.name)}"
 
@@ -147,7 +156,7 @@ def _check_shape(review: MachineReview, party: Party) -> None:
     """Names are unique, and every interface has its network; else nobody could say which address is whose."""
     if len(review.interfaces) > MOST_INTERFACES:
         fault = f"the list has {len(review.interfaces)} entries; give at most {MOST_INTERFACES}, as KubeVirt allows"
-        raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _WHERE, fault))
+        raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _FIELD.where, fault))
     faults: list[str] = []
     names: set[str] = set()
     for interface in review.interfaces:
@@ -157,7 +166,7 @@ def _check_shape(review: MachineReview, party: Party) -> None:
             faults.append(f"{_label(interface)} has no network of that name in spec.template.spec.networks; add it")
         names.add(interface.name)
     if faults:
-        raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _WHERE, "; ".join(faults)))
+        raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _FIELD.where, "; ".join(faults)))
 
 
 def _addresses(interfaces: tuple[MachineInterface, ...]) -> dict[str, int]:

@@ -17,6 +17,7 @@ from kubemacpool.service.admission import BAD_REQUEST, UNTOUCHED, Admission, Den
 from kubemacpool.service.conflicts import Resolution, decide
 from kubemacpool.service.kinship import Kinship
 from kubemacpool.service.policies import ConflictPolicy, NamespacePolicies
+from kubemacpool.service.refusing import Field
 from kubemacpool.service.sticky import preferred
 from kubemacpool.wire.networks import (
     LARGEST_ANNOTATIONS,
@@ -39,7 +40,7 @@ be sent away."""
 UNSEPARATED: Final = 12
 """Characters of an address that is written as hexadecimal digits only."""
 
-_WHERE: Final = f"annotation {NETWORKS_ANNOTATION}"
+_FIELD: Final = Field(f"annotation {NETWORKS_ANNOTATION}", "mac")
 
 
 class Place(NamedTuple):
@@ -102,7 +103,7 @@ class PodAdmission(Admission[PodReview]):
         resolution = Resolution.ADMIT if policy.conflict is ConflictPolicy.WARN else Resolution.REFUSE
         decision, conflicts = await decide(self._decider, request, lambda _: resolution)
         if not isinstance(decision, Granted):
-            raise denial_of(decision, pod, _WHERE, labels, policy.fault)
+            raise denial_of(decision, pod, _FIELD, labels, policy.fault)
         _log.debug("granted", object=str(pod), family=str(family), addresses=_texts(decision), dry_run=review.dry_run)
         warnings = [_admitted(refusing.conflict(labels, each)) for each in conflicts]
         return Verdict("granted", warnings=[*warnings, *policy.warnings(mattered=bool(conflicts))])
@@ -124,7 +125,7 @@ class PodAdmission(Admission[PodReview]):
         decision, conflicts = await decide(self._decider, request, resolution)
         labels = [refusing.entry(index, selections.selections) for index in range(len(wanted))]
         if not isinstance(decision, Granted):
-            raise denial_of(decision, party, _WHERE, labels, policy.fault)
+            raise denial_of(decision, party, _FIELD, labels, policy.fault)
         macs = _texts(decision)
         for each in conflicts:
             text = refusing.conflict(labels, each)
@@ -174,9 +175,9 @@ def _selections(networks: str, party: Party) -> NetworkSelections | None:
     try:
         selections = parse_networks(networks)
     except NetworksError as error:
-        raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _WHERE, str(error))) from error
+        raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _FIELD.where, str(error))) from error
     if selections is not None and (count := len(selections.selections)) > MOST_ENTRIES:
-        raise Denial("invalid", BAD_REQUEST, refusing.too_many_entries(party, _WHERE, count, MOST_ENTRIES))
+        raise Denial("invalid", BAD_REQUEST, refusing.too_many_entries(party, _FIELD.where, count, MOST_ENTRIES))
     return selections
 
 
@@ -203,5 +204,5 @@ def _wanted(selections: NetworkSelections, party: Party) -> tuple[int | None, ..
         except AddressError as error:
             faults.append(f"{refusing.entry(index, selections.selections)}: mac {quoted(selection.mac)} is {error}")
     if faults:
-        raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _WHERE, "; ".join(faults)))
+        raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _FIELD.where, "; ".join(faults)))
     return tuple(wanted)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 import structlog
@@ -19,6 +19,9 @@ once, so nobody waits for this."""
 
 RETRY_SECONDS: Final = 1.0
 """Until the next look, after one that was not answered."""
+
+PAUSE_SECONDS: Final = 0.05
+"""After each look at least: every review that comes while machines are being listed is a reason for another one."""
 
 _OBSTACLE: Final = "presence"
 _log = structlog.get_logger(__name__)
@@ -116,11 +119,6 @@ class Presence:
         self._trouble = False
         readiness.hinder(_OBSTACLE, "it is not known yet whether KubeVirt is installed")
 
-    @property
-    def present(self) -> Iterable[OptionalKind]:
-        """The kinds that are followed at this moment."""
-        return [kind for kind in self._kinds if kind.path is not None]
-
     def look_soon(self) -> None:
         """Somebody has reason to think that something has changed."""
         self._asked.set()
@@ -140,7 +138,10 @@ class Presence:
         try:
             while True:
                 self._asked.clear()
-                await self._look(tasks)
+                if not await self._look(tasks):
+                    await asyncio.sleep(RETRY_SECONDS)
+                    continue
+                await asyncio.sleep(PAUSE_SECONDS)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(POLL_SECONDS):
                         await self._asked.wait()
@@ -148,20 +149,19 @@ class Presence:
             for future in self._looking:
                 future.cancel()
 
-    async def _look(self, tasks: asyncio.TaskGroup) -> None:
-        """One look, for those who wait for one that begins now."""
+    async def _look(self, tasks: asyncio.TaskGroup) -> bool:
+        """One look, for those who wait for one that begins now; gives whether there was an answer."""
         waiting = list(self._looking)
         try:
             resources = await self._catalogue.resources()
         except OutsideError as error:
             self._complain(str(error))
-            await asyncio.sleep(RETRY_SECONDS)
-            self._asked.set()
-            return
+            return False
         await self._adjust(resources, tasks)
         for future in waiting:
             if not future.done():
                 future.set_result(None)
+        return True
 
     async def _adjust(self, resources: Mapping[str, str], tasks: asyncio.TaskGroup) -> None:
         self._trouble = False

@@ -1,6 +1,7 @@
 """What people read when an address is not granted: the object, the field, the value, the reason and the remedy."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from kubemacpool.core.addresses import format_address
 from kubemacpool.core.decisions import Exhausted, Fault, Refusal
@@ -9,6 +10,18 @@ from kubemacpool.wire.networks import LARGEST_ANNOTATIONS, Selection, describe_s
 from kubemacpool.wire.quoting import quoted
 
 RANGE_REMEDY = "ConfigMap kubemacpool-mac-range-config (RANGE_START, RANGE_END)"
+
+
+class Field(NamedTuple):
+    """Where a user writes addresses.
+
+    Attributes:
+        where: the field that has them all.
+        key: under which each stands there.
+    """
+
+    where: str
+    key: str
 
 
 def entry(index: int, selections: Sequence[Selection]) -> str:
@@ -31,14 +44,15 @@ def too_many_entries(party: Party, where: str, count: int, most: int) -> str:
     )
 
 
-def refusals(labels: Sequence[str], found: Sequence[Refusal]) -> str:
+def refusals(labels: Sequence[str], found: Sequence[Refusal], key: str) -> str:
     """Every address that cannot be granted, and why.
 
     Args:
         labels: what each interface of the request is called.
         found: what is wrong.
+        key: under which the user writes an address.
     """
-    return "; ".join(_refusal(labels, refusal) for refusal in found)
+    return "; ".join(_refusal(labels, refusal, key) for refusal in found)
 
 
 def conflict(labels: Sequence[str], refusal: Refusal) -> str:
@@ -64,11 +78,12 @@ def short_form_warning(value: str) -> str:
     )
 
 
-def _refusal(labels: Sequence[str], refusal: Refusal) -> str:
+def _refusal(labels: Sequence[str], refusal: Refusal, key: str) -> str:
+    remedy = f'choose another address, or leave "{key}" out to be given a free one'
     where = f"{labels[refusal.interface]}: mac {format_address(refusal.address)}"
     match refusal.fault, refusal.detail:
         case Fault.HELD, holder:
-            return f'{where} is in use by {holder}; choose another address, or leave "mac" out to be given a free one'
+            return f"{where} is in use by {holder}; {remedy}"
         case Fault.PENDING, holder:
             return (
                 f"{where} was granted to {holder} a moment ago; choose another address, or try again later: "
@@ -77,4 +92,4 @@ def _refusal(labels: Sequence[str], refusal: Refusal) -> str:
         case Fault.TWICE, int(other):
             return f"{where} is that of {labels[other]} too; give each interface an address of its own"
         case _, reason:
-            return f'{where} is {reason}; choose another address, or leave "mac" out to be given a free one'
+            return f"{where} is {reason}; {remedy}"

@@ -18,6 +18,9 @@ from kubemacpool.wire.kubevirt import NULL, read_entries
 MAC_POLICY: Final = "kubemacpool.io/mac-policy"
 INTERFACES: Final = "/spec/template/spec/domain/devices/interfaces"
 
+OLD_FINALIZER: Final = "k8s.v1.cni.cncf.io/kubeMacPool"
+"""Early versions of the Go implementation added it to machines. Nobody is left to take it away, but we."""
+
 
 class NetworkKind(enum.Enum):
     """What an interface is bound to."""
@@ -60,6 +63,7 @@ class MachineReview(NamedTuple):
         old_interfaces: before an update, as far as they can be read; none at a creation.
         fault: what of the interfaces and networks cannot be read, or an empty text. The API server looks at the types
             of a custom resource's fields only after we have.
+        old_finalizer: where among its finalizers the old one is; None where it is not.
     """
 
     uid: str
@@ -73,6 +77,7 @@ class MachineReview(NamedTuple):
     interfaces: tuple[MachineInterface, ...]
     old_interfaces: tuple[MachineInterface, ...]
     fault: str = ""
+    old_finalizer: int | None = None
 
 
 class _Annotations(msgspec.Struct, gc=False):
@@ -82,6 +87,7 @@ class _Annotations(msgspec.Struct, gc=False):
 class _Metadata(ReviewedMetadata, gc=False, rename="camel"):
     annotations: _Annotations | None = None
     deletion_timestamp: str | None = None
+    finalizers: list[str] | None = None
 
 
 class _Interface(msgspec.Struct, gc=False, rename="camel"):
@@ -139,6 +145,7 @@ def decode_machine_review(body: bytes) -> MachineReview:
     request, machine = decode_review(body, _reviews, _EXPECTED)
     metadata = machine.metadata
     interfaces, fault = _read_spec(machine.spec)
+    finalizers = metadata.finalizers or []
     return MachineReview(
         request.uid,
         request.operation,
@@ -151,6 +158,7 @@ def decode_machine_review(body: bytes) -> MachineReview:
         interfaces,
         _read_spec(request.old_object.spec)[0] if request.old_object is not None else (),
         fault,
+        finalizers.index(OLD_FINALIZER) if OLD_FINALIZER in finalizers else None,
     )
 
 
@@ -162,6 +170,18 @@ def interface_patch(macs: Mapping[int, str]) -> bytes:
     """
     return _encoder.encode(
         [{"op": "add", "path": f"{INTERFACES}/{index}/macAddress", "value": mac} for index, mac in macs.items()]
+    )
+
+
+def finalizer_patch(index: int) -> bytes:
+    """A JSON patch (RFC 6902) that takes the old finalizer away.
+
+    Args:
+        index: where it is among the object's finalizers.
+    """
+    path = f"/metadata/finalizers/{index}"
+    return _encoder.encode(
+        [{"op": "test", "path": path, "value": OLD_FINALIZER}, {"op": "remove", "path": path}],
     )
 
 

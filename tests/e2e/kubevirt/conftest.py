@@ -10,8 +10,7 @@ For a test of virtual machines:
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.e2e.installed import Installed, eventually
@@ -19,16 +18,15 @@ from tests.e2e.kubevirt.actor import VirtController
 from tests.e2e.kubevirt.machines import Machines
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
-from devcluster.settings import RELEASE_MANIFEST
+from devcluster.settings import KUBEVIRT_CRDS, RELEASE_MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 
     from tests.e2e.cluster_client import ClusterClient
 
-    MachinesIn = Callable[[str, Mapping[str, str] | None], Awaitable[Machines]]
-
-CRDS: Final = Path(__file__).with_name("crds.yaml")
+    MachinesIn = Callable[[str], Awaitable[Machines]]
+    Collisions = Callable[[Mapping[str, float]], Awaitable[None]]
 
 
 @pytest.fixture(scope="session")
@@ -36,8 +34,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     """An installation that follows virtual machines; whoever changes it leaves it as it was."""
     spec = ControlPlaneSpec(tmp_path_factory.mktemp("kubevirt-cluster"), nodes=2, ends_with_caller=True)
     with ControlPlane(spec) as control_plane:
-        control_plane.kubectl("apply", "-f", str(CRDS))
-        control_plane.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
+        control_plane.kubectl("apply", "-f", str(KUBEVIRT_CRDS))
+        control_plane.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(KUBEVIRT_CRDS))
         installed = Installed(control_plane, RELEASE_MANIFEST)
         installed.sync()
         yield installed
@@ -58,13 +56,11 @@ async def kubevirt(cluster: ClusterClient, namespace: str) -> AsyncIterator[Virt
 
 @pytest.fixture
 def machines_in(cluster: ClusterClient, kubevirt: VirtController, namespace: str) -> MachinesIn:
-    """Make another namespace, called like the test's with this at its end, with these annotations."""
+    """Make another namespace, called like the test's with this at its end."""
 
-    async def make(suffix: str, annotations: Mapping[str, str] | None = None) -> Machines:
+    async def make(suffix: str) -> Machines:
         name = f"{namespace}-{suffix}"
         await cluster.namespace(name)
-        if annotations:
-            await cluster.patch(f"/api/v1/namespaces/{name}", {"metadata": {"annotations": dict(annotations)}})
         kubevirt.follow(name)
         return Machines(cluster, name)
 
@@ -72,7 +68,7 @@ def machines_in(cluster: ClusterClient, kubevirt: VirtController, namespace: str
 
 
 @pytest.fixture
-def collisions(installed: Installed) -> Callable[[Mapping[str, float]], Awaitable[None]]:
+def collisions(installed: Installed) -> Collisions:
     """Wait until every replica reports exactly these for their addresses: by address, how many objects share it."""
 
     async def wait(expected: Mapping[str, float]) -> None:
@@ -80,7 +76,7 @@ def collisions(installed: Installed) -> Callable[[Mapping[str, float]], Awaitabl
 
         async def reported() -> bool:
             shown = [await installed.figures(replica) for replica in installed.replicas]
-            return all({name: figures.get(name, 0) for name in wanted} == wanted for figures in shown)
+            return all(figures and {name: figures.get(name, 0) for name in wanted} == wanted for figures in shown)
 
         await eventually(reported, f"the collisions {wanted} are reported")
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
-from tests.e2e.cluster_client import MERGE
+from tests.e2e.cluster_client import MERGE, NETWORKS
+from tests.e2e.cluster_client import macs_of as networks_macs
 from tests.e2e.installed import eventually
-from tests.e2e.kubevirt.manifests import LAUNCHER, Document
+from tests.e2e.kubevirt.manifests import LAUNCHER, Document, machine, nic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,10 @@ PODS: Final = "pods"
 LAUNCHERS: Final = ",".join(f"{key}={value}" for key, value in LAUNCHER.items())
 
 
+STRANGER: Final = "somebody-else"
+"""A machine that is asked about and never made."""
+
+
 def collection(namespace: str, plural: Plural) -> str:
     """The path of a kind in a namespace."""
     group = "/api/v1" if plural == PODS else "/apis/kubevirt.io/v1"
@@ -35,15 +40,25 @@ def document(reply: Reply) -> Document:
     return msgspec.json.decode(reply.body, type=dict[str, Any])
 
 
+def machine_nics(machine: Document) -> list[Document]:
+    """The interfaces in a machine's template, to be read and edited."""
+    nics: list[Document] = machine["spec"]["template"]["spec"]["domain"]["devices"]["interfaces"]
+    return nics
+
+
 def machine_macs(machine: Document) -> dict[str, str]:
     """By name of the interface, the addresses in a machine's template; an interface without one is left out."""
-    return instance_macs({"spec": machine["spec"]["template"]["spec"]})
+    return _addresses(machine_nics(machine))
 
 
 def instance_macs(instance: Document) -> dict[str, str]:
     """By name of the interface, the addresses of an instance; an interface without one is left out."""
-    interfaces = instance["spec"]["domain"]["devices"]["interfaces"]
-    return {each["name"]: each["macAddress"] for each in interfaces if each.get("macAddress")}
+    return _addresses(instance["spec"]["domain"]["devices"]["interfaces"])
+
+
+def launcher_macs(pod: Document) -> list[str]:
+    """The addresses in the annotation of a launcher pod."""
+    return networks_macs(pod["metadata"].get("annotations", {}).get(NETWORKS, "[]"))
 
 
 class Machines:
@@ -66,16 +81,22 @@ class Machines:
         """Create one; has to succeed."""
         return document(await self.create(manifest, plural))
 
-    async def judged(self, manifest: Document) -> Reply:
-        """Ask whether a machine could be, once nothing that it asks for is only granted: its holder is on its way."""
-        replies: list[Reply] = []
+    async def until_held(self, mac: str, holder: str) -> None:
+        """Wait until another machine is refused an address because of this holder, such as `Pod ns/a`."""
 
-        async def settled() -> bool:
-            replies[:] = [await self.create(manifest, dry_run=True)]
-            return replies[0].created or "a moment ago" not in replies[0].message
+        async def held() -> bool:
+            reply = await self.create(machine(STRANGER, nic(mac=mac)), dry_run=True)
+            return not reply.created and f"mac {mac} is in use by {holder};" in reply.message
 
-        await eventually(settled, "nothing that is asked for is only granted")
-        return replies[0]
+        await eventually(held, f"{mac} is held by {holder}")
+
+    async def until_free(self, mac: str) -> None:
+        """Wait until another machine could have an address."""
+
+        async def free() -> bool:
+            return (await self.create(machine(STRANGER, nic(mac=mac)), dry_run=True)).created
+
+        await eventually(free, f"{mac} is free")
 
     async def find(self, name: str, plural: Plural = MACHINES) -> Document | None:
         """Read an object; None where there is none."""
@@ -174,3 +195,7 @@ def uid_of(found: Document) -> str:
     """The uid of an object."""
     uid: str = found["metadata"]["uid"]
     return uid
+
+
+def _addresses(nics: list[Document]) -> dict[str, str]:
+    return {each["name"]: each["macAddress"] for each in nics if each.get("macAddress")}

@@ -110,11 +110,14 @@ async def in_version(vms: Machines, version: str, manifest: Document, plural: st
     return await vms.cluster.request("POST", path, manifest | {"apiVersion": f"kubevirt.io/{version}"})
 
 
-async def until_refused(cluster: ClusterClient, namespace: str, mac: str, holder: str) -> None:
-    """Wait until a pod is refused an address because of this holder."""
+async def until_refused(
+    cluster: ClusterClient, namespace: str, mac: str, holder: str, *, at_all_times: bool = False
+) -> None:
+    """Wait until a pod is refused an address because of this holder; where asked, it may not be granted meanwhile."""
 
     async def refused() -> bool:
         reply = await cluster.create(namespace, asking(mac), dry_run=True)
+        assert not (reply.created and at_all_times), f"{mac} is free"
         return not reply.created and f"mac {mac} is in use by {holder};" in reply.message
 
     await eventually(refused, f"{mac} is held by {holder}")
@@ -160,11 +163,13 @@ async def test_without_kubevirt_pods_are_served_and_nothing_is_wrong(
 
 @pytest.mark.usefixtures("absent")
 async def test_machines_that_are_made_as_soon_as_kubevirt_is_there_get_addresses_of_their_own_without_a_restart(
-    cluster: ClusterClient, installed: Installed, namespace: str, vms: Machines
+    cluster: ClusterClient, installed: Installed, namespace: str, vms: Machines, block: Block
 ) -> None:
     before = installed.processes
     pods = await together(cluster.made(namespace, pod(f"pod-{number}")) for number in range(8))
     await install(installed)
+    await vms.made(machine("first", nic(mac=block[0])))
+    await until_refused(cluster, namespace, block[0], f"VirtualMachine {namespace}/first", at_all_times=True)
     machines = await together(vms.made(machine(f"vm-{number}")) for number in range(16))
     more = await together(cluster.made(namespace, pod(f"more-{number}")) for number in range(8))
     macs = [machine_macs(each)["one"] for each in machines] + [reply.mac for reply in (*pods, *more)]

@@ -74,9 +74,8 @@ async def test_as_shipped_it_is_refused_naming_the_holder(
     reply = await kind.create(cluster, namespace, "asks", block[0])
     assert (reply.status, reply.reason) == (403, "Forbidden")
     assert f"{kind} {namespace}/asks: " in reply.message
-    assert f'{kind.label}: mac {block[0]} is in use by {holder}; choose another address, or leave "mac" out' in (
-        reply.message
-    )
+    refused = f"{kind.label}: mac {block[0]} is in use by {holder}; choose another address, "
+    assert f'{refused}or leave "{kind.key}" out' in reply.message
     assert reply.warnings == ()
 
 

@@ -66,9 +66,9 @@ def decider(addresses: int = 4, *, cool_down: float = COOL_DOWN) -> Decider:
 
 
 def in_office(over: Ledger) -> Decider:
-    """The decider over this ledger, which has taken over a Lease that names nothing."""
+    """The first decider, over this ledger; the Lease names nothing."""
     subject = Decider(over)
-    subject.take_over((), None, 0.0)
+    subject.take_over((), None, 0.0, first=True)
     return subject
 
 

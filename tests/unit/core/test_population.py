@@ -1,72 +1,12 @@
 """Parties of several objects: what they hold together, what collides, what is granted through others."""
 
 import pytest
+from tests.unit.core.machines import LAUNCHER, Cluster, machine
 from tests.unit.core.subjects import at
 
-from kubemacpool.core.decider import Decider
-from kubemacpool.core.decisions import AddressRequest, Decision, Fault, Granted, Refusal, Refused, Suspect, Unnamed
+from kubemacpool.core.decisions import Fault, Granted, Refusal, Refused
 from kubemacpool.core.families import OwnerReference
-from kubemacpool.core.ledger import Ledger
-from kubemacpool.core.parties import Holder, ObjectKey, Party
-from kubemacpool.core.pool import AddressRange, Pool
-from kubemacpool.core.population import Population
-
-LAUNCHER = Party("Pod", "ns", "", "virt-launcher-vm-", "r1")
-
-
-class Cluster:
-    """What is seen of a cluster, and a decider whose Lease names everything that it asks for."""
-
-    def __init__(self) -> None:
-        self.ledger = Ledger(Pool([AddressRange(at(1), at(64))]), in_flight_bound=120, cool_down=120)
-        self.population = Population(self.ledger)
-        self.decider = Decider(self.ledger)
-        self.decider.take_over((), None, 0.0)
-        self.writes = 0
-        self._version = 0
-
-    def see(
-        self, kind: str, name: str, *positions: int, owner: OwnerReference | None = None, uid: str = "", ns: str = "ns"
-    ) -> None:
-        """An object carries these."""
-        self._version += 1
-        key = ObjectKey(kind, ns, name)
-        holder = Holder(key, uid or f"uid-{kind}-{ns}-{name}", Party(*key), tuple(map(at, positions)))
-        self.population.see(holder, owner, 1.0, self._version)
-
-    def gone(self, kind: str, name: str, ns: str = "ns") -> None:
-        """It does not any more."""
-        self.population.gone(ObjectKey(kind, ns, name), 2.0)
-
-    def machine(self, name: str, *positions: int, ns: str = "ns") -> None:
-        """A virtual machine that runs."""
-        self.see("VirtualMachine", name, *positions, ns=ns)
-        to_machine = OwnerReference("VirtualMachine", name, f"uid-VirtualMachine-{ns}-{name}")
-        self.see("VirtualMachineInstance", name, *positions, owner=to_machine, ns=ns)
-        self.launcher(name, "1", *positions, ns=ns)
-
-    def launcher(self, name: str, number: str, *positions: int, ns: str = "ns") -> None:
-        """A launcher pod of it."""
-        to_instance = OwnerReference("VirtualMachineInstance", name, f"uid-VirtualMachineInstance-{ns}-{name}")
-        self.see("Pod", f"virt-launcher-{name}-{number}", *positions, owner=to_instance, ns=ns)
-
-    def ask(self, party: Party, *positions: int, dependent: Party | None = None) -> Decision | Suspect:
-        """What is decided, once it was named."""
-        request = AddressRequest(party, tuple(map(at, positions)), dependent=dependent)
-        while isinstance(decision := self.decider.decide(request, 3.0), Unnamed):
-            names = self.decider.names(decision.addresses, decision.automatic)
-            self.decider.openings.confirm(names.open)
-            self.writes += 1
-        return decision
-
-    def parties(self, position: int) -> set[Party]:
-        """Whose the address is."""
-        return {holder.party for holder in self.ledger.holders_of(at(position))}
-
-
-def machine(name: str = "vm", ns: str = "ns") -> Party:
-    """The party of a virtual machine."""
-    return Party("VirtualMachine", ns, name)
+from kubemacpool.core.parties import Party
 
 
 def test_a_machine_its_instance_and_its_launcher_pods_hold_an_address_together() -> None:

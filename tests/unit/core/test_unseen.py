@@ -122,8 +122,8 @@ def test_what_time_alone_may_free_is_neither_held_nor_given_early_nor_free() -> 
     assert subject.returning_count == 3
     subject.vanish(key("db"), 12.0)
     assert subject.returning_count == 3, "a pod's address that cools down can be given"
-    subject.prove(11.0 + BOUND)
-    subject.end_cooling(12.0 + COOL_DOWN)
+    subject.prove(12.0 + BOUND)
+    subject.end_cooling(12.0 + BOUND)
     assert subject.returning_count == 0
 
 

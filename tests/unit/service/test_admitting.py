@@ -108,6 +108,14 @@ async def test_what_is_no_review_is_400_and_not_to_be_sent_again(body: bytes) ->
     assert webhook.measures.admissions == [("malformed", 0.0)]
 
 
+async def test_what_is_no_review_is_logged_with_the_reason() -> None:
+    with capture_logs() as logs:
+        answer = await Webhook().answer(b"{}")
+    assert logs == [
+        {"event": "review not understood", "log_level": "warning", "error": answer.body.decode().strip()},
+    ]
+
+
 @given(REVIEW_BODIES)
 @settings(max_examples=50)
 async def test_whatever_the_body_there_is_an_answer(body: bytes) -> None:

@@ -1,5 +1,8 @@
 """A virtual machine over its whole life: which of its interfaces are given an address, and when."""
 
+import json
+from base64 import b64decode
+
 import pytest
 from structlog.testing import capture_logs
 from tests.unit.service.doubles import FIRST
@@ -213,12 +216,29 @@ async def test_a_machine_that_is_being_deleted_is_let_through_as_it_is_whatever_
 
 
 async def test_a_machine_with_the_old_finalizer_goes_when_it_is_told_to() -> None:
-    """The Go implementation added it once; taking it away is an update of a machine that is being deleted."""
+    """Early versions of the Go implementation added it, and nobody else is left to take it away."""
     webhook = Webhook()
     webhook.hold("Pod", "holder", FIRST)
-    deleted = "2026-11-25T00:00:00Z"
-    before = machine(nic("red", MAC1), deletionTimestamp=deleted, finalizers=["k8s.v1.cni.cncf.io/kubeMacPool"])
-    assert await webhook.judge(machine(nic("red", MAC1), deletionTimestamp=deleted, finalizers=[]), before) == UNTOUCHED
+    webhook.known, webhook.naming.obstacle = False, "not yet"
+    deleted, finalizers = "2026-11-25T00:00:00Z", ["other", "k8s.v1.cni.cncf.io/kubeMacPool"]
+    document = machine(nic("red", MAC1), deletionTimestamp=deleted, finalizers=finalizers)
+    with capture_logs() as logs:
+        answer = await webhook.answer(document, document)
+    response = json.loads(answer.body)["response"]
+    assert response["allowed"] is True
+    assert json.loads(b64decode(response["patch"])) == [
+        {"op": "test", "path": "/metadata/finalizers/1", "value": "k8s.v1.cni.cncf.io/kubeMacPool"},
+        {"op": "remove", "path": "/metadata/finalizers/1"},
+    ]
+    assert logs == [
+        {
+            "event": "old finalizer taken away",
+            "log_level": "info",
+            "object": "VirtualMachine default/vm",
+            "finalizer": "k8s.v1.cni.cncf.io/kubeMacPool",
+        }
+    ]
+    assert webhook.measures.admissions == [("untouched", 0.0)]
 
 
 async def test_a_machine_with_the_old_finalizer_is_given_addresses_like_any_other() -> None:

@@ -24,8 +24,9 @@ async def test_an_address_that_somebody_else_has_is_refused_naming_who(kind: str
     verdict = await webhook.judge(machine(nic("green"), nic("red", "02-00-00-00-00-01")))
     assert not verdict.allowed
     assert (verdict.code, verdict.reason) == (403, "Forbidden")
-    assert verdict.message.startswith(
-        f'{WHERE}interface "red": mac {MAC1} is in use by {kind} ns1/holder; choose another address'
+    assert verdict.message == (
+        f'{WHERE}interface "red": mac {MAC1} is in use by {kind} ns1/holder; choose another address, '
+        'or leave "macAddress" out to be given a free one'
     )
     assert webhook.pending() == set(), "all or nothing"
     assert webhook.measures.admissions == [("refused", 0.0)]

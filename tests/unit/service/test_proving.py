@@ -57,6 +57,17 @@ async def test_a_view_that_is_as_far_as_the_cluster_ends_what_is_overdue() -> No
     assert scene.ledger.pending_count == 0
 
 
+async def test_what_was_ended_and_what_is_left_is_logged() -> None:
+    scene = Scene(7)
+    scene.progress.reached(7)
+    scene.ledger.inherit((FIRST, FIRST + 2, FIRST + 3), scene.clock.now())
+    scene.clock.advance(BOUND)
+    scene.ledger.grant(FIRST + 1, PARTY, scene.clock.now())
+    with capture_logs() as logs:
+        await scene.prover.prove_if_due()
+    assert logs == [{"event": "ended unseen", "log_level": "debug", "addresses": 3, "left": 1}]
+
+
 async def test_a_successor_must_have_seen_as_much_as_the_view_that_ended_a_grant() -> None:
     scene = Scene(7)
     scene.progress.reached(9)

@@ -172,6 +172,13 @@ async def test_a_full_pool_is_told_with_its_remedy() -> None:
     assert webhook.measures.admissions[-1] == ("exhausted", 0.0)
 
 
+async def test_what_is_left_of_a_pool_with_too_little_is_told() -> None:
+    webhook = Webhook(size=3)
+    webhook.hold("holder", FIRST, FIRST + 1)
+    verdict = await webhook.judge("[{},{},{}]")
+    assert "is exhausted: 3 needed, 1 free of 3; delete pods" in verdict.message
+
+
 async def test_a_full_pool_that_nothing_comes_back_to_promises_nothing() -> None:
     webhook = Webhook(size=1)
     webhook.hold("holder", FIRST)

@@ -9,10 +9,12 @@ from tests.unit.wire.strategies import JSON_VALUES, Json, damaged
 
 from kubemacpool.wire.admission import ReviewError
 from kubemacpool.wire.machine_review import (
+    OLD_FINALIZER,
     MachineInterface,
     MachineReview,
     NetworkKind,
     decode_machine_review,
+    finalizer_patch,
     interface_patch,
 )
 
@@ -178,6 +180,38 @@ def test_what_was_odd_before_an_update_is_no_fault_of_the_update(before: object)
 def test_a_fault_quotes_only_the_beginning_of_what_was_sent() -> None:
     told = decode_machine_review(review(machine({"name": "red", "macAddress": ["x" * 10_000]})))
     assert len(told.fault) < 250
+
+
+@pytest.mark.parametrize(
+    ("metadata", "name", "generate_name"),
+    [
+        ({"name": "vm"}, "vm", ""),
+        ({"generateName": "vm-"}, "asked", "vm-"),
+        ({"name": "", "generateName": "vm-"}, "asked", "vm-"),
+        ({"name": None, "generateName": None}, "asked", ""),
+    ],
+)
+def test_a_machine_is_called_as_it_says_or_as_the_request_does(
+    metadata: dict[str, str | None], name: str, generate_name: str
+) -> None:
+    told = decode_machine_review(review({"metadata": metadata}, name="asked"))
+    assert (told.name, told.generate_name) == (name, generate_name)
+
+
+@pytest.mark.parametrize(
+    ("finalizers", "index"),
+    [(None, None), ([], None), (["other"], None), ([OLD_FINALIZER], 0), (["other", "more", OLD_FINALIZER], 2)],
+)
+def test_where_the_old_finalizer_is_is_told(finalizers: list[str] | None, index: int | None) -> None:
+    assert decode_machine_review(review(machine(finalizers=finalizers))).old_finalizer == index
+    assert decode_machine_review(review(machine())).old_finalizer is None
+
+
+def test_the_old_finalizer_is_taken_away_only_from_where_it_was_seen() -> None:
+    assert json.loads(finalizer_patch(2)) == [
+        {"op": "test", "path": "/metadata/finalizers/2", "value": "k8s.v1.cni.cncf.io/kubeMacPool"},
+        {"op": "remove", "path": "/metadata/finalizers/2"},
+    ]
 
 
 QUESTION: dict[str, Json] = json.loads(

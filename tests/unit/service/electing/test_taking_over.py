@@ -16,6 +16,7 @@ from tests.unit.service.electing.candidates import (
 from kubemacpool.ports.deciding import NotDecidingError
 from kubemacpool.service.bounds import LEASE_SECONDS, MARGIN_SECONDS, RENEWAL_SECONDS, WRITE_SECONDS
 from kubemacpool.service.catching_up import PATIENCE
+from kubemacpool.wire.lease import LeaseRecord
 from kubemacpool.wire.objects import ObjectIdentity
 
 MOMENT = 10 * ON_THE_WAY
@@ -107,6 +108,13 @@ async def test_every_name_is_kept_and_suspect() -> None:
     assert store.writes[0].last == FIRST + 3
     ledger = candidate.core.ledger
     assert [address for address in range(FIRST, FIRST + 64) if ledger.is_suspect(address)] == sorted(names)
+
+
+@pytest.mark.parametrize("record", [VIRGIN, HELD._replace(holder="", endpoint="")], ids=["nobody", "somebody"])
+async def test_only_after_somebody_else_something_that_nobody_names_may_be_on_its_way(record: LeaseRecord) -> None:
+    candidate = Candidate("a", StoredLease(record))
+    await until_deciding(candidate, within=MOMENT)
+    assert (candidate.core.ledger.oldest_unseen() is None) is (record is VIRGIN)
 
 
 async def test_a_takeover_whose_answer_was_lost_is_found_by_reading_again() -> None:
@@ -208,8 +216,10 @@ async def test_a_view_that_stays_behind_is_listed_afresh_and_decides_only_then()
     store = StoredLease(HELD._replace(holder="", seen={"Pod": 9}))
     candidate = Candidate("a", store)
     candidate.let_relist.clear()
-    await asyncio.sleep(PATIENCE + MOMENT)
+    with capture_logs() as logs:
+        await asyncio.sleep(PATIENCE + MOMENT)
     assert candidate.relists == 1
+    assert {"kind": "Pod", "version": 9} in [{key: line.get(key) for key in ("kind", "version")} for line in logs]
     await asyncio.sleep(60.0)
     assert not candidate.deciding
     assert candidate.elector.term == HELD.term + 1, "the Lease stays ours meanwhile"

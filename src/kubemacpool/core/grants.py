@@ -1,0 +1,93 @@
+"""What the ledger remembers of addresses that nobody is seen with: grants, cool-downs and departures."""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from kubemacpool.core.parties import POD, Party
+
+GIVEN_EARLY: Final = frozenset({POD})
+"""Kinds of party whose released addresses may be given before their cool-down has passed (rule 8).
+
+A VirtualMachine's may not: only the cool-down covers what another of its objects still has in flight (rule 2).
+"""
+
+
+@dataclass(slots=True)
+class Grant:
+    """A grant whose object has not been seen: an admission that may still be on its way.
+
+    Attributes:
+        party: who may use the address.
+        granted_at: when it was last granted.
+        admissions: how many admissions of this party may be in flight with the address.
+        known_uids: of the objects that carried the address at the grant already, though they might be the one that is
+            awaited; seeing them again says nothing about the admission in flight.
+        dependent: the object that is awaited, as a party of its own, where it is not the party's.
+        tacit: whether the Lease need not name it, because others of the party held the address at the grant (rule 2).
+    """
+
+    party: Party
+    granted_at: float
+    admissions: int
+    known_uids: frozenset[str] = frozenset()
+    dependent: Party | None = None
+    tacit: bool = False
+
+    @property
+    def awaited(self) -> Party:
+        """The object that is awaited."""
+        return self.party if self.dependent is None else self.dependent
+
+
+class Cooling(NamedTuple):
+    """An address that nobody holds any more, kept back for a while."""
+
+    since: float
+    kind: str
+    """The kind of the party that held it last; decides whether the address may be given early (rule 8)."""
+
+
+class _Departure(NamedTuple):
+    party: Party
+    since: float
+
+
+class Departures:
+    """Which parties of several objects have left which addresses, with their last object, not long ago.
+
+    While others of its party hold an address, a launcher pod is granted it tacitly. Whoever takes over does not know of
+    that; it knows, from here, who may have been granted what.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        """Remember a departure for so long.
+
+        Args:
+            seconds: twice the in-flight bound. A decider may see an object go later than we do, by less than a bound,
+                and what it grants until then may be on its way for a bound.
+        """
+        self._seconds = seconds
+        self._departures: OrderedDict[int, _Departure] = OrderedDict()  # in the order of since
+
+    def note(self, address: int, party: Party, now: float) -> None:
+        """The last object that carried the address is gone."""
+        self._departures.pop(address, None)
+        self._departures[address] = _Departure(party, now)
+
+    def forget(self, address: int) -> None:
+        """The address is carried again: whoever granted it knew what was on its way."""
+        self._departures.pop(address, None)
+
+    def end(self, now: float) -> None:
+        """Forget what is long ago."""
+        while self._departures:
+            address, departure = next(iter(self._departures.items()))
+            if departure.since + self._seconds > now:
+                return
+            del self._departures[address]
+
+    def __iter__(self) -> Iterator[tuple[int, Party]]:
+        for address, departure in self._departures.items():
+            yield address, departure.party

@@ -1,0 +1,89 @@
+"""The rules for parties of several objects, each left out once (see `mutants`)."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from tests.model.cluster import Laws
+from tests.model.mutants import Mutant, SettleOnKnownUid
+
+from kubemacpool.core.decider import Decider
+from kubemacpool.core.decisions import AddressRequest
+from kubemacpool.core.families import Families, OwnerReference
+from kubemacpool.core.ledger import Ledger
+from kubemacpool.core.parties import POD, Holder, ObjectKey, Party
+
+
+class TacitAlways(Decider):
+    """A dependent object is granted everything without a name."""
+
+    def _held_through_others(self, request: AddressRequest, addresses: Iterable[int]) -> frozenset[int]:
+        return frozenset() if request.dependent is None else frozenset(addresses)
+
+
+class AwaitsTheParty(Ledger):
+    """A named grant to a dependent object awaits any object of its party's own name."""
+
+    def grant(
+        self, address: int, party: Party, now: float, *, dependent: Party | None = None, tacit: bool = False
+    ) -> None:
+        """Forget whom it was for."""
+        super().grant(address, party, now, dependent=dependent if tacit else None, tacit=tacit)
+
+
+class SettlesInOffice(Ledger):
+    """A launcher pod that is seen ends a grant, though it may be one that the decider before us granted tacitly."""
+
+    def grant(
+        self, address: int, party: Party, now: float, *, dependent: Party | None = None, tacit: bool = False
+    ) -> None:
+        """Count what we granted ourselves only."""
+        earlier = self.pending(address)
+        admissions = 1 if earlier is None else earlier.admissions + 1
+        super().grant(address, party, now, dependent=dependent, tacit=tacit)
+        self._pending[address].admissions = admissions
+
+
+class DepartedBefore(Ledger):
+    """What a machine's objects left before the takeover is on its way to nobody."""
+
+    def inherit(self, suspects: Iterable[int], now: float, *, first: bool = False) -> None:
+        """Forget the departures."""
+        for address, _ in list(self._departures):
+            self._departures.forget(address)
+        super().inherit(suspects, now, first=first)
+
+
+class DepartedSince(Ledger):
+    """Nor is what they leave soon after it."""
+
+    def _release(self, address: int, holder: Holder, now: float) -> None:
+        inherited, self._inherited_at = self._inherited_at, None
+        super()._release(address, holder, now)
+        self._inherited_at = inherited
+
+
+class GivenEarly(Ledger):
+    """A machine's address is given before its cool-down has passed, as a pod's is."""
+
+    def _release(self, address: int, holder: Holder, now: float) -> None:
+        super()._release(address, holder._replace(party=holder.party._replace(kind=POD), owned=False), now)
+
+
+class UidUnchecked(Families):
+    """A reference counts by the name of the owner alone."""
+
+    def party_of_owner(self, namespace: str, owner: OwnerReference) -> Party | None:
+        """Believe what an object says."""
+        named = ObjectKey(owner.kind, namespace, owner.name)
+        return next((party for key, party in self._heads.values() if key == named), None)
+
+
+UID_UNCHECKED: Final = Mutant(families=UidUnchecked)
+GIVEN_EARLY: Final = Mutant(ledger=GivenEarly)
+AWAITS_THE_PARTY: Final = Mutant(ledger=AwaitsTheParty)
+SETTLE_ON_KNOWN_UID: Final = Mutant(ledger=SettleOnKnownUid)
+TACIT_ALWAYS: Final = Mutant(TacitAlways)
+SETTLES_IN_OFFICE: Final = Mutant(ledger=SettlesInOffice)
+DEPARTED_BEFORE: Final = Mutant(ledger=DepartedBefore)
+DEPARTED_SINCE: Final = Mutant(ledger=DepartedSince)
+NEVER_SAW_THE_MACHINE: Final = Mutant(laws=Laws(successors_have_followed=False))
