@@ -107,7 +107,7 @@ async def a_watch_goes_on_with_what_happens_later(subject: Subject) -> Seen:
     """Before it ends, a bookmark says how far it has come: no less than what it has told of."""
     start = await _newest(subject)
     seen: Seen = []
-    async with _watch(subject, start, timeoutSeconds="3", allowWatchBookmarks="true") as events:
+    async with _watch(subject, start, timeoutSeconds="5", allowWatchBookmarks="true") as events:
         created = await subject.create("pods", a_pod("later"))
         kind, content = await anext(events)
         seen += [kind, content["metadata"]["name"], version_of(content) == version_of(created)]
@@ -133,7 +133,7 @@ async def what_is_forgotten_has_expired(subject: Subject) -> Seen:
     await subject.touch()
     await subject.forget_history()
     seen: Seen = [await _failure(subject.client.get(path, {"limit": "1", "continue": page.continue_token}))]
-    async with _watch(subject, page.resource_version, "podtemplates") as events:
+    async with _watch(subject, page.resource_version, "podtemplates", timeoutSeconds="600") as events:
         seen += [(kind, content["kind"], content["code"], content["reason"]) async for kind, content in events]
     page = read_page(await subject.client.get(path, {}))
     async with _watch(subject, page.resource_version, "podtemplates") as events:
@@ -171,9 +171,9 @@ async def a_webhook_is_asked_so_often_at_most(subject: Subject) -> Seen:
 
 
 async def a_webhook_is_asked_again_until_its_time_is_up(subject: Subject) -> Seen:
-    """For all times together: here 3 s, so that a third time would be too late."""
-    again = in_words(503, "later")._replace(retry_after=2)
-    async with subject.webhook(again, again, YES, seconds=3):
+    """For all times together: here 5 s, so that a third time would be too late."""
+    again = in_words(503, "later")._replace(retry_after=3)
+    async with subject.webhook(again, again, YES, seconds=5):
         refused = await _failure(subject.create("pods", a_pod("pod")), "failed calling webhook", "deadline exceeded")
     return [refused, *_asked(subject), await _none_is_there(subject)]
 
