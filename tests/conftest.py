@@ -1,10 +1,17 @@
 """What the suites share: one real control plane for all tests that need one."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
+
+
+def pytest_configure() -> None:
+    """Heed Ctrl-C: a shell starts a background job with it ignored, and so would be whatever the tests interrupt."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
