@@ -45,6 +45,10 @@ class Party(NamedTuple):
             return key.name == self.name
         return key.name.startswith(self.generate_name[:MAX_GENERATE_NAME])
 
+    def as_machine(self) -> "Party":
+        """The VirtualMachine of an instance's name, where this is an instance."""
+        return self._replace(kind=VIRTUAL_MACHINE) if self.kind == VIRTUAL_MACHINE_INSTANCE else self
+
     def __str__(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name or self.generate_name + '*'}"
 

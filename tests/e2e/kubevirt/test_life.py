@@ -135,6 +135,15 @@ async def test_an_orphaned_instance_keeps_its_address_and_nobody_else_gets_it(
     assert not kubevirt.refusals
 
 
+async def test_a_machine_is_made_anew_over_its_orphaned_instance_with_the_address_that_it_has(vms: Machines) -> None:
+    mac = machine_macs(await vms.made(machine("a", run_strategy="Always")))["one"]
+    await vms.until_running("a")
+    await vms.delete("a", "Orphan")
+    refused = await vms.create(machine("b", nic("one", mac)))
+    assert f"mac {mac} is in use by VirtualMachineInstance {vms.namespace}/a" in refused.message
+    assert machine_macs(await vms.made(machine("a", nic("one", mac)))) == {"one": mac}
+
+
 async def test_a_machine_created_again_at_once_under_its_name_has_its_addresses(vms: Machines, block: Block) -> None:
     wanted = machine("a", nic("one", block[0]), nic("two", block[1]))
     await vms.made(wanted)

@@ -57,6 +57,15 @@ def test_a_machine_may_be_created_again_with_its_address_while_its_instance_is_s
     assert cluster.ask(machine(), 1) == Granted((at(1),))
 
 
+def test_a_machine_may_have_what_the_instance_of_its_name_has_that_belongs_to_nobody() -> None:
+    """It was orphaned, and KubeVirt makes it the machine's own; there is one instance of a name."""
+    cluster = Cluster()
+    cluster.see("VirtualMachineInstance", "vm", 1)
+    assert cluster.ask(machine(), 1) == Granted((at(1),))
+    for other in (machine("other"), machine(ns="elsewhere"), Party("Pod", "ns", "vm")):
+        assert isinstance(cluster.ask(other, 1), Refused), other
+
+
 def test_a_launcher_pod_is_granted_what_its_machine_holds_without_a_name() -> None:
     cluster = Cluster()
     cluster.see("VirtualMachine", "vm", 1)
