@@ -20,7 +20,7 @@ async def spoil(cluster: ClusterClient, how: str) -> None:
     """Do to our credentials what somebody might do by mistake."""
     match how:
         case "the caBundle is emptied":
-            patch = [{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}]
+            patch = [{"op": "remove", "path": f"/webhooks/{index}/clientConfig/caBundle"} for index in range(2)]
             await cluster.done("PATCH", MUTATOR, patch, content_type="application/json-patch+json")
         case "both Secrets are deleted":
             await cluster.done("DELETE", f"{SECRETS}/kubemacpool-ca")
@@ -50,8 +50,9 @@ async def test_spoilt_credentials_are_healed_by_a_restart(
     cluster: ClusterClient, installed: Installed, namespace: str, how: str, *, authority_stays: bool
 ) -> None:
     async def bundle() -> str:
-        (webhook,) = (await cluster.get(MUTATOR, Configuration)).webhooks
-        return webhook.client_config.ca_bundle
+        webhooks = (await cluster.get(MUTATOR, Configuration)).webhooks
+        (common,) = {webhook.client_config.ca_bundle for webhook in webhooks}
+        return common
 
     before = await bundle()
     await spoil(cluster, how)

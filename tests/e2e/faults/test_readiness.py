@@ -43,11 +43,11 @@ async def test_until_the_first_list_is_complete_nothing_is_decided_and_a_create_
     await cluster.patch(ROLE, {"rules": [rule for rule in rules if "pods" not in rule["resources"]]})
     try:
         await alone.begin_restart()
-        assert await alone.readiness() == {"503 the list of the cluster's pods is not complete yet"}
+        assert await alone.readiness() == {"503 the list of objects of kind Pod is not complete yet"}
         _, text, _ = await alone.ask(webhook(alone.replica, BRIEFLY), review(namespace, "asked-directly"))
         response = verdict(text)
         assert (response.allowed, response.status.code) == (False, 503)
-        assert "the list of the cluster's pods is not complete yet" in response.status.message
+        assert "the list of objects of kind Pod is not complete yet" in response.status.message
         line = await alone.logged(event="the cluster cannot be followed, trying again", level="warning")
         assert "pods is forbidden" in str(line["error"])
         assert "kubemacpool-sa" in str(line["error"])

@@ -135,6 +135,7 @@ async def test_an_orphaned_instance_keeps_its_address_and_nobody_else_gets_it(
     assert not kubevirt.refusals
 
 
+@pytest.mark.usefixtures("kubevirt")
 async def test_a_machine_is_made_anew_over_its_orphaned_instance_with_the_address_that_it_has(vms: Machines) -> None:
     mac = machine_macs(await vms.made(machine("a", run_strategy="Always")))["one"]
     await vms.until_running("a")
