@@ -5,7 +5,7 @@ Source: APIGroup and APIResourceList (meta/v1).
 
 import msgspec
 
-from kubemacpool.wire.listing import UnexpectedAnswerError
+from kubemacpool.wire.listing import expecting
 
 
 class _Version(msgspec.Struct):
@@ -30,10 +30,8 @@ def read_preferred_version(body: bytes) -> str:
     Raises:
         UnexpectedAnswerError: when the body is no APIGroup.
     """
-    try:
+    with expecting("an APIGroup"):
         return msgspec.json.decode(body, type=_Group).preferred_version.version
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise UnexpectedAnswerError(f"not an APIGroup ({error})") from error
 
 
 def read_plurals(body: bytes) -> frozenset[str]:
@@ -42,8 +40,6 @@ def read_plurals(body: bytes) -> frozenset[str]:
     Raises:
         UnexpectedAnswerError: when the body is no APIResourceList.
     """
-    try:
+    with expecting("an APIResourceList"):
         found = msgspec.json.decode(body, type=_ResourceList).resources
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise UnexpectedAnswerError(f"not an APIResourceList ({error})") from error
     return frozenset(resource.name for resource in found if "/" not in resource.name)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from kubemacpool.wire.listing import UnexpectedAnswerError
+from kubemacpool.wire.listing import expecting
 
 # The API server takes no longer message in an Event (events.k8s.io/v1, note).
 LONGEST_MESSAGE_BYTES = 1024
@@ -84,10 +84,8 @@ def read_event_name(body: bytes) -> str:
     Raises:
         UnexpectedAnswerError: the body is not an object.
     """
-    try:
+    with expecting("an Event"):
         return msgspec.json.decode(body, type=_Stored).metadata.name
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise UnexpectedAnswerError(f"not an Event ({error})") from error
 
 
 def cut(text: str, longest: int) -> str:

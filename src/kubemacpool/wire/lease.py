@@ -13,7 +13,7 @@ import msgspec
 
 from kubemacpool.core.addresses import AddressError, format_address, parse_address
 from kubemacpool.core.pool import AddressRange
-from kubemacpool.wire.listing import UnexpectedAnswerError
+from kubemacpool.wire.listing import expecting
 from kubemacpool.wire.objects import Decoded, StoredMetadata, identify
 from kubemacpool.wire.quoting import quoted
 
@@ -102,11 +102,9 @@ def read_lease(body: bytes) -> LeaseRecord:
     Raises:
         UnexpectedAnswerError: when it is no Lease.
     """
-    try:
+    with expecting("a Lease"):
         lease = _leases.decode(body)
         identify(lease.metadata)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise UnexpectedAnswerError(f"not a Lease ({error})") from error
     return _record(lease)
 
 

@@ -4,7 +4,8 @@ Objects are handed on as the bytes they came in: what they mean is for the decod
 survive any object that the API server can store, so that one strange object costs nobody the view of the others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import msgspec
@@ -15,6 +16,22 @@ from kubemacpool.wire.shallow import elements, members
 
 class UnexpectedAnswerError(Exception):
     """The answer is not what the API server sends in this place; a proxy's error page, for example."""
+
+
+@contextmanager
+def expecting(what: str) -> Iterator[None]:
+    """Read something of the body of an answer.
+
+    Args:
+        what: it should be, with its article.
+
+    Raises:
+        UnexpectedAnswerError: for whatever a decoder raises of a body that is something else.
+    """
+    try:
+        yield
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise UnexpectedAnswerError(f"not {what} ({error})") from error
 
 
 class ListPage(NamedTuple):
