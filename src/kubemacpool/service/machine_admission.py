@@ -17,7 +17,7 @@ from kubemacpool.ports.measures import Measures
 from kubemacpool.service import refusing
 from kubemacpool.service.admission import BAD_REQUEST, UNTOUCHED, Admission, Denial, Verdict, denial_of
 from kubemacpool.service.conflicts import Resolution, decide
-from kubemacpool.service.policies import ConflictPolicy, NamespacePolicies, Policy
+from kubemacpool.service.policies import NamespacePolicies, Policy
 from kubemacpool.service.refusing import Field
 from kubemacpool.wire.machine_review import (
     MAC_POLICY,
@@ -139,7 +139,7 @@ def _resolution(review: MachineReview, party: Party, policy: Policy) -> Resoluti
             fault = f"annotation {MAC_POLICY} is {quoted(review.mac_policy)}, expected keep or reassign"
             raise Denial("invalid", BAD_REQUEST, f"{party}: {fault}")
         return Resolution.REPLACE
-    return Resolution.ADMIT if policy.conflict is ConflictPolicy.WARN else Resolution.REFUSE
+    return policy.resolution
 
 
 def _freed(party: Party, old_finalizer: int) -> Verdict:

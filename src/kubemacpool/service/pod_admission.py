@@ -16,7 +16,7 @@ from kubemacpool.service import refusing
 from kubemacpool.service.admission import BAD_REQUEST, UNTOUCHED, Admission, Denial, Verdict, denial_of
 from kubemacpool.service.conflicts import Resolution, decide
 from kubemacpool.service.kinship import Kinship
-from kubemacpool.service.policies import ConflictPolicy, NamespacePolicies
+from kubemacpool.service.policies import NamespacePolicies
 from kubemacpool.service.refusing import Field
 from kubemacpool.service.sticky import preferred
 from kubemacpool.wire.networks import (
@@ -100,8 +100,7 @@ class PodAdmission(Admission[PodReview]):
         request = AddressRequest(family, tuple(given.values()), dry_run=review.dry_run, dependent=pod)
         labels = [f"entry {index}" for index in given]
         policy = self._policies.policy_of(review.namespace)
-        resolution = Resolution.ADMIT if policy.conflict is ConflictPolicy.WARN else Resolution.REFUSE
-        decision, conflicts = await decide(self._decider, request, lambda _: resolution)
+        decision, conflicts = await decide(self._decider, request, lambda _: policy.resolution)
         if not isinstance(decision, Granted):
             raise denial_of(decision, pod, _FIELD, labels, policy.fault)
         _log.debug("granted", object=str(pod), family=str(family), addresses=_texts(decision), dry_run=review.dry_run)
@@ -116,9 +115,7 @@ class PodAdmission(Admission[PodReview]):
         policy = self._policies.policy_of(review.namespace)
 
         def resolution(interface: int) -> Resolution:
-            if interface in sticky:
-                return Resolution.REPLACE
-            return Resolution.ADMIT if policy.conflict is ConflictPolicy.WARN else Resolution.REFUSE
+            return Resolution.REPLACE if interface in sticky else policy.resolution
 
         asked = tuple(sticky.get(index, address) for index, address in enumerate(wanted))
         request = AddressRequest(party, asked, dry_run=review.dry_run)

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
+from kubemacpool.service.conflicts import Resolution
 from kubemacpool.service.readiness import Readiness
 from kubemacpool.wire.namespaces import CONFLICT_POLICY
 from kubemacpool.wire.objects import ObjectIdentity
@@ -32,6 +33,11 @@ class Policy(NamedTuple):
 
     conflict: ConflictPolicy
     fault: str = ""
+
+    @property
+    def resolution(self) -> Resolution:
+        """What is done about an address that somebody else has."""
+        return Resolution.ADMIT if self.conflict is ConflictPolicy.WARN else Resolution.REFUSE
 
     def warnings(self, *, mattered: bool) -> list[str]:
         """What the user is told of the annotation, where the policy mattered."""
