@@ -24,7 +24,7 @@ from bench.results import Machines, Population, Start, Storm, Writes
 from bench.virtual import INSTANCES, MACHINES, VirtController, addresses
 from bench.writes import Writing
 
-from devcluster.settings import KUBEVIRT_CRDS
+from devcluster.kubevirt import serve_kinds
 from kubemacpool.service.bounds import RENEWAL_SECONDS
 
 if TYPE_CHECKING:
@@ -63,8 +63,7 @@ def measure(directory: Path, extent: Extent, progress: Callable[[str], None]) ->
     """Measure starts with every population, and then one storm."""
     directory.mkdir(parents=True, exist_ok=True)
     with started(directory, progress) as control_plane:
-        control_plane.kubectl("apply", "-f", str(KUBEVIRT_CRDS))
-        control_plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(KUBEVIRT_CRDS))
+        serve_kinds(control_plane)
         configuration = apply_release(control_plane)
         (launch,) = launches(control_plane, "machines", 1, directory)
         with configured(control_plane.api, configuration):

@@ -18,7 +18,8 @@ from tests.e2e.kubevirt.actor import VirtController
 from tests.e2e.kubevirt.machines import Machines
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
-from devcluster.settings import KUBEVIRT_CRDS, RELEASE_MANIFEST
+from devcluster.kubevirt import serve_kinds
+from devcluster.settings import RELEASE_MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -34,8 +35,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     """An installation that follows virtual machines; whoever changes it leaves it as it was."""
     spec = ControlPlaneSpec(tmp_path_factory.mktemp("kubevirt-cluster"), nodes=2, ends_with_caller=True)
     with ControlPlane(spec) as control_plane:
-        control_plane.kubectl("apply", "-f", str(KUBEVIRT_CRDS))
-        control_plane.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(KUBEVIRT_CRDS))
+        serve_kinds(control_plane)
         installed = Installed(control_plane, RELEASE_MANIFEST)
         installed.sync()
         yield installed

@@ -9,7 +9,8 @@ from tests.e2e.installed import Installed
 from tests.e2e.scopes.kinds import KINDS, Kind
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
-from devcluster.settings import KUBEVIRT_CRDS, RELEASE_MANIFEST
+from devcluster.kubevirt import serve_kinds
+from devcluster.settings import RELEASE_MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +23,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     """The installation: whoever changes it leaves it as it was."""
     spec = ControlPlaneSpec(tmp_path_factory.mktemp("scopes-cluster"), nodes=1, ends_with_caller=True)
     with ControlPlane(spec) as control_plane:
-        control_plane.kubectl("apply", "-f", str(KUBEVIRT_CRDS))
-        control_plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(KUBEVIRT_CRDS))
+        serve_kinds(control_plane)
         installed = Installed(control_plane, RELEASE_MANIFEST)
         installed.sync()
         yield installed
