@@ -209,9 +209,7 @@ class Ledger:
 
     def orphaned(self) -> Iterator[int]:
         """Addresses that were granted tacitly and that nobody holds any more: the Lease had better name them."""
-        for address, grant in self._pending.items():
-            if grant.tacit and address not in self._carriers:
-                yield address
+        return (each for each, grant in self._pending.items() if grant.tacit and each not in self._carriers)
 
     def oldest_unseen(self) -> float | None:
         """Since when something may be on its way: the oldest grant, or what the decider before us has granted."""
@@ -255,8 +253,7 @@ class Ledger:
 
         An address whose grant came to nothing while it was cooling goes to the end.
         """
-        for address in self._given_early:
-            yield address, self._cooling[address]
+        return ((address, self._cooling[address]) for address in self._given_early)
 
     def holders(self) -> Iterator[Holder]:
         """Every object seen with an address."""
@@ -276,8 +273,6 @@ class Ledger:
         A VirtualMachine may have what the instance of its name has: there is one instance of a name, and KubeVirt makes
         an orphaned one the machine's own.
         """
-        if party == other:
-            return True
         return self._one.get(party, party).as_machine() == self._one.get(other, other).as_machine()
 
     def unite(self, one: Mapping[Party, Party]) -> None:
