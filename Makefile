@@ -4,7 +4,8 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 CACHE := $(or $(MACPOOL_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kubemacpool)
-UV_HOME := $(CACHE)/uv
+# By content and not by time: checkouts share it, and one that is newer must not take it away under the others' feet.
+UV_HOME := $(CACHE)/uv-$(shell cksum < requirements/uv.txt | cut -d ' ' -f 1)
 UV := $(UV_HOME)/bin/uv
 PYTHON3 ?= python3
 PY := .venv/bin/python
@@ -17,12 +18,12 @@ help: ## List the targets
 
 # -- installing ---------------------------------------------------------------------------------------------------
 
-$(UV): requirements/uv.txt
+$(UV):
 	@echo "installing uv into $(UV_HOME)"
 	@$(PYTHON3) -c 'import sys; sys.exit("Python 3.11 or later is needed, this is %d.%d" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
-	@$(PYTHON3) -m venv --clear $(UV_HOME)
-	@$(UV_HOME)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
-	@touch $(UV)
+	@mkdir -p $(UV_HOME)
+	@flock $(UV_HOME)/.lock sh -ec 'test -x $(UV) || { $(PYTHON3) -m venv $(UV_HOME); \
+		$(UV_HOME)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt; }'
 
 $(INSTALLED): $(UV) requirements/dev.txt pyproject.toml
 	@echo "installing the locked dependencies into .venv"
