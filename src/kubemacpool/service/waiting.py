@@ -26,7 +26,7 @@ class Wishes:
     """
 
     def __init__(self) -> None:
-        self._waiting: Batch = []
+        self._waiting: dict[Wish, None] = {}
         self._granted: dict[Wish, None] = {}
 
     def __bool__(self) -> bool:
@@ -39,16 +39,17 @@ class Wishes:
             NotDecidingError: none will.
         """
         wish = Wish(addresses, automatic)
-        self._waiting.append(wish)
+        self._waiting[wish] = None
         try:
             await wish.done
-        finally:
+        finally:  # whoever gave up is waited for by nobody, and is no reason to write
+            self._waiting.pop(wish, None)
             self._granted.pop(wish, None)
 
     def take(self) -> Batch:
         """All that still have somebody waiting for them, to be granted, refused or put back."""
         batch = [wish for wish in self._waiting if not wish.done.done()]
-        self._waiting = []
+        self._waiting = {}
         return batch
 
     def fulfil(self, batch: Batch) -> None:
@@ -65,7 +66,8 @@ class Wishes:
 
     def put_back(self, batch: Batch) -> None:
         """The write was not made: the next one is for these too."""
-        self._waiting = batch + self._waiting
+        waiting = [wish for wish in batch if not wish.done.done()]
+        self._waiting = dict.fromkeys((*waiting, *self._waiting))
 
     def refuse(self, batch: Batch, reason: str) -> None:
         """No write will be made for these."""

@@ -50,6 +50,33 @@ def test_what_is_told_again_changes_nobody() -> None:
     assert [_see(families, key) for key in (VM, VMI, LAUNCHER)] == [[], [], []]
 
 
+def test_an_object_whose_owner_is_created_again_under_its_name_follows_the_new_one_and_then_nobody() -> None:
+    families = Families()
+    families.see(VM, "uid-vm", None, heads=True)
+    families.see(VMI, "uid-vmi", TO_VM, heads=True)
+    again = TO_VM._replace(uid="uid-vm-2")
+    families.see(VM, "uid-vm-2", None, heads=True)
+    families.see(VMI, "uid-vmi", again, heads=True)
+    assert (families.party_of(VMI), families.waits(VMI)) == (MACHINE, False)
+    assert families.party_of_owner("ns", TO_VM) is None, "nobody says any more that it belongs to the first one"
+    families.see(LAUNCHER, "uid-launcher", TO_VMI, heads=False)
+    families.gone(VM)
+    assert families.party_of(LAUNCHER) == MACHINE, "for as long as the instance says so"
+    for key in (VMI, LAUNCHER):
+        families.gone(key)
+    assert (families.party_of_owner("ns", again), families.party_of_owner("ns", TO_VMI)) == (None, None)
+    assert (families.party_of(VMI), families.party_of(LAUNCHER)) == (Party(*VMI), Party(*LAUNCHER))
+
+
+def test_an_object_that_is_created_again_under_its_name_leaves_those_of_the_first_one_to_that() -> None:
+    families = _family()
+    assert families.see(VMI, "uid-vmi-2", TO_VM, heads=True) == []
+    assert families.party_of(LAUNCHER) == MACHINE
+    families.gone(LAUNCHER)
+    assert families.party_of_owner("ns", TO_VMI) is None
+    assert families.party_of_owner("ns", TO_VMI._replace(uid="uid-vmi-2")) == MACHINE
+
+
 @pytest.mark.parametrize(
     "forged",
     [

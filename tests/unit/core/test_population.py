@@ -74,6 +74,17 @@ def test_a_launcher_pod_is_granted_what_its_machine_holds_without_a_name() -> No
     assert at(1) not in cluster.decider.names((), 0).open
 
 
+def test_a_launcher_pod_is_not_granted_without_a_name_what_only_an_earlier_one_of_its_prefix_holds() -> None:
+    """That one may be what the earlier admission was for, and its going may be what this one waits for."""
+    cluster = Cluster()
+    cluster.machine("vm", 1)
+    for kind in ("VirtualMachine", "VirtualMachineInstance"):
+        cluster.gone(kind, "vm")
+    assert cluster.ask(machine(), 1, dependent=LAUNCHER) == Granted((at(1),))
+    assert cluster.writes == 1
+    assert at(1) in cluster.decider.names((), 0).open
+
+
 def test_a_launcher_pod_on_its_way_keeps_others_off_when_its_machine_is_gone() -> None:
     cluster = Cluster()
     cluster.see("VirtualMachine", "vm", 1)
@@ -107,6 +118,17 @@ def test_what_has_to_be_named_stays_named_when_a_launcher_pod_is_granted_it_too(
     cluster.see("VirtualMachineInstance", "vm", 1)
     cluster.ledger.grant(at(1), machine(), 3.0, dependent=LAUNCHER)
     assert at(1) in cluster.decider.names((), 0).open
+
+
+def test_what_was_granted_by_name_stays_named_when_it_is_granted_once_more_without_a_name() -> None:
+    """The first admission may still come when nobody holds the address any more."""
+    cluster = Cluster()
+    cluster.ask(machine(), 1)
+    cluster.see("VirtualMachineInstance", "vm", 1)
+    assert cluster.ask(machine(), 1, dependent=LAUNCHER) == Granted((at(1),))
+    assert cluster.writes == 1, "the second one needed none"
+    assert at(1) in cluster.decider.names((), 0).open
+    assert list(cluster.ledger.unseen()) == [at(1)]
 
 
 def test_a_stopped_machine_collides_with_nobody_and_a_launcher_pod_counts_with_its_instance() -> None:

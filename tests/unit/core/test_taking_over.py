@@ -56,6 +56,18 @@ def test_an_address_that_is_held_by_the_one_who_asks_is_suspect_all_the_same() -
     assert decide(subject, request("web", 2), 11.0) == Suspect((at(2),))
 
 
+def test_an_address_that_is_held_already_when_the_lease_is_taken_over_is_suspect_too() -> None:
+    """Our view may be the older one: what it shows as the holder's may have gone to somebody else since."""
+    subject = Decider(ledger())
+    subject.ledger.observe(holder("web", 2), 1.0)
+    subject.take_over([at(2)], None, TAKEN_OVER)
+    assert subject.ledger.is_suspect(at(2))
+    assert decide(subject, request("web", 2), 11.0) == Suspect((at(2),))
+    subject.ledger.vanish(key("web"), 12.0)
+    assert decide(subject, request("db", 2), 13.0) == Suspect((at(2),))
+    assert at(2) in write(subject).open
+
+
 def test_seeing_an_object_with_a_suspect_does_not_clear_it() -> None:
     """It may go, and another one that was granted the address before the takeover may come."""
     subject = successor(2)

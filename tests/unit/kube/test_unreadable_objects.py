@@ -99,6 +99,25 @@ async def test_what_was_told_of_an_object_stands_while_it_cannot_be_read() -> No
     assert told[2:] == ["unreadable ns/a garbled", "reached 8", "reached 9", "gone ns/a uid-a", "reached 8"]
 
 
+async def test_a_list_that_shows_another_object_of_the_name_that_cannot_be_read_ends_the_one_before() -> None:
+    """What that one carried is free; what the new one carries is not known."""
+    play = Play(
+        [
+            Answer(page(7, thing("a", 1, uid="first"))),
+            ResourceExpiredError("too old"),
+            Answer(page(9, thing("a", 8, uid="second", broken="garbled"))),
+        ]
+    )
+    told = await play.to_the_end()
+    assert told == [
+        "present ns/a first",
+        "reached 7",
+        "gone ns/a first",
+        "unreadable ns/a garbled",
+        "reached 9",
+    ]
+
+
 async def test_a_decoder_that_breaks_does_not_stop_the_watch() -> None:
     play = Play([Answer(page(7, thing("a", 1, absurd=True), thing("b", 2)))])
     assert await play.to_the_end() == [

@@ -47,6 +47,22 @@ async def test_an_address_of_the_users_choice_is_named_before_it_is_granted_at_t
     assert grant.granted_at == scene.clock.now()
 
 
+async def test_a_grant_counts_from_when_it_was_made_however_long_its_naming_took() -> None:
+    """From an earlier moment its bound would end before its admission must have."""
+    scene = Scene()
+
+    async def slowly(addresses: Iterable[int], automatic: int) -> None:
+        await NamingAtOnce.name(scene.naming, addresses, automatic)
+        scene.clock.advance(4.0)
+
+    scene.naming.name = slowly  # type: ignore[method-assign]  # the API server takes its time
+    asked_at = scene.clock.now()
+    assert await scene.decide(ELSEWHERE) == Granted((ELSEWHERE,))
+    grant = scene.core.ledger.pending(ELSEWHERE)
+    assert grant is not None
+    assert grant.granted_at == asked_at + 4.0
+
+
 async def test_what_is_set_aside_already_is_granted_without_a_write() -> None:
     scene = Scene(size=64)
     await scene.naming.name((), 2)

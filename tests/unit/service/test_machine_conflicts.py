@@ -205,6 +205,24 @@ async def test_with_reassign_what_others_have_is_replaced_and_old_and_new_are_to
     )
 
 
+async def test_reassign_replaces_an_address_behind_an_interface_that_is_not_served() -> None:
+    """Interfaces of the review and addresses of the request are not counted alike then."""
+    webhook = Webhook()
+    webhook.hold("Pod", "holder", FIRST)
+    lan: dict[str, object] = {"name": "lan", "pod": {}}
+    networks = [lan, multus("green"), multus("red")]
+    verdict = await webhook.judge(
+        machine(nic("lan"), nic("green", MAC3), nic("red", MAC1), networks=networks, annotations=REASSIGN)
+    )
+    assert verdict.given == {2: MAC2}
+    assert verdict.warnings == (
+        (
+            f'kubemacpool: interface "red": mac {MAC1} is in use by Pod ns1/holder; replaced by {MAC2}, '
+            f"because {MAC_POLICY} is reassign"
+        ),
+    )
+
+
 async def test_reassign_leaves_what_nobody_has_as_it_is() -> None:
     webhook = Webhook()
     assert await webhook.judge(machine(nic("red", MAC3), annotations=REASSIGN)) == UNTOUCHED

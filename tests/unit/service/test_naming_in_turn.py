@@ -8,6 +8,7 @@ from tests.unit.service.doubles import FIRST, ManualClock, new_decider
 from kubemacpool.core.decider import Decider
 from kubemacpool.core.decisions import AddressRequest, Granted
 from kubemacpool.core.parties import Party
+from kubemacpool.ports.errors import ClusterUnavailableError
 from kubemacpool.service.deciding import LocalDecider
 from kubemacpool.service.leading import Leadership
 from kubemacpool.service.writing import LeaseWriter, Replica
@@ -17,10 +18,11 @@ EMPTY = LeaseRecord("a", "", 1, 5, frozenset(), {}, None, "1")
 
 
 class EchoingStore:
-    """Makes every write after a turn of the event loop, and counts them."""
+    """Makes every write, or none, after a turn of the event loop, and counts them."""
 
     def __init__(self) -> None:
         self.writes = 0
+        self.fails = False
 
     async def read(self) -> LeaseRecord:
         """Not needed here."""
@@ -34,6 +36,9 @@ class EchoingStore:
         """Makes one."""
         self.writes += 1
         await asyncio.sleep(0)
+        if self.fails:
+            await asyncio.sleep(0)
+            raise ClusterUnavailableError("no connection")
         return record
 
 
@@ -47,6 +52,11 @@ class Office:
         self._leadership.begin(EMPTY, clock.now(), afresh=False)
         self.decider = LocalDecider(core, self, clock)
 
+    @property
+    def due_in(self) -> float:
+        """Seconds until the next write."""
+        return self._leadership.due_in
+
     def check(self) -> None:
         """It may decide."""
 
@@ -57,12 +67,17 @@ class Office:
     def extend_soon(self) -> None:
         """Writes follow anyway."""
 
+    async def write(self, record: LeaseRecord = EMPTY) -> LeaseRecord:
+        """One write, confirmed."""
+        stored = await self._leadership.renew(record) or EMPTY
+        self._leadership.confirm(stored)
+        return stored
+
     async def write_without_pause(self) -> None:
         """One write after the other."""
         record = EMPTY
         while True:
-            record = await self._leadership.renew(record) or EMPTY
-            self._leadership.confirm(record)
+            record = await self.write(record)
 
 
 def asks_for(name: str, *wanted: int | None) -> AddressRequest:
@@ -88,3 +103,47 @@ async def test_what_was_named_for_a_request_that_has_gone_on_is_named_no_longer(
     await asyncio.sleep(0)  # the first write after it has begun
     writing.cancel()
     assert FIRST + 20 not in core.openings
+
+
+async def test_who_is_cancelled_between_the_write_and_its_turn_does_not_stay_named() -> None:
+    core = new_decider(size=32)
+    office = Office(core)
+    naming = asyncio.create_task(office.name((FIRST + 20,), 0))
+    await asyncio.sleep(0)
+    await office.write()
+    assert FIRST + 20 in core.openings
+    naming.cancel()
+    await asyncio.gather(naming, return_exceptions=True)
+    assert naming.cancelled()
+    await office.write()
+    assert FIRST + 20 not in core.openings
+
+
+async def test_who_is_cancelled_while_it_waits_leaves_nothing_to_be_written_for() -> None:
+    core = new_decider(size=32)
+    office = Office(core)
+    await office.write()
+    assert office.due_in > 0.0
+    naming = asyncio.create_task(office.name((FIRST + 20,), 3))
+    await asyncio.sleep(0)
+    assert office.due_in == 0.0
+    naming.cancel()
+    await asyncio.gather(naming, return_exceptions=True)
+    assert office.due_in > 0.0
+    await office.write()
+    assert FIRST + 20 not in core.openings
+
+
+async def test_who_is_cancelled_while_a_write_fails_is_no_reason_for_the_next_one() -> None:
+    core = new_decider(size=32)
+    office = Office(core)
+    await office.write()
+    naming = asyncio.create_task(office.name((FIRST + 20,), 0))
+    await asyncio.sleep(0)
+    office.store.fails = True
+    writing = asyncio.create_task(office.write())
+    await asyncio.sleep(0)  # the write is under way
+    naming.cancel()
+    await asyncio.gather(naming, writing, return_exceptions=True)
+    assert isinstance(writing.exception(), ClusterUnavailableError)
+    assert office.due_in > 0.0

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Awaitable
+from itertools import permutations
 
 import pytest
 from structlog.testing import capture_logs
@@ -12,6 +13,9 @@ from kubemacpool.service.progress import ViewProgress
 from kubemacpool.service.proving import Followed, WatchProver
 
 PARTY = Party("Pod", "default", "a")
+
+KINDS = {"Pod": 7, "VirtualMachine": 9, "VirtualMachineInstance": 5}
+"""Where the cluster is, by kind."""
 
 
 class Scene:
@@ -28,9 +32,13 @@ class Scene:
 
 async def _begun(awaitable: Awaitable[None]) -> asyncio.Future[None]:
     task = asyncio.ensure_future(awaitable)
+    await _turns()
+    return task
+
+
+async def _turns() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
-    return task
 
 
 async def test_nothing_is_asked_while_no_grant_is_overdue() -> None:
@@ -151,21 +159,39 @@ async def test_an_api_server_that_does_not_say_how_far_it_is_changes_nothing(err
     assert scene.ledger.pending_count == 0
 
 
-async def test_every_kind_has_to_be_proven() -> None:
+@pytest.mark.parametrize("order", list(permutations(KINDS)), ids="-".join)
+async def test_every_kind_has_to_be_proven_whichever_is_the_slowest(order: tuple[str, ...]) -> None:
     scene = Scene()
-    kinds = {kind: (ViewProgress(), ScriptedRead([version])) for kind, version in (("Pod", 7), ("VirtualMachine", 9))}
+    kinds = {kind: (ViewProgress(), ScriptedRead([version])) for kind, version in KINDS.items()}
     followed = [Followed(kind, *each) for kind, each in kinds.items()]
     prover = WatchProver(scene.ledger, lambda: followed, scene.clock)
     scene.clock.advance(BOUND)
     proving_it = await _begun(prover.prove_if_due())
-    for kind, version in (("VirtualMachine", 9), ("Pod", 6), ("VirtualMachine", 10)):
-        kinds[kind][0].reached(version)
-        await asyncio.sleep(0)
-        assert scene.ledger.pending_count == 1
-    kinds["Pod"][0].reached(8)
+    for kind in order:
+        for version in (KINDS[kind] - 1, KINDS[kind] + 1):
+            assert scene.ledger.pending_count == 1
+            kinds[kind][0].reached(version)
+            await _turns()
     await proving_it
     assert scene.ledger.pending_count == 0
-    assert scene.ledger.sighted == {"Pod": 7, "VirtualMachine": 9}
+    assert scene.ledger.sighted == KINDS
+
+
+@pytest.mark.parametrize("slowest", KINDS)
+async def test_how_far_the_cluster_is_must_be_known_of_every_kind_before_anything_ends(slowest: str) -> None:
+    scene = Scene()
+    reads = {kind: ScriptedRead([version]) for kind, version in KINDS.items()}
+    reads[slowest].let_go.clear()
+    followed = [Followed(kind, ViewProgress(), read) for kind, read in reads.items()]
+    for each in followed:
+        each.progress.reached(100)
+    prover = WatchProver(scene.ledger, lambda: followed, scene.clock)
+    scene.clock.advance(BOUND)
+    proving_it = await _begun(prover.prove_if_due())
+    assert scene.ledger.pending_count == 1
+    reads[slowest].let_go.set()
+    await proving_it
+    assert scene.ledger.sighted == KINDS
 
 
 async def test_nobody_is_left_waiting_for_one_kind_when_another_cannot_be_read() -> None:

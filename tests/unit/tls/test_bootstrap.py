@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,6 +18,13 @@ class Cupboard:
     def __init__(self) -> None:
         self.stored: dict[str, StoredSecret] = {}
         self.writes: list[str] = []
+
+    @classmethod
+    def over(cls, other: "Cupboard") -> "Cupboard":
+        """The same Secrets, read and written by somebody else."""
+        same = cls()
+        same.stored, same.writes = other.stored, other.writes
+        return same
 
     async def read(self, name: str) -> StoredSecret:
         """The Secret, if it is there."""
@@ -60,6 +67,27 @@ class Contested(Cupboard):
         return await super().create(name, data)
 
 
+class Overtaken(Cupboard):
+    """Just before the next update, somebody does something else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before_update: Callable[[], Awaitable[object]] | None = None
+        self.lost: list[str] = []
+        """The updates that came too late."""
+
+    async def update(self, name: str, data: Mapping[str, bytes], resource_version: str) -> StoredSecret:
+        """Comes too late."""
+        before, self.before_update = self.before_update, None
+        if before is not None:
+            await before()
+        try:
+            return await super().update(name, data, resource_version)
+        except (ConflictError, NotFoundError):
+            self.lost.append(name)
+            raise
+
+
 class Trusting:
     """A webhook configuration."""
 
@@ -95,6 +123,39 @@ async def test_whoever_comes_second_uses_what_the_first_has_written() -> None:
     credentials = await Bootstrap(secrets, Trusting(), NAMES).ensure_certificates()
     assert credentials.serving.certificate_pem == others.stored[SERVING_SECRET].data["tls.crt"]
     assert secrets.writes == []
+
+
+async def test_of_two_that_issue_for_a_changed_authority_the_second_uses_what_the_first_has_written() -> None:
+    others = Overtaken()
+    await Bootstrap(others, Trusting(), NAMES).ensure_certificates()
+    del others.stored[AUTHORITY_SECRET]
+    await Bootstrap(others, Trusting(), NAMES).ensure_certificates()
+    first = others.stored[SERVING_SECRET]
+    authority = others.stored[AUTHORITY_SECRET]
+    others.stored[SERVING_SECRET] = StoredSecret({**first.data, "ca.crt": b"an earlier one"}, "earlier")
+    rival = Bootstrap(Cupboard.over(others), Trusting(), NAMES)
+    others.before_update = rival.ensure_certificates
+    credentials = await Bootstrap(others, Trusting(), NAMES).ensure_certificates()
+    assert credentials.authority_pem == authority.data["tls.crt"]
+    assert credentials.serving.certificate_pem == others.stored[SERVING_SECRET].data["tls.crt"]
+    assert others.lost == [SERVING_SECRET], "a conflict, and no second certificate"
+    assert await rival.ensure_certificates() == credentials
+
+
+async def test_a_secret_that_is_deleted_just_before_its_update_is_made_anew() -> None:
+    secrets = Overtaken()
+    await Bootstrap(secrets, Trusting(), NAMES).ensure_certificates()
+    content = secrets.stored[SERVING_SECRET]
+    secrets.stored[SERVING_SECRET] = StoredSecret({**content.data, "tls.crt": b"garbage"}, content.resource_version)
+
+    async def delete() -> None:
+        del secrets.stored[SERVING_SECRET]
+
+    secrets.before_update = delete
+    credentials = await Bootstrap(secrets, Trusting(), NAMES).ensure_certificates()
+    assert secrets.lost == [SERVING_SECRET]
+    assert secrets.stored[SERVING_SECRET].data["tls.crt"] == credentials.serving.certificate_pem
+    assert secrets.stored[SERVING_SECRET].data["ca.crt"] == credentials.authority_pem
 
 
 @pytest.mark.parametrize(

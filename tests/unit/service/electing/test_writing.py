@@ -195,6 +195,23 @@ async def test_who_gave_up_waiting_is_not_named() -> None:
     assert ELSEWHERE not in store.writes[-1].open
 
 
+@pytest.mark.parametrize("fate", ["made", "not made", "answer lost"])
+async def test_who_gives_up_while_the_write_is_under_way_is_named_by_no_other(fate: Fate) -> None:
+    store = StoredLease()
+    candidate = await _deciding(store)
+    store.fates.append(fate)
+    naming = asyncio.create_task(candidate.elector.name((ELSEWHERE,), 0))
+    await asyncio.sleep(1.5 * ON_THE_WAY)
+    assert store.requests == ["update"]
+    named = [ELSEWHERE in write.open for write in store.writes[-1:]]
+    assert named == [fate != "not made"]
+    naming.cancel()
+    await asyncio.sleep(2 * RENEWAL_SECONDS)
+    assert naming.cancelled()
+    assert ELSEWHERE not in store.writes[-1].open
+    assert ELSEWHERE not in candidate.core.openings
+
+
 async def test_who_waits_when_the_lease_goes_to_another_is_told_who_to_ask() -> None:
     store = StoredLease()
     candidate = await _deciding(store)
