@@ -20,6 +20,7 @@ class AddressRequest(NamedTuple):
         dry_run: decide the same, change nothing (rule 10).
         dependent: the object itself, as a party of its own, where it lives by another object of the party: a launcher
             pod by its VirtualMachineInstance. What the party holds through others it is granted without a name.
+        uid: of the object, where it exists already (an update); empty for one that is about to be created.
     """
 
     party: Party
@@ -27,6 +28,7 @@ class AddressRequest(NamedTuple):
     carried: frozenset[int] = frozenset()
     dry_run: bool = False
     dependent: Party | None = None
+    uid: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,9 +54,16 @@ class Party(NamedTuple):
 
 
 class Holder(NamedTuple):
-    """An object seen in the cluster, with the addresses that it carries (each once, in its own order).
+    """An object seen in the cluster.
 
-    `owned` says whether it names a controller to whose party it belongs, be that seen or not.
+    Attributes:
+        key: its place.
+        uid: tells it from those that have had the place before.
+        party: whose addresses it carries.
+        addresses: what its annotation, or its spec, says that it carries; each once, in its own order.
+        owned: whether it names a controller to whose party it belongs, be that seen or not.
+        attached: what its secondary interfaces are reported to have (a pod's network-status), each once; None where
+            nothing is reported, or nothing that can be read: then what was reported before stands.
     """
 
     key: ObjectKey
@@ -64,3 +71,4 @@ class Holder(NamedTuple):
     party: Party
     addresses: tuple[int, ...]
     owned: bool = False
+    attached: tuple[int, ...] | None = None

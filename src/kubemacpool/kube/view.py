@@ -52,13 +52,16 @@ class View(Generic[ItemT]):
         identity = decoded.identity
         key = (identity.namespace, identity.name)
         self._complaints.pop(key, None)
-        if decoded.item is None:
+        item = decoded.item
+        if item is None and self._present.get(key) == identity.uid:
+            item = decoded.remnant
+        if item is None:
             self._leave(key)
             return
         self._succeed(key, identity.uid)
         self._present[key] = identity.uid
         self._confirm(key)
-        self._listener.present(identity, decoded.item, decoded.resource_version)
+        self._listener.present(identity, item, decoded.resource_version)
 
     def see_unreadable(self, identity: ObjectIdentity, reason: str) -> None:
         """An object is there that cannot be understood. What was told of it before stands: it may well be so still."""

@@ -41,7 +41,7 @@ class Follower:
     def present(self, identity: ObjectIdentity, item: CarriedAddresses, resource_version: int) -> None:
         """An object carries addresses, or something that should have been one; or it is one that others belong to."""
         key = self._key(identity)
-        holder = Holder(key, identity.uid, Party(*key), item.addresses)
+        holder = Holder(key, identity.uid, Party(*key), item.addresses, attached=item.attached)
         self._population.see(holder, item.owner, self._clock.now(), resource_version)
         if item.fault:
             if self._faults.get(identity.uid) != item.fault:

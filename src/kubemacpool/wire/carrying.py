@@ -20,11 +20,15 @@ class CarriedAddresses(NamedTuple):
         addresses: each once, in the object's order.
         fault: what of it could not be read, or an empty text.
         owner: its controller, where that is an object of KubeVirt.
+        attached: what its secondary interfaces are reported to have (a pod's network-status), each once; None where
+            nothing is reported, or nothing that can be read. An interface that is reported and has no address of its
+            own makes no difference: an empty row says that the object has no such interface any more.
     """
 
     addresses: tuple[int, ...]
     fault: str = ""
     owner: OwnerReference | None = None
+    attached: tuple[int, ...] | None = None
 
 
 class Reference(msgspec.Struct, gc=False, rename="camel"):

@@ -28,11 +28,20 @@ class StoredMetadata(msgspec.Struct, gc=False, rename="camel"):
 
 
 class Decoded(NamedTuple, Generic[ItemT]):
-    """One object as a watch reads it; `item` is None where it is of no interest."""
+    """One object as a watch reads it.
+
+    Attributes:
+        identity: which object.
+        resource_version: of the object as it was read.
+        item: what was read of it; None where it is of no interest.
+        remnant: what is told instead of an object that was of interest before and is so no longer, though it exists
+            still; None where it is as good as gone.
+    """
 
     identity: ObjectIdentity
     resource_version: int
     item: ItemT | None
+    remnant: ItemT | None = None
 
 
 class UnreadableObjectError(Exception):

@@ -4,7 +4,6 @@ from typing import Final
 
 import msgspec
 
-from kubemacpool.core.families import OwnerReference
 from kubemacpool.core.parties import VIRTUAL_MACHINE_INSTANCE
 from kubemacpool.wire.carrying import CarriedAddresses, Reference, controller_of, read_addresses
 from kubemacpool.wire.networks import NETWORKS_ANNOTATION, NetworksError, parse_networks
@@ -29,7 +28,7 @@ _objects: Final = msgspec.json.Decoder(_Object)
 
 
 def decode_pod(raw: bytes | msgspec.Raw) -> Decoded[CarriedAddresses]:
-    """Read the addresses that a pod carries; no item for a pod without any.
+    """Read the addresses that a pod carries; no item for a pod without any, which may have interfaces with some still.
 
     Raises:
         UnreadableObjectError: when the annotation cannot be read, so that nothing is known of the pod's addresses.
@@ -38,21 +37,21 @@ def decode_pod(raw: bytes | msgspec.Raw) -> Decoded[CarriedAddresses]:
     metadata = _objects.decode(raw).metadata
     identity, version = identify(metadata)
     networks = metadata.annotations.networks if metadata.annotations is not None else None
-    if not networks:
-        return Decoded(identity, version, None)
     try:
-        carried = _carried(networks, controller_of(metadata.owner_references, VIRTUAL_MACHINE_INSTANCE))
+        addresses, fault = _addresses(networks) if networks else ((), "")
     except NetworksError as error:
         raise UnreadableObjectError(identity, version, str(error)) from error
-    return Decoded(identity, version, carried)
+    carried = CarriedAddresses(addresses, fault, controller_of(metadata.owner_references, VIRTUAL_MACHINE_INSTANCE))
+    if addresses or fault:
+        return Decoded(identity, version, carried)
+    return Decoded(identity, version, None, remnant=carried)
 
 
-def _carried(networks: str, owner: OwnerReference | None) -> CarriedAddresses | None:
+def _addresses(networks: str) -> tuple[tuple[int, ...], str]:
     selections = parse_networks(networks)
     if selections is None:
-        return None
-    addresses, fault = read_addresses(
+        return (), ""
+    return read_addresses(
         (f"entry {index} ({quoted(selection.name)})", selection.mac)
         for index, selection in enumerate(selections.selections)
     )
-    return CarriedAddresses(addresses, fault, owner) if addresses or fault else None

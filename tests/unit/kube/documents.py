@@ -35,25 +35,36 @@ def failure(code: int, reason: str = "", message: str = "") -> bytes:
 
 
 def decode(raw: bytes) -> Decoded[bytes]:
-    """Reads an object: `dull` ones are of no interest, `broken` ones are refused, `absurd` ones break the decoder."""
+    """Reads an object.
+
+    `dull` ones are of no interest, and neither are `bare` ones, of which something is left; `broken` ones are refused,
+    `absurd` ones break the decoder.
+    """
     content = json.loads(raw)
     identity, version = read_head(raw)
     if content.get("broken"):
         raise UnreadableObjectError(identity, version or 0, str(content["broken"]))
     if content.get("absurd"):
         raise ZeroDivisionError("nobody foresaw this")
+    if content.get("bare"):
+        return Decoded(identity, version or 0, None, remnant=b"bare")
     return Decoded(identity, version or 0, None if content.get("dull") else raw)
 
 
 class Told:
-    """A listener that writes down what it is told: `present ns/a uid-a`, `gone ...`, `reached 5`, `unreadable ...`."""
+    """A listener that writes down what it is told.
+
+    `present ns/a uid-a`, with `bare` behind it where nothing more is left of it; `gone ...`, `reached 5`, `unreadable
+    ...`.
+    """
 
     def __init__(self) -> None:
         self.lines: list[str] = []
 
     def present(self, identity: ObjectIdentity, item: bytes, resource_version: int) -> None:  # noqa: ARG002 - the protocol's
         """Writes it down."""
-        self.lines.append(f"present {identity.namespace}/{identity.name} {identity.uid}")
+        how = " bare" if item == b"bare" else ""
+        self.lines.append(f"present {identity.namespace}/{identity.name} {identity.uid}{how}")
 
     def gone(self, identity: ObjectIdentity) -> None:
         """Writes it down."""

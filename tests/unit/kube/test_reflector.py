@@ -130,6 +130,30 @@ async def test_an_object_that_loses_its_interest_is_gone() -> None:
     assert (await play.to_the_end())[2:] == ["gone ns/a uid-a", "reached 8"]
 
 
+async def test_an_object_of_which_little_is_left_is_told_with_that_for_as_long_as_it_exists() -> None:
+    """By events and by lists, and the one that has its name next is another."""
+    bare = thing("a", 8, bare=True)
+    successor = thing("a", 11, uid="uid-2", bare=True)
+    play = Play(
+        [
+            Answer(page(7, thing("a", 1))),
+            Pieces([event("MODIFIED", bare)]),
+            ResourceExpiredError("the watch"),
+            Answer(page(9, bare)),
+            Pieces([event("MODIFIED", successor)]),
+        ]
+    )
+    told = ["reached 7", "present ns/a uid-a bare", "reached 8", "present ns/a uid-a bare", "reached 9"]
+    assert (await play.to_the_end())[1:] == [*told, "gone ns/a uid-a", "reached 11"]
+    assert play.reflector.size == 0
+
+
+async def test_an_object_of_which_there_was_never_more_is_not_told() -> None:
+    play = Play([Answer(page(7, thing("a", 1, bare=True)))])
+    assert await play.to_the_end() == ["reached 7"]
+    assert play.reflector.size == 0
+
+
 async def test_the_delete_of_an_object_that_was_never_told_is_not_told() -> None:
     play = Play([Answer(page(7)), Pieces([event("DELETED", thing("a", 8))])])
     assert await play.to_the_end() == ["reached 7", "reached 8"]

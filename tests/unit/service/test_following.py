@@ -41,6 +41,13 @@ def test_a_pod_that_carries_addresses_holds_them() -> None:
     assert scene.ledger.held_count == 2
 
 
+def test_what_interfaces_are_reported_to_have_is_told_to_the_ledger() -> None:
+    scene = Scene()
+    scene.follower.present(POD, CarriedAddresses((FIRST,), attached=(FIRST + 1,)), 1)
+    [holder] = scene.ledger.holders()
+    assert (holder.addresses, holder.attached) == ((FIRST,), (FIRST + 1,))
+
+
 def test_a_pod_that_is_seen_settles_its_grant() -> None:
     scene = Scene()
     scene.ledger.grant(FIRST, Party("Pod", "ns1", "a"), scene.clock.now())

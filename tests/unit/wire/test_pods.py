@@ -65,7 +65,12 @@ def test_a_pod_tells_the_addresses_that_it_carries(networks: str, addresses: tup
     "networks", [None, "", "net1,ns/net2@if0", "[]", '[{"name":"a"}]', '[{"mac":""},{"mac":null}]']
 )
 def test_a_pod_without_addresses_is_of_no_interest(networks: str | None) -> None:
-    assert decode_pod(_pod(networks)) == Decoded(IDENTITY, 77, None)
+    assert decode_pod(_pod(networks)) == Decoded(IDENTITY, 77, None, remnant=CarriedAddresses(()))
+
+
+def test_a_launcher_pod_that_has_lost_its_addresses_still_tells_whose_it_is() -> None:
+    remnant = decode_pod(_pod(None, ownerReferences=[TO_VMI])).remnant
+    assert remnant == CarriedAddresses((), owner=OwnerReference("VirtualMachineInstance", "vm", "uid-vmi"))
 
 
 @pytest.mark.parametrize("annotations", [None, {}])
