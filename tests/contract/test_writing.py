@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 from tests.contract.objects import config_map, create, delete
+from tests.unit.service.doubles import KeptMeasures
 
 from devcluster.controlplane import ControlPlane
 from kubemacpool.kube.client import ApiClient
@@ -131,7 +132,9 @@ async def test_an_event_is_shown_with_its_object_and_repeats_are_counted(
     create(control_plane, namespace, "configmaps", config_map("range"))
     uid = json.loads(await api.get(f"/api/v1/namespaces/{namespace}/configmaps/range"))["metadata"]["uid"]
     now = 0.0
-    recorder = EventRecorder(api, now=lambda: now, timestamp=lambda: datetime(2026, 11, 24, 3, 0, tzinfo=UTC))
+    recorder = EventRecorder(
+        api, KeptMeasures(), now=lambda: now, timestamp=lambda: datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
+    )
     regarding = Regarding("v1", "ConfigMap", namespace, "range", uid)
     recorder.warn(regarding, "InvalidRange", "RANGE_START lies behind RANGE_END")
     await recorder.write_due()
@@ -156,7 +159,7 @@ async def test_an_event_that_was_deleted_meanwhile_is_written_anew(
     api: ApiClient, control_plane: ControlPlane, namespace: str
 ) -> None:
     now = 0.0
-    recorder = EventRecorder(api, now=lambda: now)
+    recorder = EventRecorder(api, KeptMeasures(), now=lambda: now)
     regarding = Regarding("v1", "ConfigMap", namespace, "range", "")
     recorder.warn(regarding, "InvalidRange", "wrong")
     await recorder.write_due()
@@ -170,7 +173,7 @@ async def test_an_event_that_was_deleted_meanwhile_is_written_anew(
 async def test_events_are_posted_as_they_come_and_long_messages_are_cut(
     api: ApiClient, control_plane: ControlPlane, namespace: str
 ) -> None:
-    recorder = EventRecorder(api)
+    recorder = EventRecorder(api, KeptMeasures())
     running = asyncio.create_task(recorder.run())
     recorder.warn(
         Regarding("v1", "ConfigMap", "no-such-namespace", "range", ""), "InvalidRange", "nobody will see this"
@@ -190,7 +193,7 @@ async def test_events_are_posted_as_they_come_and_long_messages_are_cut(
 async def test_an_event_about_an_object_without_a_namespace_is_kept_in_default(
     api: ApiClient, control_plane: ControlPlane
 ) -> None:
-    recorder = EventRecorder(api)
+    recorder = EventRecorder(api, KeptMeasures())
     recorder.warn(Regarding("v1", "Node", "", "node-of-the-contract", ""), "MACCollision", "a collision")
     await recorder.write_due()
     kept = [event["involvedObject"] for event in _events(control_plane, "default")]

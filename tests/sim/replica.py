@@ -84,6 +84,15 @@ class Unheard:
     def unreadable(self, kind: str) -> None:
         """An object was passed over."""
 
+    def event_dropped(self, reason: str) -> None:
+        """An Event was dropped."""
+
+    def set_aside(self, kind: str, objects: int) -> None:
+        """So many are set aside."""
+
+    def task_restarted(self, task: str) -> None:
+        """A task was started again."""
+
     def warn(self, regarding: Regarding, reason: str, message: str) -> None:
         """Something for people to look at."""
 

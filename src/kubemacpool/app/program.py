@@ -103,7 +103,7 @@ class Process:
     async def _serve(self, client: ApiClient) -> None:
         """Answer, follow the cluster and report, until cancelled."""
         settings = self._settings
-        events = EventRecorder(client, "kubemacpool")
+        events = EventRecorder(client, self._metrics)
         credentials = await establish_credentials(client, settings.namespace)
         serving = credentials.serving
         tls = server_context(serving.certificate_pem, serving.key_pem)

@@ -29,3 +29,15 @@ class Measures(Protocol):
     def unreadable(self, kind: str) -> None:
         """An object of this kind could not be read, and was passed over."""
         ...
+
+    def event_dropped(self, reason: str) -> None:
+        """An Event with this reason was not written, because there are too many."""
+        ...
+
+    def set_aside(self, kind: str, objects: int) -> None:
+        """So many objects of this kind are set aside now, because taking them in failed."""
+        ...
+
+    def task_restarted(self, task: str) -> None:
+        """A task that goes on for as long as the process lives has failed, and was started again."""
+        ...

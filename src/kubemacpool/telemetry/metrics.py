@@ -70,6 +70,24 @@ class Metrics:
             ["kind"],
             registry=self._registry,
         )
+        self._events_dropped = Counter(
+            "kubemacpool_events_dropped",
+            "Events that were not written because there were too many, by reason.",
+            ["reason"],
+            registry=self._registry,
+        )
+        self._set_aside = Gauge(
+            "kubemacpool_objects_set_aside",
+            "Objects that are set aside because taking them in failed, by kind; see the log.",
+            ["kind"],
+            registry=self._registry,
+        )
+        self._task_restarts = Counter(
+            "kubemacpool_task_restarts",
+            "Tasks that failed and were started again, by name; see the log.",
+            ["task"],
+            registry=self._registry,
+        )
         self._forwarded = Counter(
             "kubemacpool_forwarded_reviews",
             "Reviews handed to the replica that decides, by outcome: answered, misdirected (it does not), failed.",
@@ -97,6 +115,18 @@ class Metrics:
     def unreadable(self, kind: str) -> None:
         """An object was passed over."""
         self._unreadable.labels(kind).inc()
+
+    def event_dropped(self, reason: str) -> None:
+        """An Event was not written."""
+        self._events_dropped.labels(reason).inc()
+
+    def set_aside(self, kind: str, objects: int) -> None:
+        """So many objects are set aside now."""
+        self._set_aside.labels(kind).set(objects)
+
+    def task_restarted(self, task: str) -> None:
+        """A task was started again."""
+        self._task_restarts.labels(task).inc()
 
     def follow(self, ledger: Ledger) -> None:
         """Show the ledger's state, read when the figures are asked for."""

@@ -41,6 +41,9 @@ class KeptMeasures:
         self.forwardings: list[Forwarding] = []
         self.ranges: list[bool] = []
         self.unreadables: list[str] = []
+        self.events_dropped: list[str] = []
+        self.aside: dict[str, int] = {}
+        self.restarts: list[str] = []
 
     def admission(self, outcome: Outcome, seconds: float) -> None:
         """One admission was answered."""
@@ -57,6 +60,18 @@ class KeptMeasures:
     def unreadable(self, kind: str) -> None:
         """An object was passed over."""
         self.unreadables.append(kind)
+
+    def event_dropped(self, reason: str) -> None:
+        """An Event was dropped."""
+        self.events_dropped.append(reason)
+
+    def set_aside(self, kind: str, objects: int) -> None:
+        """So many are set aside."""
+        self.aside[kind] = objects
+
+    def task_restarted(self, task: str) -> None:
+        """A task was started again."""
+        self.restarts.append(task)
 
 
 class KeptEvents:

@@ -34,6 +34,9 @@ def _exposed() -> set[str]:
     metrics.admission("granted", 0.001)
     metrics.forwarded("answered")
     metrics.unreadable("Pod")
+    metrics.event_dropped("MACCollision")
+    metrics.set_aside("Pod", 1)
+    metrics.task_restarted("events")
     families = list(text_string_to_metric_families(metrics.exposition()[0].decode()))
     return {name for family in families for name in (family.name, *(sample.name for sample in family.samples))}
 
