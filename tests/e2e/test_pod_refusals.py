@@ -64,7 +64,8 @@ async def test_an_address_given_twice_in_one_pod_is_refused_whatever_its_spellin
     assert reply.message == denied(
         namespace,
         "a",
-        f'entry 2 ("three"): mac {block[5]} is that of entry 0 ("one") too; give each interface an address of its own',
+        f'entry 2 ("three"): mac {block[5]} is that of entry 0 ("one") too: a duplicate MAC address; '
+        "give each interface an address of its own",
     )
 
 

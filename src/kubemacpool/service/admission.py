@@ -15,8 +15,9 @@ from kubemacpool.ports.measures import Measures, Outcome
 from kubemacpool.service import refusing
 from kubemacpool.service.conflicts import TAKEN
 from kubemacpool.service.refusing import Field
-from kubemacpool.wire.admission import ReviewError, encode_allowed, encode_denied
+from kubemacpool.wire.admission import LONGEST_NAME, ReviewError, encode_allowed, encode_denied
 from kubemacpool.wire.answers import SERVICE_UNAVAILABLE, Answer, in_words
+from kubemacpool.wire.quoting import first_of, quoted
 
 _log = structlog.get_logger(__name__)
 
@@ -124,6 +125,9 @@ class Admission(ABC, Generic[ReviewT]):
         except ReviewError as error:
             _log.warning("review not understood", error=str(error))
             return "malformed", in_words(400, str(error))
+        if fault := _fault_of_name(review):
+            _log.info("refused", namespace=review.namespace, reason=fault)
+            return "invalid", Answer(200, encode_denied(review.uid, *BAD_REQUEST, fault))
         party = self._party(review)
         try:
             verdict = await self.admit(review, party)
@@ -150,6 +154,14 @@ class Admission(ABC, Generic[ReviewT]):
         log("cannot decide yet", object=str(party), reason=reason)
 
 
+def _fault_of_name(review: Review) -> str:
+    """Why no object can have such a name; it is not repeated in messages, nor remembered. Empty where one can."""
+    for field, name in (("name", review.name), ("generateName", review.generate_name)):
+        if len(name) > LONGEST_NAME:
+            return f"metadata.{field} {quoted(name)} has {len(name)} characters; give at most {LONGEST_NAME}"
+    return ""
+
+
 def denial_of(
     decision: Refused | Exhausted, party: Party, field: Field, labels: Sequence[str], policy_fault: str = ""
 ) -> Denial:
@@ -171,11 +183,16 @@ def denial_of(
     return Denial("refused", BAD_REQUEST if mistaken else FORBIDDEN, message, decision.refusals)
 
 
+def texts_of(addresses: Sequence[int]) -> list[str]:
+    """Addresses as a line of a log has them: the first ten."""
+    return first_of([format_address(address) for address in addresses])
+
+
 def _refused_addresses(refusals: tuple[Refusal, ...]) -> dict[str, list[str]]:
     """Keys by which a log can be searched: for an address, or for whoever has it."""
     if not refusals:
         return {}
     return {
-        "addresses": [format_address(refusal.address) for refusal in refusals],
-        "holders": [str(refusal.detail) for refusal in refusals if isinstance(refusal.detail, Party)],
+        "addresses": texts_of([refusal.address for refusal in refusals]),
+        "holders": first_of([str(each.detail) for each in refusals if isinstance(each.detail, Party)]),
     }

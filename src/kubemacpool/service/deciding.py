@@ -8,6 +8,7 @@ from kubemacpool.core.decisions import AddressRequest, Decision, Suspect, Unname
 from kubemacpool.ports.clock import Clock
 from kubemacpool.ports.deciding import NotDecidingError
 from kubemacpool.ports.naming import Naming
+from kubemacpool.wire.quoting import first_of
 
 ATTEMPTS: Final = 8
 """How often a request is decided anew after its addresses were named. Others may take them first, each time one of the
@@ -46,5 +47,5 @@ class LocalDecider:
 
 
 def _suspicion(addresses: tuple[int, ...]) -> str:
-    what = ", ".join(map(format_address, addresses)) if addresses else "every address that may be free"
+    what = ", ".join(first_of([*map(format_address, addresses)])) if addresses else "every address that may be free"
     return f"another replica may have granted {what} just before it ended; it will be known within minutes"

@@ -19,6 +19,7 @@ from kubemacpool.service.admission import BAD_REQUEST, UNTOUCHED, Admission, Den
 from kubemacpool.service.conflicts import Resolution, decide
 from kubemacpool.service.policies import NamespacePolicies, Policy
 from kubemacpool.service.refusing import Field
+from kubemacpool.wire.carrying import MOST_INTERFACES
 from kubemacpool.wire.machine_review import (
     MAC_POLICY,
     OLD_FINALIZER,
@@ -29,13 +30,9 @@ from kubemacpool.wire.machine_review import (
     finalizer_patch,
     interface_patch,
 )
-from kubemacpool.wire.quoting import quoted
+from kubemacpool.wire.quoting import first_of, listed, quoted
 
 _log = structlog.get_logger(__name__)
-
-MOST_INTERFACES: Final = 256
-"""Of a virtual machine: KubeVirt's schema allows as many networks (maxItems), and each interface has one. The schema is
-looked at after us; without a bound, the addresses of one machine might fill the Lease (`MOST_NAMES`)."""
 
 _FIELD: Final = Field("spec.template.spec.domain.devices.interfaces", "macAddress")
 _REMEDY: Final = "correct it (in YAML, an address between quotation marks is never taken for a number)"
@@ -108,7 +105,7 @@ class MachineAdmission(Admission[MachineReview]):
             how = f"replaced by {macs[each.interface]}" if each.interface in replaced else "admitted"
             why = f"{MAC_POLICY} is reassign" if each.interface in replaced else "the conflict policy is warn"
             warnings.append(f"kubemacpool: {text}; {how}, because {why}")
-        _log.debug("granted", object=str(party), addresses=macs, dry_run=review.dry_run)
+        _log.debug("granted", object=str(party), addresses=first_of(macs), dry_run=review.dry_run)
         return Verdict("granted", interface_patch(additions) if additions else None, warnings)
 
     def _wanted(self, review: MachineReview, had: Mapping[str, int], party: Party) -> dict[int, int | None]:
@@ -124,7 +121,7 @@ class MachineAdmission(Admission[MachineReview]):
             elif interface.network in self._kinds and not interface.absent:
                 wanted[index] = None
         if faults:
-            raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _FIELD.where, "; ".join(faults)))
+            raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _FIELD.where, listed(faults)))
         spoken_for = set(wanted.values())
         for index in [index for index, address in wanted.items() if address is None]:
             before = had.get(review.interfaces[index].name)
@@ -155,8 +152,8 @@ def _label(interface: MachineInterface) -> str:
 def _check_shape(review: MachineReview, party: Party) -> None:
     """Names are unique, and every interface has its network; else nobody could say which address is whose."""
     if len(review.interfaces) > MOST_INTERFACES:
-        fault = f"the list has {len(review.interfaces)} entries; give at most {MOST_INTERFACES}, as KubeVirt allows"
-        raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _FIELD.where, fault))
+        fault = refusing.too_many_entries(party, _FIELD.where, len(review.interfaces))
+        raise Denial("invalid", BAD_REQUEST, fault)
     faults: list[str] = []
     names: set[str] = set()
     for interface in review.interfaces:
@@ -166,7 +163,7 @@ def _check_shape(review: MachineReview, party: Party) -> None:
             faults.append(f"{_label(interface)} has no network of that name in spec.template.spec.networks; add it")
         names.add(interface.name)
     if faults:
-        raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _FIELD.where, "; ".join(faults)))
+        raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _FIELD.where, listed(faults)))
 
 
 def _addresses(interfaces: tuple[MachineInterface, ...]) -> dict[str, int]:

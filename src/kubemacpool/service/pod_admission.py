@@ -19,8 +19,8 @@ from kubemacpool.service.kinship import Kinship
 from kubemacpool.service.policies import NamespacePolicies
 from kubemacpool.service.refusing import Field
 from kubemacpool.service.sticky import preferred
+from kubemacpool.wire.carrying import MOST_INTERFACES
 from kubemacpool.wire.networks import (
-    LARGEST_ANNOTATIONS,
     NETWORKS_ANNOTATION,
     NetworkSelections,
     NetworksError,
@@ -28,14 +28,9 @@ from kubemacpool.wire.networks import (
 )
 from kubemacpool.wire.patches import annotation_patch
 from kubemacpool.wire.pod_review import STICKY, PodReview, decode_pod_review
-from kubemacpool.wire.quoting import quoted
+from kubemacpool.wire.quoting import first_of, listed, quoted
 
 _log = structlog.get_logger(__name__)
-
-MOST_ENTRIES: Final = LARGEST_ANNOTATIONS // len('{"namespace":"n","mac":"020000000001"},')
-"""Of an annotation. More do not fit into an object once each has what we fill in: the API server would refuse the pod
-after it was given its addresses. Nor would many more fit into the Lease (`MOST_NAMES`): all who shared that write would
-be sent away."""
 
 UNSEPARATED: Final = 12
 """Characters of an address that is written as hexadecimal digits only."""
@@ -103,7 +98,9 @@ class PodAdmission(Admission[PodReview]):
         decision, conflicts = await decide(self._decider, request, lambda _: policy.resolution)
         if not isinstance(decision, Granted):
             raise denial_of(decision, pod, _FIELD, labels, policy.fault)
-        _log.debug("granted", object=str(pod), family=str(family), addresses=_texts(decision), dry_run=review.dry_run)
+        _log.debug(
+            "granted", object=str(pod), family=str(family), addresses=first_of(_texts(decision)), dry_run=review.dry_run
+        )
         warnings = [_admitted(refusing.conflict(labels, each)) for each in conflicts]
         return Verdict("granted", warnings=[*warnings, *policy.warnings(mattered=bool(conflicts))])
 
@@ -130,7 +127,7 @@ class PodAdmission(Admission[PodReview]):
         warnings += policy.warnings(mattered=any(each.interface not in sticky for each in conflicts))
         value = selections.filled(review.namespace, macs)
         patch = None if value is None else annotation_patch(NETWORKS_ANNOTATION, value)
-        _log.debug("granted", object=str(party), addresses=macs, dry_run=review.dry_run)
+        _log.debug("granted", object=str(party), addresses=first_of(macs), dry_run=review.dry_run)
         return Verdict("granted", patch, warnings)
 
     def _preferred(
@@ -173,8 +170,8 @@ def _selections(networks: str, party: Party) -> NetworkSelections | None:
         selections = parse_networks(networks)
     except NetworksError as error:
         raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _FIELD.where, str(error))) from error
-    if selections is not None and (count := len(selections.selections)) > MOST_ENTRIES:
-        raise Denial("invalid", BAD_REQUEST, refusing.too_many_entries(party, _FIELD.where, count, MOST_ENTRIES))
+    if selections is not None and (count := len(selections.selections)) > MOST_INTERFACES:
+        raise Denial("invalid", BAD_REQUEST, refusing.too_many_entries(party, _FIELD.where, count))
     return selections
 
 
@@ -201,5 +198,5 @@ def _wanted(selections: NetworkSelections, party: Party) -> tuple[int | None, ..
         except AddressError as error:
             faults.append(f"{refusing.entry(index, selections.selections)}: mac {quoted(selection.mac)} is {error}")
     if faults:
-        raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _FIELD.where, "; ".join(faults)))
+        raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _FIELD.where, listed(faults)))
     return tuple(wanted)

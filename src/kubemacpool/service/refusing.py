@@ -6,8 +6,9 @@ from typing import NamedTuple
 from kubemacpool.core.addresses import format_address
 from kubemacpool.core.decisions import Exhausted, Fault, Refusal
 from kubemacpool.core.parties import Party
-from kubemacpool.wire.networks import LARGEST_ANNOTATIONS, Selection, describe_short_form
-from kubemacpool.wire.quoting import quoted
+from kubemacpool.wire.carrying import MOST_INTERFACES
+from kubemacpool.wire.networks import Selection, describe_short_form
+from kubemacpool.wire.quoting import listed, quoted
 
 RANGE_REMEDY = "ConfigMap kubemacpool-mac-range-config (RANGE_START, RANGE_END)"
 
@@ -34,14 +35,9 @@ def field_fault(party: Party, where: str, fault: str) -> str:
     return f"{party}: {where}: {fault}"
 
 
-def too_many_entries(party: Party, where: str, count: int, most: int) -> str:
-    """The annotation asks for more than can ever be stored."""
-    return field_fault(
-        party,
-        where,
-        f"the list has {count} entries; give at most {most}: with their addresses, no more fit into the "
-        f"{LARGEST_ANNOTATIONS} bytes that the annotations of an object may have",
-    )
+def too_many_entries(party: Party, where: str, count: int) -> str:
+    """An object has more interfaces than anybody needs."""
+    return field_fault(party, where, f"the list has {count} entries; give at most {MOST_INTERFACES}")
 
 
 def refusals(labels: Sequence[str], found: Sequence[Refusal], key: str) -> str:
@@ -52,7 +48,7 @@ def refusals(labels: Sequence[str], found: Sequence[Refusal], key: str) -> str:
         found: what is wrong.
         key: under which the user writes an address.
     """
-    return "; ".join(_refusal(labels, refusal, key) for refusal in found)
+    return listed([_refusal(labels, refusal, key) for refusal in found])
 
 
 def conflict(labels: Sequence[str], refusal: Refusal) -> str:
@@ -90,6 +86,7 @@ def _refusal(labels: Sequence[str], refusal: Refusal, key: str) -> str:
                 "if that object is never created, the address becomes free by itself"
             )
         case Fault.TWICE, int(other):
-            return f"{where} is that of {labels[other]} too; give each interface an address of its own"
+            remedy = "give each interface an address of its own"
+            return f"{where} is that of {labels[other]} too: a duplicate MAC address; {remedy}"
         case _, reason:
             return f"{where} is {reason}; {remedy}"

@@ -6,7 +6,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from kubemacpool.wire.quoting import quoted
+from kubemacpool.wire.quoting import MOST_TOLD, first_of, quoted
 
 API_VERSION: Final = "admission.k8s.io/v1"
 
@@ -15,6 +15,11 @@ MAX_WARNING: Final = 256
 
 Source: the API reference of AdmissionResponse.warnings.
 """
+
+
+LONGEST_NAME: Final = 253
+"""Characters of an object's name, and of what it is made from (RFC 1123, DNS subdomain). The API server looks after the
+webhooks have been asked."""
 
 
 class ReviewError(ValueError):
@@ -123,7 +128,10 @@ def encode_allowed(uid: str, patch: bytes | None = None, warnings: Sequence[str]
         response["patchType"] = "JSONPatch"
         response["patch"] = b64encode(patch).decode()
     if warnings:
-        response["warnings"] = [_cut(warning) for warning in warnings]
+        told = first_of(warnings)
+        if len(told) > MOST_TOLD:
+            told[-1] = f"kubemacpool: {told[-1]}"
+        response["warnings"] = [_cut(warning) for warning in told]
     return _encode(response)
 
 

@@ -7,10 +7,16 @@ import msgspec
 
 from kubemacpool.core.addresses import AddressError, parse_address
 from kubemacpool.core.families import OwnerReference
-from kubemacpool.wire.quoting import quoted
+from kubemacpool.wire.quoting import listed, quoted
 
 KUBEVIRT: Final = "kubevirt.io"
 """The API group of virtual machines."""
+
+
+MOST_INTERFACES: Final = 256
+"""Of one object. KubeVirt's schema allows a virtual machine as many networks (maxItems), each with one interface, and
+its launcher pods have no more; nobody gives a pod a tenth of that. The schema is looked at after us, and for pods there
+is none: without a bound, the addresses of a few objects might fill the Lease (`MOST_NAMES`)."""
 
 
 class CarriedAddresses(NamedTuple):
@@ -63,4 +69,9 @@ def read_addresses(given: Iterable[tuple[str, str]]) -> tuple[tuple[int, ...], s
                 addresses[parse_address(text)] = None
             except AddressError as error:
                 faults.append(f"{label}: mac {quoted(text)} is {error}")
-    return tuple(addresses), "; ".join(faults)
+    return tuple(addresses), listed(faults)
+
+
+def too_many(count: int) -> str:
+    """What is wrong with an object in the cluster that has more interfaces than are taken in."""
+    return f"the list has {count} entries; only the first {MOST_INTERFACES} are taken in"

@@ -13,9 +13,16 @@ from typing import Final, TypeVar
 import msgspec
 
 from kubemacpool.core.parties import VIRTUAL_MACHINE
-from kubemacpool.wire.carrying import CarriedAddresses, Reference, controller_of, read_addresses
+from kubemacpool.wire.carrying import (
+    MOST_INTERFACES,
+    CarriedAddresses,
+    Reference,
+    controller_of,
+    read_addresses,
+    too_many,
+)
 from kubemacpool.wire.objects import Decoded, StoredMetadata, UnreadableObjectError, identify
-from kubemacpool.wire.quoting import quoted
+from kubemacpool.wire.quoting import listed, quoted_json
 
 ENDED: Final = frozenset({"Succeeded", "Failed"})
 """The phases, of instances and of migrations, that no other one follows."""
@@ -37,7 +44,7 @@ class _Object(msgspec.Struct, gc=False):
 
 
 class _Interface(msgspec.Struct, gc=False, rename="camel"):
-    name: object = ""  # said in messages only
+    name: msgspec.Raw = msgspec.Raw(b'""')  # said in messages only
     mac_address: str | None = None
 
 
@@ -121,7 +128,7 @@ def read_entries(
         try:
             found.append(decoder.decode(entry))
         except (msgspec.DecodeError, UnicodeError) as error:
-            faults.append(f"{label} {index}: {quoted(bytes(entry).decode(errors='replace'))} is unreadable ({error})")
+            faults.append(f"{label} {index}: {quoted_json(bytes(entry))} is unreadable ({error})")
     return found, faults
 
 
@@ -137,13 +144,20 @@ def _decoded(stored: _Object, spec: _InstanceSpec | None) -> Decoded[CarriedAddr
     identity, version = identify(stored.metadata)
     domain = spec.domain if spec is not None else None
     devices = domain.devices if domain is not None else None
-    interfaces, faults = read_entries("interface", devices.interfaces if devices is not None else None, _interfaces)
+    entries = (devices.interfaces if devices is not None else None) or []
+    interfaces, faults = read_entries("interface", entries[:MOST_INTERFACES], _interfaces)
+    if len(entries) > MOST_INTERFACES:
+        faults.insert(0, too_many(len(entries)))
     addresses, fault = read_addresses(
-        (f"interface {quoted(str(interface.name))}", interface.mac_address or "") for interface in interfaces
+        (f"interface {_named(interface.name)}", interface.mac_address or "") for interface in interfaces
     )
-    fault = "; ".join(filter(None, [*faults, fault]))
+    fault = "; ".join(filter(None, (listed(faults), fault)))
     owner = controller_of(stored.metadata.owner_references, VIRTUAL_MACHINE)
     return Decoded(identity, version, CarriedAddresses(addresses, fault, owner))
+
+
+def _named(name: msgspec.Raw) -> str:
+    return quoted_json(bytes(name).removeprefix(b'"').removesuffix(b'"'))
 
 
 def _unreadable(stored: _Object, error: msgspec.ValidationError) -> UnreadableObjectError:

@@ -14,6 +14,7 @@ from kubemacpool.core.parties import VIRTUAL_MACHINE
 from kubemacpool.wire.admission import Expected, Review, ReviewedMetadata, decode_review
 from kubemacpool.wire.carrying import KUBEVIRT
 from kubemacpool.wire.kubevirt import NULL, read_entries
+from kubemacpool.wire.quoting import listed
 
 MAC_POLICY: Final = "kubemacpool.io/mac-policy"
 INTERFACES: Final = "/spec/template/spec/domain/devices/interfaces"
@@ -203,7 +204,7 @@ def _read_spec(raw: msgspec.Raw) -> tuple[tuple[MachineInterface, ...], str]:
             each.name, each.mac_address or "", _network_kind(each, by_name.get(each.name)), each.state == "absent"
         )
         for each in interfaces
-    ), "; ".join(faults + more_faults)
+    ), listed(faults + more_faults)
 
 
 def _network_kind(interface: _Interface, network: _Network | None) -> NetworkKind:

@@ -13,13 +13,16 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from kubemacpool.wire.quoting import quoted
+from kubemacpool.wire.quoting import quoted, quoted_json
 
 NETWORKS_ANNOTATION: Final = "k8s.v1.cni.cncf.io/networks"
 
 LARGEST_ANNOTATIONS: Final = 256 * 1024
 """Bytes of all annotations of an object together, keys included (apimachinery's TotalAnnotationSizeLimitB). The API
 server looks only after the webhooks have been asked."""
+
+LONGEST_SHORT_FORM: Final = 256
+"""Characters that are looked at of a value in the short form: as many as a warning has."""
 
 _JSON_MARKS: Final = frozenset('[{"')
 """Any of these makes the value JSON; none can be part of a name in the short form."""
@@ -87,9 +90,12 @@ def parse_networks(value: str) -> NetworkSelections | None:
 
 
 def describe_short_form(value: str) -> str:
-    """The JSON form of a value in the short form, for people to copy."""
+    """The JSON form of a value in the short form, for people to copy; of a long one, its beginning.
+
+    The JSON form of a beginning is longer than that, so nothing is missing that a warning would have room for.
+    """
     entries: list[dict[str, str]] = []
-    for item in filter(None, (part.strip() for part in value.split(","))):
+    for item in filter(None, (part.strip() for part in value[:LONGEST_SHORT_FORM].split(","))):
         network, _, interface = item.partition("@")
         namespace, _, name = network.rpartition("/")
         entry = {"name": name, "namespace": namespace, "interface": interface}
@@ -110,7 +116,7 @@ def _selection(index: int, entry: _Entry) -> tuple[Selection, bool]:
             try:
                 text = _text.decode(raw)
             except msgspec.ValidationError:
-                value = quoted(bytes(raw).decode())
+                value = quoted_json(bytes(raw))
                 raise NetworksError(f"entry {index}: {quoted(key)} is {value[1:-1]}, which is not a text") from None
             if text is not None:
                 fields[field] = text

@@ -5,7 +5,14 @@ from typing import Final
 import msgspec
 
 from kubemacpool.core.parties import VIRTUAL_MACHINE_INSTANCE
-from kubemacpool.wire.carrying import CarriedAddresses, Reference, controller_of, read_addresses
+from kubemacpool.wire.carrying import (
+    MOST_INTERFACES,
+    CarriedAddresses,
+    Reference,
+    controller_of,
+    read_addresses,
+    too_many,
+)
 from kubemacpool.wire.networks import NETWORKS_ANNOTATION, NetworksError, parse_networks
 from kubemacpool.wire.objects import Decoded, StoredMetadata, UnreadableObjectError, identify
 from kubemacpool.wire.quoting import quoted
@@ -51,7 +58,11 @@ def _addresses(networks: str) -> tuple[tuple[int, ...], str]:
     selections = parse_networks(networks)
     if selections is None:
         return (), ""
-    return read_addresses(
+    entries = selections.selections
+    addresses, fault = read_addresses(
         (f"entry {index} ({quoted(selection.name)})", selection.mac)
-        for index, selection in enumerate(selections.selections)
+        for index, selection in enumerate(entries[:MOST_INTERFACES])
     )
+    if len(entries) > MOST_INTERFACES:
+        fault = "; ".join(filter(None, (too_many(len(entries)), fault)))
+    return addresses, fault

@@ -25,6 +25,9 @@ START: Final = "START"
 MOST_EXCLUSIONS: Final = 10_000
 """A ConfigMap holds 1 MiB; a pool cut into more pieces than this helps nobody."""
 
+LONGEST_EXCLUSION: Final = len("02:00:00:00:01:00-02:00:00:00:01:ff")
+"""Characters: two addresses in their longest spelling. What is longer is neither, and not taken apart to find out."""
+
 _SEPARATORS: Final = re.compile(r"[,\s]+")
 
 
@@ -100,7 +103,8 @@ def _exclusions(text: str) -> tuple[AddressRange, ...]:
 
 def _exclusion(text: str) -> AddressRange:
     """One address, or two with a hyphen between them; either may have hyphens of its own."""
-    for cut in (None, *(index for index, letter in enumerate(text) if letter == "-")):
+    hyphens = (index for index, letter in enumerate(text) if letter == "-")
+    for cut in (None, *hyphens) if len(text) <= LONGEST_EXCLUSION else ():
         try:
             first = parse_address(text[:cut])
             last = first if cut is None else parse_address(text[cut + 1 :])

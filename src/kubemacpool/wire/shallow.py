@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import msgspec
 
 # A string, or one of the characters that make structure. Everything between them (numbers, literals, blanks) passes
-# unseen.
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[][{},:]', re.DOTALL)
+# unseen. A string without an end goes on to the end of all: nothing in it is read again.
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[][{},:]', re.DOTALL)
 _OPENING = (b"{", b"[")
 _CLOSING = (b"}", b"]")
 

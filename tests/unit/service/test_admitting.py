@@ -9,11 +9,9 @@ from tests.unit.service.doubles import FIRST, pod_review
 from tests.unit.service.pods import MAC1, MAC2, MAC3, UNTOUCHED, Webhook, read_verdict
 from tests.unit.wire.strategies import REVIEW_BODIES
 
-from kubemacpool.core.decider import MOST_NAMES
 from kubemacpool.core.decisions import AddressRequest, Decision
-from kubemacpool.service.pod_admission import MOST_ENTRIES
 from kubemacpool.wire.answers import Answer
-from kubemacpool.wire.networks import LARGEST_ANNOTATIONS
+from kubemacpool.wire.carrying import MOST_INTERFACES
 
 
 @pytest.mark.parametrize("networks", [None, "", "  \n", "[]", " [ ] "])
@@ -184,24 +182,42 @@ async def test_a_grant_is_logged_at_debug() -> None:
     ]
 
 
-async def test_more_addresses_than_an_object_can_carry_are_refused_without_asking_anybody_to_wait() -> None:
-    """So many would not fit into the Lease either, and all who share the write would be sent away with them."""
+async def test_more_interfaces_than_anybody_needs_are_refused_without_asking_anybody_to_wait() -> None:
+    """Many more would not fit into the Lease, and all who share the write would be sent away with them."""
     webhook = Webhook()
-    verdict = await webhook.judge(f"[{','.join(['{}'] * 10_001)}]")
+    verdict = await webhook.judge(f"[{','.join(['{}'] * (MOST_INTERFACES + 1))}]")
     assert (verdict.allowed, verdict.code, verdict.reason) == (False, 400, "BadRequest")
     assert verdict.message == (
-        "Pod default/samplepod: annotation k8s.v1.cni.cncf.io/networks: the list has 10001 entries; give at most 6721: "
-        "with their addresses, no more fit into the 262144 bytes that the annotations of an object may have"
+        "Pod default/samplepod: annotation k8s.v1.cni.cncf.io/networks: the list has 257 entries; give at most 256"
     )
     assert webhook.naming.named == []
     assert webhook.measures.admissions == [("invalid", 0.0)]
 
 
-async def test_as_many_addresses_as_an_object_can_carry_are_given() -> None:
-    """The shortest annotation with so many is just not too large to be stored, and the Lease has room for them."""
-    webhook = Webhook(size=MOST_ENTRIES)
-    entry = '{"mac":"%012x","namespace":"n"}'
-    networks = f"[{','.join(entry % (FIRST + index) for index in range(MOST_ENTRIES))}]"
-    assert len(networks) <= LARGEST_ANNOTATIONS < len(networks) + len(entry % FIRST) + 1
-    assert (await webhook.judge(networks)).allowed
-    assert webhook.ledger.pending_count == MOST_ENTRIES < MOST_NAMES
+async def test_as_many_interfaces_as_an_object_may_have_get_their_addresses() -> None:
+    webhook = Webhook(size=MOST_INTERFACES)
+    assert (await webhook.judge(f"[{','.join(['{}'] * MOST_INTERFACES)}]")).allowed
+    assert webhook.ledger.pending_count == MOST_INTERFACES
+
+
+async def test_a_line_of_the_log_has_ten_addresses_at_most() -> None:
+    webhook = Webhook(size=20)
+    with capture_logs() as logs:
+        await webhook.judge(f"[{','.join(['{}'] * 12)}]")
+    (line,) = logs
+    assert line["addresses"] == [*(f"02:00:00:00:00:{number:02x}" for number in range(1, 11)), "and 2 more"]
+
+
+@pytest.mark.parametrize(("field", "name"), [("name", "n" * 254), ("generateName", "g" * 254)])
+async def test_a_name_that_no_object_can_have_is_refused_before_it_is_remembered(field: str, name: str) -> None:
+    webhook = Webhook()
+    verdict = await webhook.judge("[{}]", **{field: name})
+    assert (verdict.allowed, verdict.code) == (False, 400)
+    assert verdict.message == f'metadata.{field} "{name[0] * 79}…" has 254 characters; give at most 253'
+    assert webhook.ledger.pending_count == 0
+    assert webhook.measures.admissions == [("invalid", 0.0)]
+
+
+@pytest.mark.parametrize("field", ["name", "generateName"])
+async def test_the_longest_name_that_an_object_can_have_is_served(field: str) -> None:
+    assert (await Webhook().judge("[{}]", **{field: "n" * 253})).allowed

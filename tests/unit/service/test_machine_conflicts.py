@@ -72,7 +72,10 @@ async def test_an_update_may_not_take_an_address_that_somebody_else_has() -> Non
     [
         (
             machine(nic("red", MAC1), nic("blue", "02-00-00-00-00-01")),
-            f'interface "blue": mac {MAC1} is that of interface "red" too; give each interface an address of its own',
+            (
+                f'interface "blue": mac {MAC1} is that of interface "red" too: a duplicate MAC address; '
+                "give each interface an address of its own"
+            ),
         ),
         (
             machine(nic("red"), nic("red"), nic("red")),
@@ -98,7 +101,7 @@ async def test_an_update_may_not_take_an_address_that_somebody_else_has() -> Non
         ),
         (
             machine(*(nic(f"nic-{number}") for number in range(257))),
-            "the list has 257 entries; give at most 256, as KubeVirt allows",
+            "the list has 257 entries; give at most 256",
         ),
     ],
     ids=["an address twice", "a name twice", "no network", "no address", "too many"],
@@ -242,7 +245,7 @@ async def test_reassign_mends_no_mistakes() -> None:
     webhook.hold("Pod", "holder", FIRST)
     verdict = await webhook.judge(machine(nic("red", MAC2), nic("blue", MAC2), nic("x", MAC1), annotations=REASSIGN))
     assert verdict == refused(
-        f'{WHERE}interface "blue": mac {MAC2} is that of interface "red" too; '
+        f'{WHERE}interface "blue": mac {MAC2} is that of interface "red" too: a duplicate MAC address; '
         "give each interface an address of its own",
         400,
     )

@@ -85,7 +85,10 @@ REFUSED = {
     ),
     "twice in one pod": (
         '[{"name":"a","mac":"02:00:00:00:00:07"},{"name":"b","mac":"02-00-00-00-00-07"}]',
-        'entry 1 ("b"): mac 02:00:00:00:00:07 is that of entry 0 ("a") too; give each interface an address of its own',
+        (
+            'entry 1 ("b"): mac 02:00:00:00:00:07 is that of entry 0 ("a") too: a duplicate MAC address; '
+            "give each interface an address of its own"
+        ),
     ),
     "multicast": (
         '[{"name":"a","mac":"01:00:5e:00:00:01"}]',

@@ -198,3 +198,14 @@ def test_no_is_what_the_api_reference_says() -> None:
 def test_a_warning_is_cut_where_clients_would_cut_it(warning: str, sent: str) -> None:
     assert MAX_WARNING == 256
     assert json.loads(encode_allowed("u", warnings=[warning]))["response"]["warnings"] == [sent]
+
+
+def test_ten_warnings_are_told_and_how_many_more_there_are() -> None:
+    def told(count: int) -> list[str]:
+        answer = json.loads(encode_allowed("u", None, [f"kubemacpool: {number}" for number in range(count)]))
+        warnings: list[str] = answer["response"]["warnings"]
+        return warnings
+
+    ten = [f"kubemacpool: {number}" for number in range(10)]
+    assert told(10) == ten
+    assert told(12) == [*ten, "kubemacpool: and 2 more"]

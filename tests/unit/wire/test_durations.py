@@ -1,6 +1,7 @@
 """Durations as Go writes them."""
 
 import contextlib
+import timeit
 
 import pytest
 from hypothesis import example, given
@@ -53,3 +54,21 @@ def test_hours_minutes_and_seconds_add_up(hours: int, minutes: int, seconds: int
 def test_no_text_raises_anything_but_the_error_told(text: str) -> None:
     with contextlib.suppress(DurationError):
         assert isinstance(parse_duration(text), float)
+
+
+def test_a_duration_too_long_for_go_is_none() -> None:
+    assert parse_duration("2562047h47m16.854775807s") == pytest.approx(2**63 / 1e9)
+    for text in ("2562048h", "9" * 400 + "s"):
+        with pytest.raises(DurationError, match=r"^longer than 292 years, the longest duration that can be written$"):
+            parse_duration(text)
+
+
+def test_digits_without_an_end_are_read_once() -> None:
+    def seconds(length: int) -> float:
+        def read() -> None:
+            with contextlib.suppress(DurationError):
+                parse_duration("1" * length)
+
+        return min(timeit.repeat(read, number=1, repeat=20))
+
+    assert seconds(8_000) < 8 * seconds(2_000)

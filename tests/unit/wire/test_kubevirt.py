@@ -103,12 +103,17 @@ def test_an_address_counts_whatever_its_interface_is_called(name: object) -> Non
     )
 
 
-def test_an_interface_whose_name_is_not_utf8_hides_no_other() -> None:
+def test_an_interface_whose_name_is_not_utf8_hides_nothing() -> None:
     raw = _machine(_interface("?", "02:00:00:00:00:01"), _interface("b", "02:00:00:00:00:02")).replace(b"?", b"\xff")
+    assert decode_machine(raw).item == CarriedAddresses((FIRST, SECOND))
+
+
+def test_an_interface_whose_address_is_not_utf8_hides_no_other() -> None:
+    raw = _machine(_interface("a", "?"), _interface("b", "02:00:00:00:00:02")).replace(b"?", b"\xff")
     item = decode_machine(raw).item
     assert item is not None
     assert item.addresses == (SECOND,)
-    assert "\ufffd" in item.fault
+    assert item.fault.startswith("interface 0: ")
 
 
 @pytest.mark.parametrize(
@@ -273,3 +278,33 @@ def test_no_interface_hides_the_address_of_another(before: Json, after: Json) ->
         item = decode(write(before, _interface("a", "02:00:00:00:00:01"), after)).item
         assert item is not None
         assert FIRST in item.addresses
+
+
+@BOTH
+def test_of_too_many_interfaces_the_first_256_count_and_the_number_is_told(
+    decode: Decoder, write: Callable[..., bytes]
+) -> None:
+    nics = [_interface(f"n{number}", f"{0x020000000000 + number:012x}") for number in range(300)]
+    addresses = tuple(range(0x020000000000, 0x020000000100))
+    assert decode(write(*nics[:256])).item == CarriedAddresses(addresses)
+    fault = "the list has 300 entries; only the first 256 are taken in"
+    assert decode(write(*nics)).item == CarriedAddresses(addresses, fault)
+
+
+@BOTH
+def test_of_many_faults_ten_of_a_kind_are_told(decode: Decoder, write: Callable[..., bytes]) -> None:
+    item = decode(write(*[5] * 20, *[_interface("n", "x")] * 20)).item
+    assert item is not None
+    first, second = item.fault.split("; and 10 more; ")
+    assert first.startswith('interface 0: "5" is unreadable')
+    assert second.startswith('interface "n": mac "x" is not a MAC address')
+    assert second.endswith("; and 10 more")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("n", '"n"'), (5, '"5"'), ([1], '"[1]"'), ("x" * 1000, '"' + "x" * 79 + '…"'), (None, '"null"')]
+)
+def test_an_interface_is_named_as_it_was_written(name: Json, shown: str) -> None:
+    item = decode_instance(_instance({"name": name, "macAddress": "x"})).item
+    assert item is not None
+    assert item.fault.startswith(f"interface {shown}: mac ")

@@ -5,6 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.unit.wire.strategies import ANNOTATIONS, OUR_KEYS, VALUES
 
+from kubemacpool.wire.admission import MAX_WARNING
 from kubemacpool.wire.networks import NetworkSelections, NetworksError, Selection, describe_short_form, parse_networks
 
 MAC = "02:00:00:00:00:07"
@@ -246,3 +247,8 @@ SHORT_FORMS = {
 def test_the_short_form_is_left_alone_and_has_a_json_form_to_show(value: str, described: str) -> None:
     assert parse_networks(value) is None
     assert describe_short_form(value) == described
+
+
+def test_of_a_long_short_form_as_much_is_shown_as_a_warning_has_room_for() -> None:
+    described = describe_short_form("net," * 50_000)
+    assert MAX_WARNING < len(described) < 10 * MAX_WARNING

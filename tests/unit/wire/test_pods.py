@@ -139,3 +139,20 @@ def test_no_json_raises_anything_but_the_errors_told(document: Json) -> None:
 def test_what_has_no_metadata_is_no_object(raw: bytes) -> None:
     with pytest.raises(msgspec.ValidationError):
         decode_pod(raw)
+
+
+def test_of_too_many_entries_the_first_256_count_and_the_number_is_told() -> None:
+    entries = [f'{{"mac":"{0x020000000000 + number:012x}"}}' for number in range(300)]
+    item = decode_pod(_pod(f"[{','.join(entries[:256])}]")).item
+    assert item == CarriedAddresses(tuple(range(0x020000000000, 0x020000000100)))
+    item = decode_pod(_pod(f"[{','.join(entries)}]")).item
+    fault = "the list has 300 entries; only the first 256 are taken in"
+    assert item == CarriedAddresses(tuple(range(0x020000000000, 0x020000000100)), fault)
+
+
+def test_of_many_faults_ten_are_told() -> None:
+    entry = '{"mac":"x"}'
+    item = decode_pod(_pod(f"[{','.join([entry] * 257)}]")).item
+    assert item is not None
+    assert item.fault.startswith("the list has 257 entries; only the first 256 are taken in; entry 0")
+    assert item.fault.endswith("; and 246 more")

@@ -3,7 +3,8 @@
 import pytest
 
 from kubemacpool.core.addresses import parse_address
-from kubemacpool.wire.ranges import MOST_EXCLUSIONS, RangeError, parse_pool
+from kubemacpool.wire import ranges
+from kubemacpool.wire.ranges import LONGEST_EXCLUSION, MOST_EXCLUSIONS, RangeError, parse_pool
 
 RANGE = {"RANGE_START": "02:00:00:00:00:01", "RANGE_END": "02:00:00:00:01:00"}
 SIZE = 256
@@ -31,6 +32,8 @@ def test_what_is_excluded_is_not_in_the_pool(text: str, size: int) -> None:
 
 FAULTS = {
     "no address": ("hello", 'EXCLUDE "hello" is neither an address nor a range of two; write it like'),
+    "hyphens": ("-" * LONGEST_EXCLUSION, "is neither an address nor a range of two"),
+    "too long": ("02:00:00:00:00:10-02:00:00:00:00:101", "is neither an address nor a range of two"),
     "half a range": ("02:00:00:00:00:10-", 'EXCLUDE "02:00:00:00:00:10-" is neither'),
     "three in a row": ("020000000010-020000000011-020000000012", "is neither an address nor a range of two"),
     "the wrong way round": (
@@ -77,3 +80,20 @@ def test_a_pool_with_other_exclusions_or_another_beginning_is_another_pool() -> 
     assert pool.is_the_same_as(parse_pool(dict(RANGE), "uid-2"))
     assert not pool.is_the_same_as(parse_pool({**RANGE, "EXCLUDE": "02:00:00:00:00:10"}, "uid-1"))
     assert not pool.is_the_same_as(parse_pool({**RANGE, "START": "cluster"}, "uid-1"))
+
+
+@pytest.mark.parametrize("length", [LONGEST_EXCLUSION, LONGEST_EXCLUSION + 1, 900_000])
+def test_an_exclusion_of_hyphens_is_read_at_as_many_places_as_an_entry_has_characters(
+    length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def counting(text: str) -> int:
+        read.append(text)
+        return parse_address(text)
+
+    data = {**RANGE, "EXCLUDE": "-" * length}
+    monkeypatch.setattr(ranges, "parse_address", counting)
+    with pytest.raises(RangeError):
+        parse_pool(data)
+    assert len(read) <= 2 + 1 + LONGEST_EXCLUSION
