@@ -11,6 +11,10 @@ from kubemacpool.web.server import Server
 from kubemacpool.wire.answers import Answer
 
 NAME = "kubemacpool-service.kubemacpool-system.svc"
+HERE = "127.0.0.1"
+ELSEWHERE = "127.0.0.2"
+"""Where clients come from: those that a test is about, and those that must not suffer."""
+
 Answering = Callable[[bytes], Awaitable[Answer]]
 PATIENCE = 5.0
 """Seconds: far more than any bound in these tests; reached only when a bound does not hold."""
@@ -87,24 +91,29 @@ class Scene:
         self.answer: Answering = allow
         self._clients: list[Client] = []
 
-    async def connect(self, sock: socket.socket | None = None) -> Client:
+    async def connect(self, sock: socket.socket | None = None, *, source: str = HERE) -> Client:
         """A client whose TLS handshake is done, on a socket of its own or one that is connected already."""
-        host, port = ("127.0.0.1", self.port) if sock is None else (None, None)
-        opened = await asyncio.open_connection(host, port, sock=sock, ssl=self.trust, server_hostname=NAME)
-        return self._keep(*opened)
+        if sock is not None:
+            return self._keep(*await asyncio.open_connection(sock=sock, ssl=self.trust, server_hostname=NAME))
+        here = (source, 0)
+        return self._keep(
+            *await asyncio.open_connection(
+                "127.0.0.1", self.port, ssl=self.trust, server_hostname=NAME, local_addr=here
+            )
+        )
 
-    async def connect_plain(self) -> Client:
+    async def connect_plain(self, *, source: str = HERE) -> Client:
         """A client that has not begun with TLS."""
-        return self._keep(*await asyncio.open_connection("127.0.0.1", self.port))
+        return self._keep(*await asyncio.open_connection("127.0.0.1", self.port, local_addr=(source, 0)))
 
-    async def ask(self, data: bytes) -> Reply | None:
+    async def ask(self, data: bytes, *, source: str = HERE) -> Reply | None:
         """Ask on a connection of its own."""
-        client = await self.connect()
+        client = await self.connect(source=source)
         return await client.ask(data)
 
     async def works(self) -> bool:
-        """Whether another client is served properly."""
-        reply = await self.ask(review(b"{}"))
+        """Whether another client, at another address, is served properly."""
+        reply = await self.ask(review(b"{}"), source=ELSEWHERE)
         return reply is not None and reply.status == 200
 
     async def until_open(self, number: int) -> None:
@@ -116,7 +125,7 @@ class Scene:
     @property
     def open_connections(self) -> int:
         """How many connections the server has."""
-        return len(self.server._connections)
+        return len(self.server._crowd)
 
     def close_clients(self) -> None:
         """Let go of every connection."""

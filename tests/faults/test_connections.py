@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 from tests.faults.served import NAME, Client, Scene, get, review
 
 from kubemacpool.web import limits
+from kubemacpool.web.connections import Connection
 from kubemacpool.wire.answers import Answer
 
 
@@ -105,7 +106,7 @@ async def test_an_idle_connection_outlives_that_of_the_api_server(scene: Scene) 
     """The API server keeps idle connections for 90 s and must be the one that closes."""
     await scene.connect()
     assert await scene.works()
-    kept = {connection.keepalive_timeout for connection in scene.server._connections}
+    kept = {guest.keepalive_timeout for guest in scene.server._crowd if isinstance(guest, Connection)}
     assert kept == {limits.KEEP_ALIVE_SECONDS}
     assert limits.KEEP_ALIVE_SECONDS >= 120
 
@@ -172,38 +173,6 @@ async def test_a_client_that_wants_to_close_is_answered_and_closed(scene: Scene)
     assert await client.closed() == b""
 
 
-async def test_connections_past_the_greatest_number_are_closed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "MAX_CONNECTIONS", 3)
-    clients = [await scene.connect() for _ in range(3)]
-    assert [reply.status for client in clients if (reply := await client.ask(review(b"{}")))] == [200] * 3
-    with capture_logs() as logs:
-        assert await scene.ask(review(b"{}")) is None
-    assert [(line["event"], line["limit"]) for line in logs] == [("connection refused: too many are open", 3)]
-    assert [reply.status for client in clients if (reply := await client.ask(review(b"{}")))] == [200] * 3
-    clients.pop().close()
-    await scene.until_open(2)
-    assert await scene.works(), "there is room again"
-
-
-async def test_a_burst_of_handshakes_does_not_pass_the_greatest_number(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(limits, "MAX_CONNECTIONS", 5)
-    most = 0
-
-    async def answer(_: bytes) -> Answer:
-        nonlocal most
-        most = max(most, scene.open_connections)
-        await asyncio.sleep(0.1)
-        return Answer(200, b"{}")
-
-    scene.answer = answer
-    replies = await asyncio.gather(*(_ask_or_be_refused(scene) for _ in range(25)))
-    assert most == 5
-    assert sum(reply == 200 for reply in replies) == 5
-    assert sum(reply is None for reply in replies) == 20
-
-
 async def test_a_client_that_does_not_read_its_answers_is_closed_in_time(scene: Scene) -> None:
     async def answer(_: bytes) -> Answer:
         return Answer(200, b"x" * 1_000_000)
@@ -227,7 +196,7 @@ async def test_a_client_that_reads_late_gets_everything(scene: Scene, monkeypatc
     client = await _unread(scene)
     await client.send(review(b"{}") * 3)
     await asyncio.sleep(3 * limits.SWEEP_SECONDS)
-    assert [connection.writing_paused for connection in scene.server._connections] == [True]
+    assert [guest.writing_paused for guest in scene.server._crowd if isinstance(guest, Connection)] == [True]
     for _ in range(3):
         reply = await client.reply()
         assert reply is not None
@@ -256,11 +225,3 @@ async def _unread(scene: Scene) -> Client:
     sock.settimeout(0)
     await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", scene.port))
     return await scene.connect(sock)
-
-
-async def _ask_or_be_refused(scene: Scene) -> int | None:
-    try:
-        reply = await scene.ask(review(b"{}"))
-    except (ConnectionError, ssl.SSLError):
-        return None
-    return None if reply is None else reply.status

@@ -1,8 +1,6 @@
-"""One client's connection, with bounds on what it may do and for how long; and the set of those that are open."""
+"""One client's connection, with bounds on what it may do and for how long."""
 
 import asyncio
-from collections.abc import Iterator
-from typing import cast
 
 import structlog
 from aiohttp import web
@@ -10,6 +8,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from kubemacpool.web import limits
 from kubemacpool.web.answers import text, unavailable
+from kubemacpool.web.crowd import Crowd, Slot
 
 _BAD_REQUEST = 400
 _LONGEST_ECHO = 300
@@ -18,35 +17,10 @@ _LONGEST_ECHO = 300
 _log = structlog.get_logger(__name__)
 
 
-class Connections:
-    """Those that are open, their handshake done."""
-
-    def __init__(self) -> None:
-        self._open: set[Connection] = set()
-
-    def admit(self, connection: "Connection") -> bool:
-        """Count one more, unless there are as many as there may be."""
-        if len(self._open) >= limits.MAX_CONNECTIONS:
-            _log.warning("connection refused: too many are open", limit=limits.MAX_CONNECTIONS)
-            return False
-        self._open.add(connection)
-        return True
-
-    def lost(self, connection: "Connection") -> None:
-        """One is closed."""
-        self._open.discard(connection)
-
-    def __len__(self) -> int:
-        return len(self._open)
-
-    def __iter__(self) -> Iterator["Connection"]:
-        return iter(tuple(self._open))
-
-
 class Connection(RequestHandler):
     """One client's connection."""
 
-    def __init__(self, manager: web.Server, connections: Connections, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, manager: web.Server, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(
             manager,
             loop=loop,
@@ -60,23 +34,42 @@ class Connection(RequestHandler):
         )
         self.asked = False
         """Whether it has ever carried a complete request head."""
-        self._open_connections = connections
         self._clock = loop.time
         self._made_at = self._clock()
+        self._begun_at: float | None = None
         self._unread_since: float | None = None
+        self._slot: Slot | None = None
+        self._crowd: Crowd | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The handshake is done; go on if there is room."""
-        if self._open_connections.admit(self):
-            self._made_at = self._clock()
-            super().connection_made(transport)
-        else:
-            cast("asyncio.Transport", transport).abort()
+    def welcome(self, slot: Slot, crowd: Crowd) -> None:
+        """Take over the slot that it came in by."""
+        self._slot, self._crowd = slot, crowd
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """It is closed, by whichever side."""
-        self._open_connections.lost(self)
+        if self._crowd is not None and self._slot is not None:
+            self._crowd.left(self._slot)
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of a request."""
+        if self._begun_at is None:
+            self._begun_at = self._clock()
+        super().data_received(data)
+
+    def heard(self) -> None:
+        """The request under way has arrived completely; after its answer it makes no difference any more."""
+        if self._request_in_progress and self._crowd is not None and self._slot is not None:
+            self._crowd.heard(self._slot)
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send the answer; from then on the connection rests."""
+        sent = await super().finish_response(request, resp, start_time)
+        if self._crowd is not None and self._slot is not None:
+            self._crowd.answered(self._slot, good=resp.status < _BAD_REQUEST)
+        return sent
 
     def pause_writing(self) -> None:
         """The client does not read what it asked for."""
@@ -92,15 +85,27 @@ class Connection(RequestHandler):
         """Close it when nothing was asked in time, or an answer is not being read."""
         now = self._clock()
         unread = self._unread_since is not None and now - self._unread_since > limits.UNREAD_SECONDS
-        unasked = not self.asked and now - self._made_at > limits.FIRST_REQUEST_SECONDS
-        if unread or unasked:
-            self.force_close()
+        if unread or (not self.asked and now - self._made_at > self._patience()):
+            self.leave()
+
+    def leave(self) -> None:
+        """Close it at once."""
+        transport = self.transport
+        self.force_close()
+        if transport is not None:
+            transport.abort()
 
     def close_if_idle(self) -> None:
         """Close it if nothing is being asked, nor about to be; a request whose body is still arriving goes on."""
         fresh = not self.asked and self._clock() - self._made_at < limits.FRESH_SECONDS
         if not (self._request_in_progress or self._messages or fresh):
             self.force_close()
+
+    def _patience(self) -> float:
+        """Seconds for the first request to be asked."""
+        if self._begun_at is None and self._slot is not None and self._slot.source.served:
+            return limits.KEEP_ALIVE_SECONDS
+        return limits.FIRST_REQUEST_SECONDS
 
     def handle_error(
         self,

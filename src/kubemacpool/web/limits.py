@@ -32,13 +32,28 @@ KEEP_ALIVE_SECONDS: Final = 150.0
 """For an idle connection. The API server keeps its own for 90 s and must be the one that closes, or it would run into a
 closing connection now and then; with margin."""
 
-FIRST_REQUEST_SECONDS: Final = KEEP_ALIVE_SECONDS
-"""From the end of the handshake to a complete request head. No less than for any idle connection: the API server also
-keeps those that it opened for a request which another connection then served."""
+FIRST_REQUEST_SECONDS: Final = 10.0
+"""From the end of the handshake to a complete request head. A client that has something to ask does so at once, and
+gives up after the webhook's time-out, 10 s by default. The API server also keeps connections that it opened for a
+request which another connection then served, and may pick one up at the very moment at which we close it: net/http does
+not send a POST again for that, and the create would fail. So a source that was served before may leave a connection
+unused for KEEP_ALIVE_SECONDS, unless there is no room for others or it has begun with a request and does not go on."""
 
 MAX_CONNECTIONS: Final = 2048
-"""At once. An API server opens one for each admission that is under way; it limits itself to 600 requests by default
-(--max-requests-inflight and --max-mutating-requests-inflight), and large clusters have three or five of them."""
+"""At once, those in the TLS handshake included. An API server opens one for each admission that is under way; it limits
+itself to 600 requests by default (--max-requests-inflight and --max-mutating-requests-inflight), and large clusters
+have three or five of them."""
+
+SOURCE_DIVISOR: Final = 2
+"""A single address may have half of all connections: several API servers may come from one address (NAT), so the bound
+lets one and a half of them through at their worst, and whatever a single address does, the other half remains."""
+
+BACKLOG: Final = 1024
+"""Connections that the kernel keeps for us while we do something else: what an API server opens at once (600), and
+more. They are accepted in one go, so this many may be open beyond the bound for a moment."""
+
+TELL_SECONDS: Final = 10.0
+"""Between two lines of the log about connections that were turned away, of which there may be thousands a second."""
 
 SWEEP_SECONDS: Final = 1.0
 """Between two looks for connections on which nothing was ever asked, or nothing is read."""

@@ -16,7 +16,9 @@ from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 
 from kubemacpool.web import limits
 from kubemacpool.web.answers import text, unavailable
-from kubemacpool.web.connections import Connection, Connections
+from kubemacpool.web.connections import Connection
+from kubemacpool.web.crowd import Crowd
+from kubemacpool.web.entrance import Entrance
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.Response]]
 Route = tuple[str, str]
@@ -26,14 +28,25 @@ _log = structlog.get_logger(__name__)
 
 
 class Server:
-    """Serves fixed routes over TLS until it is drained."""
+    """Serves fixed routes until it is drained.
 
-    def __init__(self, routes: Mapping[Route, Handler], tls: ssl.SSLContext) -> None:
+    Args:
+        routes: what answers where.
+        tls: how we prove who we are; None for HTTP without TLS.
+        most_connections: how many there may be at once.
+    """
+
+    def __init__(
+        self,
+        routes: Mapping[Route, Handler],
+        tls: ssl.SSLContext | None,
+        most_connections: int = limits.MAX_CONNECTIONS,
+    ) -> None:
         self._routes = routes
         self._paths = {path for _, path in routes}
         self._tls = tls
         self._draining = False
-        self._connections = Connections()
+        self._crowd = Crowd(most_connections, asyncio.get_running_loop().time)
         self._listener: asyncio.Server | None = None
         self._http = web.Server(self._handle, request_factory=_request)
 
@@ -46,13 +59,10 @@ class Server:
         loop = asyncio.get_running_loop()
         try:
             self._listener = await loop.create_server(
-                lambda: Connection(self._http, self._connections, loop),
+                lambda: Entrance(self._crowd, self._tls, lambda: Connection(self._http, loop)),
                 host,
                 port,
-                ssl=self._tls,
-                ssl_handshake_timeout=limits.HANDSHAKE_SECONDS,
-                ssl_shutdown_timeout=limits.CLOSE_SECONDS,
-                backlog=1024,
+                backlog=limits.BACKLOG,
             )
         except OSError as error:
             raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from error
@@ -62,8 +72,9 @@ class Server:
         """Close connections on which nothing was asked, or nothing is read, in time; goes on until cancelled."""
         while True:
             await asyncio.sleep(limits.SWEEP_SECONDS)
-            for connection in self._connections:
-                connection.close_if_overdue()
+            for guest in self._crowd:
+                guest.close_if_overdue()
+            self._crowd.tell()
 
     def begin_draining(self) -> None:
         """From now on every response closes its connection, so that clients go elsewhere with the next request."""
@@ -76,14 +87,18 @@ class Server:
             self._listener.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while self._connections:
-                    for connection in self._connections:
-                        connection.close_if_idle()
+                while self._crowd:
+                    for guest in self._crowd:
+                        guest.close_if_idle()
                     await asyncio.sleep(limits.DRAIN_PACE_SECONDS)
         await self._http.shutdown(timeout=limits.CLOSE_SECONDS)
+        for guest in self._crowd:
+            guest.leave()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        cast("Connection", request.protocol).asked = True
+        connection = cast("Connection", request.protocol)
+        connection.asked = True
+        request.content.on_eof(connection.heard)
         try:
             response = await self._route(request)
         except web.HTTPException as error:

@@ -1,0 +1,129 @@
+"""How a connection comes in: counted from its first packet, then through TLS, then on to HTTP."""
+
+import asyncio
+import ssl
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from typing import TypeVar, cast
+
+from kubemacpool.web import limits
+from kubemacpool.web.connections import Connection
+from kubemacpool.web.crowd import Crowd, Slot
+
+ResultT = TypeVar("ResultT")
+
+
+class Entrance(asyncio.Protocol):
+    """One connection until its TLS handshake is done; without TLS, for a moment only.
+
+    The event loop's own servers show a connection to nobody before its handshake is done. Those that never finish it
+    could neither be counted nor sent away.
+
+    Args:
+        crowd: who is here already.
+        tls: how we prove who we are; None for a port without TLS.
+        make: gives the connection that HTTP is spoken on.
+    """
+
+    def __init__(self, crowd: Crowd, tls: ssl.SSLContext | None, make: Callable[[], Connection]) -> None:
+        self._crowd = crowd
+        self._tls = tls
+        self._make = make
+        self._loop = asyncio.get_running_loop()
+        self._slot: Slot | None = None
+        self._transport: asyncio.Transport | None = None
+        self._securing: asyncio.Task[None] | None = None
+        self._early: list[bytes] = []
+        self._gone = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Somebody has connected; go on if there is room."""
+        self._transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername")
+        self._slot = self._crowd.enter(str(peer[0]) if peer else "", self)
+        if self._slot is None:
+            self._transport.abort()
+        elif self._tls is None:
+            self._hand_over(self._transport, self._slot)
+        else:
+            # What begins here must have begun before this method returns: uvloop reads from then on, and the client's
+            # first packet would come to this object.
+            secured = begun(
+                self._loop.start_tls(
+                    self._transport,
+                    self,
+                    self._tls,
+                    server_side=True,
+                    ssl_handshake_timeout=limits.HANDSHAKE_SECONDS,
+                    ssl_shutdown_timeout=limits.CLOSE_SECONDS,
+                )
+            )
+            self._securing = self._loop.create_task(self._secure(secured, self._slot))
+
+    def data_received(self, data: bytes) -> None:
+        """What was decrypted before the handshake was known to be done."""
+        self._early.append(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (why makes no difference)
+        """It is closed, by whichever side."""
+        self._gone = True
+        self._leave_slot()
+
+    def close_if_overdue(self) -> None:
+        """Nothing to do: the handshake has a bound of its own."""
+
+    def close_if_idle(self) -> None:
+        """Close it unless it is so new that a request may follow."""
+        if self._slot is not None and self._loop.time() - self._slot.taken_at >= limits.FRESH_SECONDS:
+            self.leave()
+
+    def leave(self) -> None:
+        """Close it at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def _secure(self, secured: Awaitable[asyncio.Transport | None], slot: Slot) -> None:
+        try:
+            transport = await secured
+        except OSError:  # it went away, was sent away, took too long, or does not speak our TLS
+            self._leave_slot()
+            return
+        if transport is not None and not self._gone:
+            self._hand_over(transport, slot)
+
+    def _hand_over(self, transport: asyncio.Transport, slot: Slot) -> None:
+        connection = self._make()
+        slot.guest = connection
+        transport.set_protocol(connection)
+        connection.welcome(slot, self._crowd)
+        connection.connection_made(transport)
+        for data in self._early:
+            connection.data_received(data)
+
+    def _leave_slot(self) -> None:
+        if self._slot is not None:
+            self._crowd.left(self._slot)
+
+
+def begun(coroutine: Coroutine[object, object, ResultT]) -> Awaitable[ResultT]:
+    """Run a coroutine up to where it first waits; whoever awaits the result runs the rest.
+
+    A task does so with `eager_start`, which Python has from 3.12 on.
+    """
+    waited_for = coroutine.send(None)
+
+    @types.coroutine
+    def rest() -> Generator[object, object, ResultT]:
+        pending = waited_for
+        try:
+            while True:
+                try:
+                    woken_with = yield pending
+                except BaseException as error:  # noqa: BLE001 (cancelled: the coroutine is to know)
+                    pending = coroutine.throw(error)
+                else:
+                    pending = coroutine.send(woken_with)
+        except StopIteration as end:
+            return cast("ResultT", end.value)
+
+    return rest()
