@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 
 from kubemacpool.core.addresses import format_address
 from kubemacpool.core.decider import Decider
-from kubemacpool.core.families import Families, OwnerReference, _Member
+from kubemacpool.core.families import Families, _Life, _Member
 from kubemacpool.core.grants import GIVEN_EARLY, Cooling, Grant
-from kubemacpool.core.parties import VIRTUAL_MACHINE, Holder, ObjectKey, Party
+from kubemacpool.core.parties import VIRTUAL_MACHINE, Holder, Party
 
 NOW: Final = 1_000.0
 """The moment of every sighting; later than every rank, and less than `LONG` after the earliest."""
@@ -23,7 +23,7 @@ LONG: Final = 1_000_000.0
 KNOWN: Final = {
     "Decider": {"ledger", "openings", "_stretch"},
     "Ledger": {"_holders", "_pending", "_cooling", "_suspects", "_inherited_at", "_departures", "_given_early"},
-    "Families": {"_members", "_heads"},
+    "Families": {"_members", "_led"},
     "Openings": {"_named", "_doubtful"},
     "Stretch": {"_reserved", "last", "_end"},
 }
@@ -103,26 +103,25 @@ class FrozenDecider(NamedTuple):
 class FrozenFamilies(NamedTuple):
     """Who belongs to whom, in an order that does not depend on how it came to be known."""
 
-    members: tuple[tuple[ObjectKey, str, OwnerReference | None], ...] = ()
-    heads: tuple[tuple[str, ObjectKey, Party], ...] = ()
+    members: tuple[_Member, ...] = ()
+    led: tuple[tuple[_Life, Party], ...] = ()
 
 
 def freeze_families(families: Families) -> FrozenFamilies:
     """Who belongs to whom, as a value."""
     return FrozenFamilies(
-        tuple(sorted((key, member.uid, member.owner) for key, member in families._members.items())),
-        tuple(sorted((uid, *head) for uid, head in families._heads.items())),
+        tuple(sorted(families._members.values())),
+        tuple(sorted(families._led.items())),
     )
 
 
 def thaw_families(frozen: FrozenFamilies, families: Families) -> Families:
     """Make empty families know what was frozen."""
-    for key, uid, owner in frozen.members:
-        families._members[key] = _Member(uid, owner)
-        if owner is not None:
-            families._children.setdefault(owner.uid, {})[key] = None
-    for uid, key, party in frozen.heads:
-        families._heads[uid] = (key, party)
+    for member in frozen.members:
+        families._members[member.life.key] = member
+        if member.owner is not None:
+            families._children.setdefault(member.owner, {})[member.life.key] = None
+    families._led.update(frozen.led)
     return families
 
 

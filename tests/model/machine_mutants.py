@@ -8,9 +8,9 @@ from tests.model.mutants import Mutant, SettleOnKnownUid
 
 from kubemacpool.core.decider import Decider
 from kubemacpool.core.decisions import AddressRequest
-from kubemacpool.core.families import Families, OwnerReference
+from kubemacpool.core.families import Families, _Life
 from kubemacpool.core.ledger import Ledger
-from kubemacpool.core.parties import POD, Holder, ObjectKey, Party
+from kubemacpool.core.parties import POD, Holder, Party
 
 
 class TacitAlways(Decider):
@@ -72,10 +72,8 @@ class GivenEarly(Ledger):
 class UidUnchecked(Families):
     """A reference counts by the name of the owner alone."""
 
-    def party_of_owner(self, namespace: str, owner: OwnerReference) -> Party | None:
-        """Believe what an object says."""
-        named = ObjectKey(owner.kind, namespace, owner.name)
-        return next((party for key, party in self._heads.values() if key == named), None)
+    def _led_by(self, owner: _Life) -> Party | None:
+        return next((party for life, party in self._led.items() if life.key == owner.key), None)
 
 
 UID_UNCHECKED: Final = Mutant(families=UidUnchecked)

@@ -2,7 +2,7 @@
 
 from kubemacpool.core.families import Families, OwnerReference
 from kubemacpool.core.ledger import Ledger
-from kubemacpool.core.parties import POD, Holder, ObjectKey
+from kubemacpool.core.parties import Holder, ObjectKey
 
 
 class Population:
@@ -22,7 +22,7 @@ class Population:
             version: its resourceVersion.
         """
         key = holder.key
-        relatives = self.families.see(key, holder.uid, owner, heads=key.kind != POD)
+        relatives = self.families.see(key, holder.uid, owner)
         self.ledger.observe(holder._replace(party=self.families.party_of(key), owned=owner is not None), now, version)
         for relative in relatives:
             known = self.ledger.holder(relative)

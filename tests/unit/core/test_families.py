@@ -19,11 +19,11 @@ TO_VMI = OwnerReference("VirtualMachineInstance", "vm", "uid-vmi")
 def _see(families: Families, key: ObjectKey) -> list[ObjectKey]:
     match key:
         case ObjectKey(kind="VirtualMachine"):
-            return families.see(key, "uid-vm", None, heads=True)
+            return families.see(key, "uid-vm", None)
         case ObjectKey(kind="VirtualMachineInstance"):
-            return families.see(key, "uid-vmi", TO_VM, heads=True)
+            return families.see(key, "uid-vmi", TO_VM)
         case _:
-            return families.see(key, "uid-launcher", TO_VMI, heads=False)
+            return families.see(key, "uid-launcher", TO_VMI)
 
 
 def _family() -> Families:
@@ -89,7 +89,7 @@ def test_an_object_that_is_created_again_under_its_name_leaves_those_of_the_firs
 def test_a_forged_reference_makes_nobody_family(forged: OwnerReference) -> None:
     families = Families()
     _see(families, VM)
-    families.see(VMI, "uid-vmi", forged, heads=True)
+    families.see(VMI, "uid-vmi", forged)
     assert families.party_of(VMI) == Party(*VMI)
     assert families.party_of_owner("ns", forged) is None
 
@@ -101,7 +101,7 @@ def test_a_reference_into_another_namespace_makes_nobody_family() -> None:
 
 def test_an_instance_without_a_machine_leads_its_own_launcher_pods() -> None:
     families = Families()
-    families.see(VMI, "uid-vmi", None, heads=True)
+    families.see(VMI, "uid-vmi", None)
     _see(families, LAUNCHER)
     assert families.party_of(LAUNCHER) == families.party_of(VMI) == Party(*VMI)
 
@@ -121,7 +121,7 @@ def test_an_instance_waits_until_the_machine_that_it_names_was_seen() -> None:
 def test_an_instance_that_is_orphaned_is_a_party_of_its_own_and_takes_its_pods_with_it() -> None:
     families = _family()
     families.gone(VM)
-    assert families.see(VMI, "uid-vmi", None, heads=True) == [LAUNCHER]
+    assert families.see(VMI, "uid-vmi", None) == [LAUNCHER]
     assert families.party_of(LAUNCHER) == Party(*VMI)
 
 
@@ -138,7 +138,7 @@ def test_those_whose_machine_is_gone_are_its_party_for_as_long_as_they_exist() -
 
 def test_a_machine_that_is_created_again_under_its_name_is_the_same_party_as_what_is_left_of_the_one_before() -> None:
     families = _family()
-    families.see(VM, "uid-vm-2", None, heads=True)
+    families.see(VM, "uid-vm-2", None)
     assert families.party_of(VM) == families.party_of(VMI) == MACHINE
 
 
@@ -148,21 +148,21 @@ def test_nothing_is_remembered_of_objects_that_are_gone() -> None:
         families.gone(key)
     families.gone(VM)
     assert not families._members
-    assert not families._heads
+    assert not families._led
     assert not families._children
 
 
 def test_a_pod_that_belongs_to_nobody_is_not_remembered() -> None:
     families = Families()
-    assert families.see(LAUNCHER, "uid-launcher", None, heads=False) == []
+    assert families.see(LAUNCHER, "uid-launcher", None) == []
     assert not families._members
     assert families.party_of(LAUNCHER) == Party(*LAUNCHER)
 
 
 def test_an_object_that_gets_another_controller_changes_sides() -> None:
     families = _family()
-    families.see(ObjectKey("VirtualMachineInstance", "ns", "other"), "uid-other", None, heads=True)
-    families.see(LAUNCHER, "uid-launcher", OwnerReference("VirtualMachineInstance", "other", "uid-other"), heads=False)
+    families.see(ObjectKey("VirtualMachineInstance", "ns", "other"), "uid-other", None)
+    families.see(LAUNCHER, "uid-launcher", OwnerReference("VirtualMachineInstance", "other", "uid-other"))
     assert families.party_of(LAUNCHER) == Party("VirtualMachineInstance", "ns", "other")
 
 
@@ -178,7 +178,7 @@ def test_a_head_that_others_have_left_is_known_for_as_long_as_it_exists() -> Non
 def test_a_launcher_pod_that_goes_takes_no_other_one_with_it() -> None:
     families = _family()
     other = LAUNCHER._replace(name="virt-launcher-vm-def")
-    families.see(other, "uid-other", TO_VMI, heads=False)
+    families.see(other, "uid-other", TO_VMI)
     families.gone(LAUNCHER)
     families.gone(VMI)
     assert families.party_of(other) == MACHINE

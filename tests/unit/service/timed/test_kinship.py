@@ -22,8 +22,8 @@ def now() -> float:
 
 async def test_an_owner_that_was_seen_is_told_at_once_by_the_party_that_it_belongs_to() -> None:
     families = Families()
-    families.see(VM, "uid-vm", None, heads=True)
-    families.see(VMI, "uid-i", TO_VM, heads=True)
+    families.see(VM, "uid-vm", None)
+    families.see(VMI, "uid-i", TO_VM)
     began = now()
     assert await Kinship(families, LoopClock()).party_of_owner("ns", TO_VMI) == Party(*VM)
     assert now() == began
@@ -34,7 +34,7 @@ async def test_an_owner_that_is_seen_later_is_told_a_moment_after() -> None:
     asked = asyncio.create_task(Kinship(families, LoopClock()).party_of_owner("ns", TO_VMI))
     await asyncio.sleep(PATIENCE / 2)
     assert not asked.done()
-    families.see(VMI, "uid-i", None, heads=True)
+    families.see(VMI, "uid-i", None)
     seen = now()
     assert await asked == Party(*VMI)
     assert now() - seen <= PAUSE
@@ -42,7 +42,7 @@ async def test_an_owner_that_is_seen_later_is_told_a_moment_after() -> None:
 
 async def test_an_owner_that_is_never_seen_is_waited_for_so_long_and_no_longer() -> None:
     families = Families()
-    families.see(VMI, "uid-of-another", None, heads=True)
+    families.see(VMI, "uid-of-another", None)
     began = now()
     assert await Kinship(families, LoopClock()).party_of_owner("ns", TO_VMI) is None
     assert PATIENCE <= now() - began < PATIENCE + 2 * PAUSE
@@ -50,7 +50,7 @@ async def test_an_owner_that_is_never_seen_is_waited_for_so_long_and_no_longer()
 
 async def test_an_owner_of_another_namespace_is_none() -> None:
     families = Families()
-    families.see(VMI, "uid-i", None, heads=True)
+    families.see(VMI, "uid-i", None)
     assert await Kinship(families, LoopClock()).party_of_owner("other", TO_VMI) is None
 
 
