@@ -52,14 +52,14 @@ def test_what_is_told_again_changes_nobody() -> None:
 
 def test_an_object_whose_owner_is_created_again_under_its_name_follows_the_new_one_and_then_nobody() -> None:
     families = Families()
-    families.see(VM, "uid-vm", None, heads=True)
-    families.see(VMI, "uid-vmi", TO_VM, heads=True)
+    families.see(VM, "uid-vm", None)
+    families.see(VMI, "uid-vmi", TO_VM)
     again = TO_VM._replace(uid="uid-vm-2")
-    families.see(VM, "uid-vm-2", None, heads=True)
-    families.see(VMI, "uid-vmi", again, heads=True)
+    families.see(VM, "uid-vm-2", None)
+    families.see(VMI, "uid-vmi", again)
     assert (families.party_of(VMI), families.waits(VMI)) == (MACHINE, False)
     assert families.party_of_owner("ns", TO_VM) is None, "nobody says any more that it belongs to the first one"
-    families.see(LAUNCHER, "uid-launcher", TO_VMI, heads=False)
+    families.see(LAUNCHER, "uid-launcher", TO_VMI)
     families.gone(VM)
     assert families.party_of(LAUNCHER) == MACHINE, "for as long as the instance says so"
     for key in (VMI, LAUNCHER):
@@ -70,7 +70,7 @@ def test_an_object_whose_owner_is_created_again_under_its_name_follows_the_new_o
 
 def test_an_object_that_is_created_again_under_its_name_leaves_those_of_the_first_one_to_that() -> None:
     families = _family()
-    assert families.see(VMI, "uid-vmi-2", TO_VM, heads=True) == []
+    assert families.see(VMI, "uid-vmi-2", TO_VM) == []
     assert families.party_of(LAUNCHER) == MACHINE
     families.gone(LAUNCHER)
     assert families.party_of_owner("ns", TO_VMI) is None
