@@ -18,6 +18,7 @@ from kubemacpool.kube.reflector import Reflector
 from kubemacpool.kube.resource import Resource
 from kubemacpool.ports.events import Events
 from kubemacpool.ports.forwarding import Peer
+from kubemacpool.ports.keeping import Importance, Keeper
 from kubemacpool.service.deciding import LocalDecider
 from kubemacpool.service.electing import Elector, Replica
 from kubemacpool.service.kinship import Kinship
@@ -97,11 +98,11 @@ class Deciding:
             path: Router(path, answer, self.elector, around.peer, metrics, clock) for path, answer in answers.items()
         }
 
-    def start(self, tasks: asyncio.TaskGroup) -> "asyncio.Task[None]":
+    def start(self, keeper: Keeper) -> asyncio.Task[None]:
         """Follow the cluster and take part in the election; the task returned ends after `elector.resign`."""
-        self._cluster.start(tasks)
-        tasks.create_task(self._namespaces.run())
-        tasks.create_task(self._lease.run())
-        tasks.create_task(self._prover.run())
-        tasks.create_task(self._collisions.run())
-        return tasks.create_task(self.elector.run())
+        self._cluster.start(keeper)
+        keeper.keep("namespaces", self._namespaces.run)
+        keeper.keep("lease", self._lease.run)
+        keeper.keep("proving", self._prover.run)
+        keeper.keep("collisions", self._collisions.run, Importance.USEFUL)
+        return keeper.keep("election", self.elector.run, Importance.VITAL)

@@ -1,6 +1,5 @@
 """What is followed in the cluster: pods always, the kinds of KubeVirt while they are there."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from kubemacpool.kube.reflector import Reflector
 from kubemacpool.kube.resource import Resource
 from kubemacpool.kube.transport import Transport
 from kubemacpool.ports.clock import Clock
+from kubemacpool.ports.keeping import Keeper
 from kubemacpool.ports.measures import Measures
 from kubemacpool.ports.watching import Watch
 from kubemacpool.service.catching_up import View
@@ -59,10 +59,10 @@ class FollowedCluster:
         migrations = self._kind("virtualmachineinstancemigrations", MigrationFollower(ledger), decode_migration)
         self.presence = Presence(GroupDiscovery(client, KUBEVIRT), [*self._machines.values(), migrations], readiness)
 
-    def start(self, tasks: asyncio.TaskGroup) -> None:
-        """Follow the cluster until the group is cancelled."""
-        tasks.create_task(self._pods.run())
-        tasks.create_task(self.presence.run(tasks))
+    def start(self, keeper: Keeper) -> None:
+        """Follow the cluster for as long as the keeper keeps it going."""
+        keeper.keep("pods", self._pods.run)
+        keeper.keep("presence", lambda: self.presence.run(keeper))
 
     @property
     def knows_all_machines(self) -> bool:

@@ -14,17 +14,20 @@ from kubemacpool.app.clock import MonotonicClock
 from kubemacpool.app.credentials import SERVICES, establish_credentials, learn_cluster_uid
 from kubemacpool.app.loop import Loop
 from kubemacpool.app.settings import IN_FLIGHT_FLOOR, Settings
+from kubemacpool.app.supervising import Supervisor
 from kubemacpool.core.pool import Pool
 from kubemacpool.kube.client import ApiClient
 from kubemacpool.kube.config import ClusterConfig, load_in_cluster, load_kubeconfig
-from kubemacpool.kube.events import EventRecorder
+from kubemacpool.kube.events import TELL_SECONDS, EventRecorder
 from kubemacpool.kube.fields import ClusterConfigError
 from kubemacpool.kube.reflector import Reflector
 from kubemacpool.kube.resource import Resource
+from kubemacpool.ports.keeping import Importance
 from kubemacpool.service.ranging import RangeFollower
 from kubemacpool.service.readiness import Readiness
 from kubemacpool.telemetry.logs import configure_logs
 from kubemacpool.telemetry.metrics import Metrics
+from kubemacpool.telemetry.quieting import LineRation
 from kubemacpool.tls.contexts import client_context, server_context
 from kubemacpool.tls.issuing import service_names
 from kubemacpool.web.endpoints import WEBHOOKS, Reviewing, metrics_routes, webhook_routes
@@ -39,8 +42,17 @@ DRAIN_SECONDS = 10.0
 _log = structlog.get_logger(__name__)
 
 
+LAST_WORD_SECONDS = 10.0
+"""For a replica that ends for a fault of its own to hand over: twice the Lease's duration, after which another takes
+over all the same."""
+
+
 class StartError(Exception):
     """The program cannot start; the message says why and what to do."""
+
+
+class ReplicaFailedError(Exception):
+    """The program has ended for a fault of its own; the message says which, and has been logged."""
 
 
 def run_manager(settings: Settings) -> None:
@@ -48,23 +60,26 @@ def run_manager(settings: Settings) -> None:
 
     Raises:
         StartError: when it cannot start for a reason that waiting does not mend.
+        ReplicaFailedError: when it has ended for a fault of its own, having handed over.
     """
-    configure_logs(settings.log_level, settings.log_format)
+    ration = configure_logs(settings.log_level, settings.log_format)
     clock = MonotonicClock()
     try:
         config = load_in_cluster(clock) if settings.kubeconfig is None else load_kubeconfig(settings.kubeconfig, clock)
     except ClusterConfigError as error:
         raise StartError(f"{error} (setting: --kubeconfig or KUBECONFIG)") from error
-    uvloop.run(Process(settings, config, clock).run(), loop_factory=Loop)
+    uvloop.run(Process(settings, config, clock, ration).run(), loop_factory=Loop)
 
 
 class Process:
     """Everything that one process does, and the order in which it begins and ends."""
 
-    def __init__(self, settings: Settings, config: ClusterConfig, clock: MonotonicClock) -> None:
+    def __init__(self, settings: Settings, config: ClusterConfig, clock: MonotonicClock, ration: LineRation) -> None:
         self._settings = settings
         self._config = config
         self._clock = clock
+        self._ration = ration
+        self._failed = ""  # why this replica ends, where nobody told it to
         self._stopping = asyncio.Event()
         self._metrics = Metrics()
         self._readiness = Readiness()
@@ -77,6 +92,7 @@ class Process:
 
         Raises:
             StartError: when an address to listen on cannot be used.
+            ReplicaFailedError: when something has failed that cannot be started again.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -98,6 +114,9 @@ class Process:
                 serving.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await serving
+        if self._failed:
+            _log.error("ended for a fault of its own", reason=self._failed)
+            raise ReplicaFailedError(self._failed)
         _log.info("stopped")
 
     async def _serve(self, client: ApiClient) -> None:
@@ -122,13 +141,29 @@ class Process:
         )
         peers = PeerClient(client_context(credentials.authority_pem), service_names(SERVICES, settings.namespace)[0])
         async with peers, asyncio.TaskGroup() as tasks:
-            for server in self._servers:
-                tasks.create_task(server.sweep())
-            tasks.create_task(events.run())
-            tasks.create_task(Reflector(client, _range_resource(settings), decode_config_map, ranges).run())
+            supervisor = Supervisor(tasks, self._readiness, self._metrics)
+            tasks.create_task(self._end_when_given_up(supervisor))
+            for name, server in zip(("webhook", "metrics"), self._servers, strict=True):
+                supervisor.keep(f"sweep {name}", server.sweep, Importance.USEFUL)
+            supervisor.keep("log", self._tell_of_lines_left_out, Importance.USEFUL)
+            supervisor.keep("events", events.run, Importance.USEFUL)
+            supervisor.keep("range", Reflector(client, _range_resource(settings), decode_config_map, ranges).run)
             around = Surroundings(settings, uid, client, peers, self._readiness, self._metrics, events, self._clock)
             self._deciding = Deciding(await ranges.first_pool(), _endpoint(settings.advertised, port), around)
-            self._election = self._deciding.start(tasks)
+            self._election = self._deciding.start(supervisor)
+
+    async def _end_when_given_up(self, supervisor: Supervisor) -> None:
+        """What cannot be started again makes this replica hand over and end."""
+        self._failed = await supervisor.given_up()
+        _log.error("this replica hands over and ends", reason=self._failed)
+        self._stopping.set()
+
+    async def _tell_of_lines_left_out(self) -> None:
+        """Once a minute, how many lines were not written of what is not written about any more."""
+        while True:
+            await asyncio.sleep(TELL_SECONDS)
+            for message, lines in self._ration.left_out():
+                _log.warning("lines were left out: there are too many", message=message, lines=lines)
 
     def _answer_at(self, path: str) -> Reviewing:
         """Answers the reviews that are sent to a path; before there is a pool, it says what is waited for."""
@@ -162,9 +197,21 @@ class Process:
 
     async def _hand_over(self) -> None:
         """Let another replica decide; what still arrives here is handed to it."""
-        if self._deciding is not None and self._election is not None:
-            self._deciding.elector.resign()
+        if self._deciding is None or self._election is None:
+            return
+        elector = self._deciding.elector
+        elector.resign()
+        if not self._failed:
             await asyncio.wait({self._election})
+            return
+        # The election may be what has failed, or may wait for what has; what is left of it is the hand-over.
+        self._election.cancel()
+        await asyncio.wait({self._election})
+        try:
+            async with asyncio.timeout(LAST_WORD_SECONDS):
+                await elector.run()
+        except Exception:  # noqa: BLE001 (it ends all the same; another takes over when the Lease expires)
+            _log.exception("could not hand over")
 
 
 def _endpoint(address: str, port: int) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kubemacpool.app.program import StartError, run_manager
+from kubemacpool.app.program import ReplicaFailedError, StartError, run_manager
 from kubemacpool.app.settings import DEFAULT_NAMESPACE, DEFAULT_WAIT_TIME, IN_FLIGHT_FLOOR, Settings, SettingsError
 from kubemacpool.service.policies import ConflictPolicy
 from kubemacpool.telemetry.logs import LogFormat, LogLevel
@@ -157,6 +157,8 @@ def _manager(  # noqa: PLR0913, PLR0917 (a setting each)
     except (SettingsError, StartError) as error:
         typer.echo(f"kubemacpool: {error}", err=True)
         sys.exit(2)
+    except ReplicaFailedError:  # the last line of the log says why
+        sys.exit(1)
 
 
 def main() -> None:

@@ -152,7 +152,7 @@ class Reflector(Generic[ItemT]):
         self._view.forget_all()
 
     async def run(self) -> None:
-        """Follows the resource until cancelled. Ends otherwise only with an error of the listener."""
+        """Follows the resource until cancelled. Ends otherwise only with a fault of ours, and may be run again then."""
         while True:
             began = self._surroundings.now()
             retry_after: float | None = None
@@ -173,6 +173,9 @@ class Reflector(Generic[ItemT]):
             except (OutsideError, UnexpectedAnswerError) as error:
                 retry_after = error.retry_after if isinstance(error, ClusterUnavailableError) else None
                 self._complain(str(error))
+            except Exception:  # a fault of ours: whoever runs this again begins with a list
+                self._list_complete = False
+                raise
             if self._surroundings.now() - began >= self._pacing.healthy_seconds:
                 self._backoff.succeeded()
                 if clean:

@@ -9,6 +9,7 @@ import structlog
 
 from kubemacpool.ports.catalogue import Catalogue
 from kubemacpool.ports.errors import OutsideError
+from kubemacpool.ports.keeping import Keeper
 from kubemacpool.ports.watching import Watch
 from kubemacpool.service.progress import ViewProgress
 from kubemacpool.service.readiness import Readiness
@@ -71,7 +72,7 @@ class OptionalKind:
         """Whether everything of it is known."""
         return self.path is not None and self.progress.resource_version > 0
 
-    async def adjust(self, path: str | None, tasks: asyncio.TaskGroup) -> None:
+    async def adjust(self, path: str | None, keeper: Keeper) -> None:
         """Follow what is served there, or nothing."""
         if path == self.path:
             return
@@ -80,7 +81,7 @@ class OptionalKind:
         if path is not None:
             self._listener.begin()
             self._watch = self._make(path)
-            self._running = tasks.create_task(self._watch.run())
+            self._running = keeper.keep(self.plural, self._watch.run)
 
     async def relist(self) -> None:
         """Returns when a list that began after the call is complete, or there is nothing to list."""
@@ -133,23 +134,24 @@ class Presence:
         finally:
             self._looking = [each for each in self._looking if each is not done]
 
-    async def run(self, tasks: asyncio.TaskGroup) -> None:
-        """Look again and again until cancelled; what follows the kinds runs in this group."""
+    async def run(self, keeper: Keeper) -> None:
+        """Look again and again until cancelled; what follows the kinds is kept going there."""
         try:
             while True:
                 self._asked.clear()
-                if not await self._look(tasks):
+                if not await self._look(keeper):
                     await asyncio.sleep(RETRY_SECONDS)
                     continue
                 await asyncio.sleep(PAUSE_SECONDS)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(POLL_SECONDS):
                         await self._asked.wait()
-        finally:
+        except asyncio.CancelledError:  # after a failure the next attempt answers them
             for future in self._looking:
                 future.cancel()
+            raise
 
-    async def _look(self, tasks: asyncio.TaskGroup) -> bool:
+    async def _look(self, keeper: Keeper) -> bool:
         """One look, for those who wait for one that begins now; gives whether there was an answer."""
         waiting = list(self._looking)
         try:
@@ -157,16 +159,16 @@ class Presence:
         except OutsideError as error:
             self._complain(str(error))
             return False
-        await self._adjust(resources, tasks)
+        await self._adjust(resources, keeper)
         for future in waiting:
             if not future.done():
                 future.set_result(None)
         return True
 
-    async def _adjust(self, resources: Mapping[str, str], tasks: asyncio.TaskGroup) -> None:
+    async def _adjust(self, resources: Mapping[str, str], keeper: Keeper) -> None:
         self._trouble = False
         for kind in self._kinds:
-            await kind.adjust(resources.get(kind.plural), tasks)
+            await kind.adjust(resources.get(kind.plural), keeper)
         self._readiness.clear(_OBSTACLE)
 
     def _complain(self, error: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kubemacpool.app.program import StartError
+from kubemacpool.app.program import ReplicaFailedError, StartError
 from kubemacpool.app.settings import Settings
 from kubemacpool.cli import main as cli
 
@@ -167,6 +167,14 @@ def test_a_program_that_cannot_start_says_why(
     started.fault = StartError("cannot listen on 127.0.0.1:80: Permission denied")
     assert _run(monkeypatch, "manager") == 2
     assert capsys.readouterr().err == "kubemacpool: cannot listen on 127.0.0.1:80: Permission denied\n"
+
+
+def test_a_program_that_ends_for_a_fault_of_its_own_has_said_so_in_its_log(
+    started: Started, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started.fault = ReplicaFailedError("the task election has failed")
+    assert _run(monkeypatch, "manager") == 1
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.usefixtures("started")

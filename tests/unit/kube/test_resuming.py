@@ -2,7 +2,7 @@
 
 import pytest
 from structlog.testing import capture_logs
-from tests.unit.kube.documents import bookmark, failure, page, thing
+from tests.unit.kube.documents import Told, bookmark, event, failure, page, thing
 from tests.unit.kube.play import CUT, Play
 
 from kubemacpool.kube.scripted import Answer, Pieces
@@ -121,3 +121,18 @@ async def test_the_reason_for_an_outage_can_be_asked_for() -> None:
     await play.to_the_end()
     assert play.reflector.trouble == "the connection was cut"
     assert play.reflector.listed
+
+
+async def test_a_reflector_that_failed_for_a_fault_of_ours_begins_with_a_list_when_it_is_run_again() -> None:
+    play = Play([Answer(page(7, thing("a", 1))), Pieces([event("ADDED", thing("b", 8))]), Answer(page(9))])
+
+    def absurd(resource_version: int) -> None:
+        if resource_version == 8:
+            raise ZeroDivisionError("nobody foresaw this")
+        Told.reached(play.told, resource_version)
+
+    play.told.reached = absurd  # type: ignore[method-assign]
+    with pytest.raises(ZeroDivisionError):
+        await play.reflector.run()
+    await play.to_the_end()
+    assert play.told.lines[-3:] == ["gone ns/a uid-a", "gone ns/b uid-b", "reached 9"]

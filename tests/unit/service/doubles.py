@@ -2,13 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from kubemacpool.core.decider import Decider
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.pool import AddressRange, Pool
 from kubemacpool.ports.deciding import NotDecidingError
 from kubemacpool.ports.events import Regarding
+from kubemacpool.ports.keeping import Importance
 from kubemacpool.ports.measures import Forwarding, Outcome
 from kubemacpool.service.policies import ConflictPolicy, NamespacePolicies
 from kubemacpool.service.readiness import Readiness
@@ -72,6 +73,26 @@ class KeptMeasures:
     def task_restarted(self, task: str) -> None:
         """A task was started again."""
         self.restarts.append(task)
+
+
+class Keeping:
+    """Runs tasks in a group, where the first failure is everybody's (implements `Keeper`)."""
+
+    def __init__(self, tasks: asyncio.TaskGroup) -> None:
+        self._tasks = tasks
+
+    def keep(
+        self,
+        name: str,
+        work: Callable[[], Awaitable[None]],
+        importance: Importance = Importance.NEEDED,  # noqa: ARG002 (as the port has it)
+    ) -> "asyncio.Task[None]":
+        """Do it once."""
+
+        async def run() -> None:
+            await work()
+
+        return self._tasks.create_task(run(), name=name)
 
 
 class KeptEvents:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from tests.unit.kube.documents import event, page
-from tests.unit.service.doubles import KeptMeasures, new_ledger
+from tests.unit.service.doubles import Keeping, KeptMeasures, new_ledger
 from tests.unit.service.electing.candidates import LoopClock
 
 from kubemacpool.app.population import FollowedCluster
@@ -134,7 +134,7 @@ class Scene:
 
     async def _follow(self) -> None:
         async with asyncio.TaskGroup() as tasks:
-            self.followed.start(tasks)
+            self.followed.start(Keeping(tasks))
             await asyncio.Event().wait()
 
     def holders(self, address: int) -> dict[str, str]:

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
+from tests.unit.service.doubles import Keeping
+
 from kubemacpool.service.presence import OptionalKind, Presence
 from kubemacpool.service.progress import ViewProgress
 from kubemacpool.service.readiness import Readiness
@@ -121,7 +123,7 @@ class Installation:
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
-            await self.presence.run(tasks)
+            await self.presence.run(Keeping(tasks))
 
     async def pass_time(self, seconds: float) -> None:
         """Let time pass."""
