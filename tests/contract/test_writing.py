@@ -19,7 +19,7 @@ from kubemacpool.kube.webhooks import WebhookConfiguration
 from kubemacpool.ports.errors import ConflictError, NotFoundError
 from kubemacpool.ports.events import Regarding
 from kubemacpool.tls.bootstrap import AUTHORITY_SECRET, SERVING_SECRET, Bootstrap
-from kubemacpool.tls.contexts import client_context, server_context
+from kubemacpool.tls.contexts import server_context
 from kubemacpool.tls.issuing import ServerNames, service_names
 
 PEM = {"tls.crt": b"-----BEGIN CERTIFICATE-----", "tls.key": b"-----BEGIN PRIVATE KEY-----"}
@@ -57,61 +57,50 @@ async def test_changing_a_secret_keeps_what_others_have_put_there(
     assert stored["type"] == "kubernetes.io/tls"
 
 
-async def test_the_authority_is_installed_into_every_webhook_and_only_where_it_differs(
+async def test_the_authority_is_written_into_the_webhooks_that_are_named(
     api: ApiClient, control_plane: ControlPlane, namespace: str, authority_pem: bytes
 ) -> None:
     trust = WebhookConfiguration(api, namespace)
     with pytest.raises(NotFoundError):
-        await trust.install(authority_pem)
+        await trust.read()
     control_plane.api.request("POST", WEBHOOKS, _webhooks(namespace))
-    assert await trust.install(authority_pem)
-    written = json.loads(await api.get(f"{WEBHOOKS}/{namespace}"))
-    assert len({webhook["clientConfig"]["caBundle"] for webhook in written["webhooks"]}) == 1
-    assert not await trust.install(authority_pem)
-    assert json.loads(await api.get(f"{WEBHOOKS}/{namespace}")) == written
+    found = await trust.read()
+    assert {bundle.content for bundle in found.bundles} == {b""}
+    await trust.write(found, range(len(found.bundles)), authority_pem)
+    written = await trust.read()
+    assert {bundle.content for bundle in written.bundles} == {authority_pem}
     emptied = json.dumps([{"op": "remove", "path": "/webhooks/1/clientConfig/caBundle"}])
     control_plane.kubectl("patch", "mutatingwebhookconfiguration", namespace, "--type=json", "-p", emptied)
-    assert await trust.install(authority_pem)
-    healed = json.loads(await api.get(f"{WEBHOOKS}/{namespace}"))
-    assert healed["webhooks"] == written["webhooks"]
+    found = await trust.read()
+    assert [bundle.content for bundle in found.bundles][1] == b""
+    await trust.write(found, (1,), authority_pem)
+    assert (await trust.read()).bundles == written.bundles
 
 
-async def test_a_change_between_reading_and_installing_is_read_again_and_kept(
-    admin: ClusterConfig, control_plane: ControlPlane, namespace: str, authority_pem: bytes
+async def test_a_change_between_reading_and_writing_is_a_conflict_and_is_kept(
+    api: ApiClient, control_plane: ControlPlane, namespace: str, authority_pem: bytes
 ) -> None:
-    class Disturbed(ApiClient):
-        conflicts = 0
-
-        async def patch(self, path: str, body: bytes, *, content_type: str) -> bytes:
-            if not self.conflicts:
-                control_plane.kubectl("label", "mutatingwebhookconfiguration", namespace, "team=network")
-            try:
-                return await super().patch(path, body, content_type=content_type)
-            except ConflictError:
-                self.conflicts += 1
-                raise
-
     control_plane.api.request("POST", WEBHOOKS, _webhooks(namespace))
-    async with Disturbed(admin, client_context(admin.ca_pem, identity=admin.identity)) as client:
-        assert await WebhookConfiguration(client, namespace).install(authority_pem)
-        assert client.conflicts == 1
-        stored = json.loads(await client.get(f"{WEBHOOKS}/{namespace}"))
+    trust = WebhookConfiguration(api, namespace)
+    found = await trust.read()
+    control_plane.kubectl("label", "mutatingwebhookconfiguration", namespace, "team=network")
+    with pytest.raises(ConflictError):
+        await trust.write(found, (0,), authority_pem)
+    await trust.write(await trust.read(), (0,), authority_pem)
+    stored = json.loads(await api.get(f"{WEBHOOKS}/{namespace}"))
     assert stored["metadata"]["labels"] == {"team": "network"}
-    assert all("caBundle" in webhook["clientConfig"] for webhook in stored["webhooks"])
 
 
 async def test_replicas_that_start_together_end_up_with_the_same_certificates(
     admin: ClusterConfig, connect: Callable[[ClusterConfig], ApiClient], control_plane: ControlPlane, namespace: str
 ) -> None:
-    control_plane.api.request("POST", WEBHOOKS, _webhooks(namespace))
     names = ServerNames(service_names(["kubemacpool-service"], "kubemacpool-system"))
 
     async def establish() -> tuple[bytes, bytes]:
         async with connect(admin) as client:
-            trust = WebhookConfiguration(client, namespace)
-            credentials = await Bootstrap(ClusterSecrets(client, namespace), trust, names).establish()
+            credentials = await Bootstrap(ClusterSecrets(client, namespace), names).ensure_certificates()
         server_context(credentials.serving.certificate_pem, credentials.serving.key_pem)
-        return credentials.authority_pem, credentials.serving.certificate_pem
+        return credentials.authorities.current, credentials.serving.certificate_pem
 
     first, *others = await asyncio.gather(*(establish() for _ in range(4)))
     assert all(other == first for other in others)

@@ -1,4 +1,4 @@
-"""The first things a replica needs: a certificate that the API server trusts, and to know which cluster this is."""
+"""The first things a replica needs: a certificate, and to know which cluster this is."""
 
 import asyncio
 import random
@@ -10,13 +10,11 @@ import structlog
 from kubemacpool.kube.client import ApiClient
 from kubemacpool.kube.identity import read_cluster_uid
 from kubemacpool.kube.secrets import ClusterSecrets
-from kubemacpool.kube.webhooks import WebhookConfiguration
 from kubemacpool.ports.errors import OutsideError
 from kubemacpool.service.backoff import Backoff
 from kubemacpool.tls.bootstrap import Bootstrap, Credentials
 from kubemacpool.tls.issuing import ServerNames, service_names
 
-WEBHOOK_CONFIGURATION = "kubemacpool-mutator"
 SERVICES = ("kubemacpool-service", "kubemacpool-metrics-service")
 
 ResultT = TypeVar("ResultT")
@@ -24,14 +22,14 @@ ResultT = TypeVar("ResultT")
 _log = structlog.get_logger(__name__)
 
 
-async def establish_credentials(client: ApiClient, namespace: str) -> Credentials:
-    """Get the certificate from its Secrets, or issue it, and have the API server trust it; try until it is done."""
-    bootstrap = Bootstrap(
-        ClusterSecrets(client, namespace),
-        WebhookConfiguration(client, WEBHOOK_CONFIGURATION),
-        ServerNames(service_names(SERVICES, namespace)),
-    )
-    return await _persevere(bootstrap.establish, "no certificate yet, trying again")
+def bootstrap_for(client: ApiClient, namespace: str) -> Bootstrap:
+    """What keeps the certificates of this installation."""
+    return Bootstrap(ClusterSecrets(client, namespace), ServerNames(service_names(SERVICES, namespace)))
+
+
+async def establish_credentials(bootstrap: Bootstrap) -> Credentials:
+    """Get the certificate from its Secrets, or issue it; try until it is done."""
+    return await _persevere(bootstrap.ensure_certificates, "no certificate yet, trying again")
 
 
 async def learn_cluster_uid(client: ApiClient) -> str:

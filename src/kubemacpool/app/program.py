@@ -11,10 +11,11 @@ import uvloop
 
 from kubemacpool.app.assembly import Deciding, Surroundings
 from kubemacpool.app.clock import MonotonicClock
-from kubemacpool.app.credentials import SERVICES, establish_credentials, learn_cluster_uid
+from kubemacpool.app.credentials import SERVICES, bootstrap_for, establish_credentials, learn_cluster_uid
 from kubemacpool.app.loop import Loop
 from kubemacpool.app.settings import IN_FLIGHT_FLOOR, Settings
 from kubemacpool.app.supervising import Supervisor
+from kubemacpool.app.trust import WEBHOOK_CONFIGURATION, TrustKeeper, watches_for
 from kubemacpool.core.pool import Pool
 from kubemacpool.kube.client import ApiClient
 from kubemacpool.kube.config import ClusterConfig, load_in_cluster, load_kubeconfig
@@ -22,6 +23,7 @@ from kubemacpool.kube.events import TELL_SECONDS, EventRecorder
 from kubemacpool.kube.fields import ClusterConfigError
 from kubemacpool.kube.reflector import Reflector
 from kubemacpool.kube.resource import Resource
+from kubemacpool.kube.webhooks import WebhookConfiguration
 from kubemacpool.ports.keeping import Importance
 from kubemacpool.service.ranging import RangeFollower
 from kubemacpool.service.readiness import Readiness
@@ -29,7 +31,8 @@ from kubemacpool.telemetry.logs import configure_logs
 from kubemacpool.telemetry.metrics import Metrics
 from kubemacpool.telemetry.quieting import LineRation
 from kubemacpool.tls.contexts import client_context, server_context
-from kubemacpool.tls.issuing import service_names
+from kubemacpool.tls.identity import Identity
+from kubemacpool.tls.issuing import KeyPair, service_names
 from kubemacpool.web.endpoints import WEBHOOKS, Reviewing, metrics_routes, webhook_routes
 from kubemacpool.web.peer import PeerClient
 from kubemacpool.web.server import Server
@@ -83,6 +86,8 @@ class Process:
         self._stopping = asyncio.Event()
         self._metrics = Metrics()
         self._readiness = Readiness()
+        self._trusted = Readiness()
+        """What keeps the API server from trusting us. It hinders all replicas alike: no reason not to decide."""
         self._deciding: Deciding | None = None
         self._election: asyncio.Task[None] | None = None
         self._servers: tuple[Server, ...] = ()
@@ -123,11 +128,12 @@ class Process:
         """Answer, follow the cluster and report, until cancelled."""
         settings = self._settings
         events = EventRecorder(client, self._metrics)
-        credentials = await establish_credentials(client, settings.namespace)
-        serving = credentials.serving
-        tls = server_context(serving.certificate_pem, serving.key_pem)
-        webhook = Server(webhook_routes({path: self._answer_at(path) for path in WEBHOOKS}, self._obstacles), tls)
-        metrics = Server(metrics_routes(self._metrics.exposition), tls)
+        bootstrap = bootstrap_for(client, settings.namespace)
+        identity = Identity(await establish_credentials(bootstrap), _server_tls)
+        webhook = Server(
+            webhook_routes({path: self._answer_at(path) for path in WEBHOOKS}, self._obstacles), identity.webhook
+        )
+        metrics = Server(metrics_routes(self._metrics.exposition), identity.metrics)
         self._servers = (webhook, metrics)
         try:
             port = await webhook.start(settings.bind_address, settings.webhook_port)
@@ -135,11 +141,9 @@ class Process:
         except OSError as error:
             raise StartError(f"{error.strerror}; choose another --bind-address or port") from error
         _log.info("listening", address=settings.bind_address, port=port, metrics_port=metrics_port)
-        uid = await learn_cluster_uid(client)
-        ranges = RangeFollower(
-            settings.namespace, self._replace_pool, self._readiness, self._metrics, events, cluster_uid=uid
-        )
-        peers = PeerClient(client_context(credentials.authority_pem), service_names(SERVICES, settings.namespace)[0])
+        configuration = WebhookConfiguration(client, WEBHOOK_CONFIGURATION)
+        trust = TrustKeeper(bootstrap, configuration, identity, self._trusted, self._metrics, self._clock)
+        peers = PeerClient(lambda: identity.peers, service_names(SERVICES, settings.namespace)[0])
         async with peers, asyncio.TaskGroup() as tasks:
             supervisor = Supervisor(tasks, self._readiness, self._metrics)
             tasks.create_task(self._end_when_given_up(supervisor))
@@ -147,6 +151,13 @@ class Process:
                 supervisor.keep(f"sweep {name}", server.sweep, Importance.USEFUL)
             supervisor.keep("log", self._tell_of_lines_left_out, Importance.USEFUL)
             supervisor.keep("events", events.run, Importance.USEFUL)
+            supervisor.keep("trust", trust.run, Importance.USEFUL)
+            for name, watch in watches_for(trust.alarm, client, settings.namespace).items():
+                supervisor.keep(f"watch {name}", watch.run, Importance.USEFUL)
+            uid = await learn_cluster_uid(client)
+            ranges = RangeFollower(
+                settings.namespace, self._replace_pool, self._readiness, self._metrics, events, cluster_uid=uid
+            )
             supervisor.keep("range", Reflector(client, _range_resource(settings), decode_config_map, ranges).run)
             around = Surroundings(settings, uid, client, peers, self._readiness, self._metrics, events, self._clock)
             self._deciding = Deciding(await ranges.first_pool(), _endpoint(settings.advertised, port), around)
@@ -183,7 +194,9 @@ class Process:
 
     def _obstacles(self) -> tuple[str, ...]:
         """Why no traffic should come here."""
-        return ("this replica is shutting down",) if self._stopping.is_set() else self._readiness.obstacles
+        if self._stopping.is_set():
+            return ("this replica is shutting down",)
+        return self._readiness.obstacles + self._trusted.obstacles
 
     async def _drain(self) -> None:
         """Hand over, let the Service send its connections elsewhere, finish what is under way, and close the ports."""
@@ -217,6 +230,10 @@ class Process:
 def _endpoint(address: str, port: int) -> str:
     """Host and port as a URL has them."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _server_tls(pair: KeyPair, client_authorities: bytes | None) -> ssl.SSLContext:
+    return server_context(pair.certificate_pem, pair.key_pem, client_authorities)
 
 
 def _client_tls(config: ClusterConfig) -> ssl.SSLContext | None:

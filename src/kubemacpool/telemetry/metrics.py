@@ -64,6 +64,11 @@ class Metrics:
             "1 if the range in ConfigMap kubemacpool-mac-range-config is in force, 0 if it is wrong or missing.",
             registry=self._registry,
         )
+        self._ca_bundle_valid = Gauge(
+            "kubemacpool_ca_bundle_valid",
+            "1 if MutatingWebhookConfiguration kubemacpool-mutator has the API server trust us, 0 if not.",
+            registry=self._registry,
+        )
         self._unreadable = Counter(
             "kubemacpool_unreadable_objects",
             "Objects whose addresses could not be read, by kind.",
@@ -111,6 +116,10 @@ class Metrics:
     def range_judged(self, *, valid: bool) -> None:
         """The range is in force or not."""
         self._range_valid.set(1 if valid else 0)
+
+    def ca_bundle_judged(self, *, valid: bool) -> None:
+        """The API server trusts us or does not."""
+        self._ca_bundle_valid.set(1 if valid else 0)
 
     def unreadable(self, kind: str) -> None:
         """An object was passed over."""

@@ -1,4 +1,4 @@
-"""Having a certificate that the API server trusts: what is stored and good is used, anything else is issued anew.
+"""Having a certificate that every replica shares: what is stored and good is used, anything else is issued anew.
 
 Level-based: each pass reads what is there, judges it and mends one thing after the other; it may be run at any time and
 by any number of replicas at once. Whoever loses a race (409) reads what the other one has written and goes on from
@@ -6,16 +6,22 @@ there.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
 from kubemacpool.ports.errors import ConflictError, NotFoundError
 from kubemacpool.ports.secrets import Secrets, StoredSecret
-from kubemacpool.ports.webhooks import WebhookTrust
+from kubemacpool.tls.authorities import (
+    CERTIFICATE_KEY,
+    PREVIOUS_KEY,
+    Authorities,
+    authorities_of,
+    succeeded_by_a_new_one,
+)
 from kubemacpool.tls.issuing import DEFAULT_LIFETIME, KeyPair, ServerNames, issue_authority, issue_serving
-from kubemacpool.tls.judging import AUTHORITY_KEY, CERTIFICATE_KEY, PRIVATE_KEY_KEY, judge
+from kubemacpool.tls.judging import AUTHORITY_KEY, PRIVATE_KEY_KEY, judge
 
 _log = structlog.get_logger(__name__)
 
@@ -37,18 +43,24 @@ class Lifetimes:
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a server needs, and what its clients have to trust."""
+    """What a server needs, and what its clients have to trust.
 
-    authority_pem: bytes
+    Attributes:
+        authorities: ours.
+        serving: the certificate that we prove ourselves by, signed by the present authority, and its key.
+        issued: whether anything had to be issued for it just now.
+    """
+
+    authorities: Authorities
     serving: KeyPair
+    issued: bool = field(default=False, compare=False)
 
 
 class Bootstrap:
-    """Keeps the two Secrets good and the webhook configuration in step with them.
+    """Keeps the two Secrets good.
 
     Args:
         secrets: where they are kept.
-        trust: the webhook configuration.
         names: under which we are reached.
         lifetimes: of what we issue.
         time_of_day: now, aware.
@@ -57,48 +69,41 @@ class Bootstrap:
     def __init__(
         self,
         secrets: Secrets,
-        trust: WebhookTrust,
         names: ServerNames,
         *,
         lifetimes: Lifetimes = Lifetimes(),
         time_of_day: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._secrets = secrets
-        self._trust = trust
         self._names = names
         self._lifetimes = lifetimes
         self._time_of_day = time_of_day
 
-    async def establish(self) -> Credentials:
-        """Makes sure that there is a good serving certificate and that the API server trusts it.
-
-        Raises:
-            ConflictError: others kept changing the Secrets at the same time; again later.
-            NotFoundError: the webhook configuration is not there (yet).
-            OutsideError: otherwise, as the API server answered.
-        """
-        credentials = await self.ensure_certificates()
-        await self._trust.install(credentials.authority_pem)
-        return credentials
-
-    async def ensure_certificates(self) -> Credentials:
+    async def ensure_certificates(self, served_under: bytes = b"") -> Credentials:
         """Makes sure that the two Secrets are good, and gives what they hold.
 
+        Args:
+            served_under: certificate of the authority under which this replica serves, which stays trusted should
+                another one have to be issued; empty where it does not serve yet.
+
         Raises:
             ConflictError: others kept changing the Secrets at the same time; again later.
             OutsideError: otherwise, as the API server answered.
         """
-        for _ in range(_PASSES):
+        for attempt in range(_PASSES):
             authority = await self._read(AUTHORITY_SECRET)
             serving = await self._read(SERVING_SECRET)
-            verdict = judge(_content(authority), _content(serving), self._names, self._time_of_day())
+            stored, now = _content(authority), self._time_of_day()
+            verdict = judge(stored, _content(serving), self._names, now)
             if verdict.authority is not None and verdict.serving is not None:
-                return Credentials(verdict.authority.certificate_pem, verdict.serving)
+                return Credentials(authorities_of(stored or {}, now), verdict.serving, issued=attempt > 0)
             if verdict.authority is None:
-                pair = issue_authority(self._time_of_day(), self._lifetimes.authority)
-                await self._write(AUTHORITY_SECRET, authority, _entries(pair), verdict.authority_fault)
+                pair = issue_authority(now, self._lifetimes.authority)
+                former = succeeded_by_a_new_one(stored or {}, served_under, now)
+                entries = {**_entries(pair), PREVIOUS_KEY: former}
+                await self._write(AUTHORITY_SECRET, authority, entries, verdict.authority_fault)
             else:
-                pair = issue_serving(verdict.authority, self._names, self._time_of_day(), self._lifetimes.serving)
+                pair = issue_serving(verdict.authority, self._names, now, self._lifetimes.serving)
                 entries = {**_entries(pair), AUTHORITY_KEY: verdict.authority.certificate_pem}
                 await self._write(SERVING_SECRET, serving, entries, verdict.serving_fault)
         raise ConflictError(

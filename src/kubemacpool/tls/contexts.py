@@ -9,8 +9,14 @@ from contextlib import closing
 _SCRATCH_NAME = "kubemacpool-tls"
 
 
-def server_context(certificate_pem: bytes, key_pem: bytes) -> ssl.SSLContext:
+def server_context(certificate_pem: bytes, key_pem: bytes, client_authorities: bytes | None = None) -> ssl.SSLContext:
     """For a server: TLS 1.2 or newer, HTTP/1.1.
+
+    Args:
+        certificate_pem: what it proves itself by.
+        key_pem: the key of that.
+        client_authorities: certificates, PEM. Clients are asked for one that these have signed, and need not have any;
+            one that somebody else has signed ends the handshake. None for a server that does not ask.
 
     Raises:
         ssl.SSLError: certificate and key do not belong together, or one of them is not PEM.
@@ -18,6 +24,12 @@ def server_context(certificate_pem: bytes, key_pem: bytes) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
+    # A resumed session proves what a handshake long ago has proven; each connection proves it anew.
+    context.options |= ssl.OP_NO_TICKET
+    context.num_tickets = 0
+    if client_authorities is not None:
+        context.verify_mode = ssl.CERT_OPTIONAL
+        context.load_verify_locations(cadata=client_authorities.decode("ascii", "replace"))
     _load_identity(context, certificate_pem, key_pem)
     return context
 

@@ -24,6 +24,9 @@ DEFAULT_LIFETIME = timedelta(days=365)
 # A verifier whose clock is behind ours must not see a certificate from its future.
 BACKDATED = timedelta(hours=1)
 
+USAGES = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
+"""A replica proves itself by one certificate: to the API server, and to the other replicas as their client."""
+
 # The field Common Name is limited by X.509 to so many characters; verifiers read the alternative names.
 _LONGEST_COMMON_NAME = 64
 
@@ -80,7 +83,7 @@ def issue_authority(now: datetime, lifetime: timedelta = DEFAULT_LIFETIME) -> Ke
 def issue_serving(
     authority: KeyPair, names: ServerNames, now: datetime, lifetime: timedelta = DEFAULT_LIFETIME
 ) -> KeyPair:
-    """A new certificate for a server, signed by the authority, and never valid longer than the authority is.
+    """A new certificate for a replica, signed by the authority, and never valid longer than the authority is.
 
     Args:
         authority: who signs.
@@ -106,7 +109,7 @@ def issue_serving(
         .not_valid_after(min(now + lifetime, issuer.not_valid_after_utc))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(authority=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(list(USAGES)), critical=False)
         .add_extension(
             x509.SubjectAlternativeName([*alternatives, *(x509.IPAddress(address) for address in names.addresses)]),
             critical=False,

@@ -4,6 +4,7 @@ A chain of checks, each with one duty, each telling what is wrong in words that 
 authority that is good for nothing takes the serving certificate with it, because nobody would trust that one any more.
 """
 
+import ssl
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -13,9 +14,10 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from kubemacpool.tls.issuing import IPAddress, KeyPair, ServerNames
+from kubemacpool.tls.authorities import CERTIFICATE_KEY
+from kubemacpool.tls.contexts import server_context
+from kubemacpool.tls.issuing import USAGES, IPAddress, KeyPair, ServerNames
 
-CERTIFICATE_KEY = "tls.crt"
 PRIVATE_KEY_KEY = "tls.key"
 AUTHORITY_KEY = "ca.crt"
 
@@ -58,7 +60,9 @@ def judge(
         _check_life(certificate, now)
         _check_issued_by(certificate, authority_certificate)
         _check_covers(certificate, names)
+        _check_usages(certificate)
         _check_authority_beside_it(serving or {}, authority_pair)
+        _check_usable(serving_pair)
     except _Unusable as fault:
         return Verdict(authority_pair, "", None, str(fault))
     return Verdict(authority_pair, "", serving_pair, "")
@@ -125,6 +129,24 @@ def _check_covers(certificate: x509.Certificate, names: ServerNames) -> None:
         raise _Unusable(f"does not cover {', '.join(missing)}")
 
 
+def _check_usages(certificate: x509.Certificate) -> None:
+    """Early versions have issued certificates by which a replica cannot prove itself to another."""
+    try:
+        usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except (x509.ExtensionNotFound, ValueError):
+        raise _Unusable("does not say what it is for") from None
+    if not set(USAGES) <= set(usages):
+        raise _Unusable("not for servers and clients both")
+
+
 def _check_authority_beside_it(serving: Mapping[str, bytes], authority: KeyPair) -> None:
     if serving.get(AUTHORITY_KEY) != authority.certificate_pem:
         raise _Unusable(f"{AUTHORITY_KEY} is not our authority")
+
+
+def _check_usable(pair: KeyPair) -> None:
+    """Some can be read, and are refused by whoever is to serve with them: a key that is too short, say."""
+    try:
+        server_context(pair.certificate_pem, pair.key_pem)
+    except ssl.SSLError as error:
+        raise _Unusable(f"cannot be used: {error.reason}") from None

@@ -1,6 +1,7 @@
 """Handing reviews to the other replicas, over TLS that trusts nobody but our own certificate authority."""
 
 import ssl
+from collections.abc import Callable
 from typing import Final, Self
 
 import aiohttp
@@ -23,17 +24,17 @@ class PeerClient:
     """Implements `kubemacpool.ports.forwarding.Peer`. Used as an async context manager, which closes its connections.
 
     Args:
-        tls: trusts our own certificate authority.
+        tls: gives what trusts our own certificate authorities, and proves us a replica, as of now.
         server_name: the name in every replica's certificate.
     """
 
-    def __init__(self, tls: ssl.SSLContext, server_name: str) -> None:
+    def __init__(self, tls: Callable[[], ssl.SSLContext], server_name: str) -> None:
         self._tls = tls
         self._server_name = server_name
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        connector = aiohttp.TCPConnector(ssl=self._tls, limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS)
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS)
         self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         return self
 
@@ -51,6 +52,7 @@ class PeerClient:
                 f"https://{endpoint}{path}",
                 data=body,
                 headers={FORWARDED: "1", "Content-Type": "application/json", "Accept-Encoding": "identity"},
+                ssl=self._tls(),
                 server_hostname=self._server_name,
                 timeout=timeout,
                 allow_redirects=False,

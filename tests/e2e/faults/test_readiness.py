@@ -43,7 +43,11 @@ async def test_until_the_first_list_is_complete_nothing_is_decided_and_a_create_
     await cluster.patch(ROLE, {"rules": [rule for rule in rules if "pods" not in rule["resources"]]})
     try:
         await alone.begin_restart()
-        assert await alone.readiness() == {"503 the list of objects of kind Pod is not complete yet"}
+
+        async def waits_for_pods_only() -> bool:
+            return await alone.readiness() == {"503 the list of objects of kind Pod is not complete yet"}
+
+        await eventually(waits_for_pods_only, "everything but the list of pods is there")
         _, text, _ = await alone.ask(webhook(alone.replica, BRIEFLY), review(namespace, "asked-directly"))
         response = verdict(text)
         assert (response.allowed, response.status.code) == (False, 503)

@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ed25519
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import PolicyBuilder, Store
 
 from kubemacpool.tls.contexts import client_context, server_context
-from kubemacpool.tls.issuing import KeyPair, ServerNames, issue_authority, issue_serving, service_names
+from kubemacpool.tls.issuing import USAGES, KeyPair, ServerNames, issue_authority, issue_serving, service_names
 from kubemacpool.tls.judging import judge
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
@@ -73,7 +74,7 @@ def test_the_authority_signs_certificates_and_the_server_serves() -> None:
     usage = certificate(SERVING).extensions.get_extension_for_class(x509.KeyUsage).value
     assert (usage.key_cert_sign, usage.digital_signature) == (False, True)
     purposes = certificate(SERVING).extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    assert list(purposes) == [ExtendedKeyUsageOID.SERVER_AUTH]
+    assert list(purposes) == [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     assert certificate(AUTHORITY).subject.rfc4514_string() == "CN=kubemacpool-ca"
 
 
@@ -125,6 +126,32 @@ def test_an_authority_that_is_no_good_is_issued_anew_with_all_that_hangs_on_it(
     assert verdict == (None, fault, None, "its authority is issued anew")
 
 
+def reissued(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, *usages: x509.ObjectIdentifier) -> KeyPair:
+    """SERVING with another key, and for these uses; with no extension about them where there are none."""
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(certificate(SERVING).subject)
+        .issuer_name(certificate(AUTHORITY).subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(NOW)
+        .not_valid_after(NOW + timedelta(days=300))
+        .add_extension(
+            certificate(SERVING).extensions.get_extension_for_class(x509.SubjectAlternativeName).value, critical=False
+        )
+    )
+    if usages:
+        builder = builder.add_extension(x509.ExtendedKeyUsage(list(usages)), critical=False)
+    signer = load_pem_private_key(AUTHORITY.key_pem, password=None)
+    assert isinstance(signer, ec.EllipticCurvePrivateKey)
+    return KeyPair(
+        builder.sign(signer, hashes.SHA256()).public_bytes(Encoding.PEM),
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+    )
+
+
+EC_KEY = ec.generate_private_key(ec.SECP256R1())
+SHORT_KEY = rsa.generate_private_key(65537, 1024)  # noqa: S505 (this is what is refused)
 BAD_SERVING: dict[str, tuple[Mapping[str, bytes] | None, str]] = {
     "none": (None, "there is none"),
     "garbage": ({**serving_secret(), "tls.crt": b"\x00"}, "tls.crt holds no certificate that can be read"),
@@ -133,6 +160,15 @@ BAD_SERVING: dict[str, tuple[Mapping[str, bytes] | None, str]] = {
     "other names": (
         serving_secret(issue_serving(AUTHORITY, ServerNames(NAMES.dns[1:], NAMES.addresses[:1]), NOW)),
         "does not cover kubemacpool-service.kubemacpool-system.svc, ::1",
+    ),
+    "for servers only, as early versions have it": (
+        serving_secret(reissued(EC_KEY, ExtendedKeyUsageOID.SERVER_AUTH)),
+        "not for servers and clients both",
+    ),
+    "for no use in particular": (serving_secret(reissued(EC_KEY)), "does not say what it is for"),
+    "a key that is too short": (
+        serving_secret(reissued(SHORT_KEY, *USAGES)),
+        "cannot be used: EE_KEY_TOO_SMALL",
     ),
     "another authority beside it": (serving_secret(authority=OTHER), "ca.crt is not our authority"),
     "no authority beside it": (secret(SERVING), "ca.crt is not our authority"),

@@ -46,7 +46,8 @@ def _serving(name: str = NAME) -> ssl.SSLContext:
 
 
 def _client(trusting: int = 0) -> PeerClient:
-    return PeerClient(client_context(_authority(trusting).certificate_pem), NAME)
+    tls = client_context(_authority(trusting).certificate_pem)
+    return PeerClient(lambda: tls, NAME)
 
 
 class Replica:

@@ -1,4 +1,4 @@
-"""The caBundle of the webhook configuration."""
+"""The caBundles of the webhook configuration."""
 
 import base64
 import json
@@ -6,30 +6,37 @@ import json
 import pytest
 
 from kubemacpool.wire.listing import UnexpectedAnswerError
-from kubemacpool.wire.webhooks import ca_bundle_patch
+from kubemacpool.wire.webhooks import WebhookBundle, WebhookBundles, ca_bundle_patch, read_ca_bundles
 
 CA = b"-----BEGIN CERTIFICATE-----"
 BUNDLE = base64.b64encode(CA).decode()
 
 
 def _configuration(*bundles: str | None) -> bytes:
-    webhooks = [{"clientConfig": {} if bundle is None else {"caBundle": bundle}} for bundle in bundles]
+    webhooks = [
+        {"name": f"w{place}", "clientConfig": {} if bundle is None else {"caBundle": bundle}}
+        for place, bundle in enumerate(bundles)
+    ]
     return json.dumps({"metadata": {"resourceVersion": "7"}, "webhooks": webhooks}).encode()
 
 
-def test_only_webhooks_with_another_bundle_are_changed_and_only_as_they_were_read() -> None:
-    patch = ca_bundle_patch(_configuration(None, BUNDLE, "b3RoZXI="), CA)
-    assert patch is not None
-    assert json.loads(patch) == [
+def test_the_bundle_of_every_webhook_is_read_and_what_cannot_be_decoded_is_as_good_as_none() -> None:
+    found = read_ca_bundles(_configuration(None, BUNDLE, "", "a", "ä"))
+    contents = (b"", CA, b"", b"", b"")
+    assert found == WebhookBundles("7", tuple(WebhookBundle(f"w{n}", content) for n, content in enumerate(contents)))
+
+
+@pytest.mark.parametrize("body", [b'{"metadata":{"resourceVersion":"7"}}', _configuration()])
+def test_a_configuration_may_have_no_webhooks(body: bytes) -> None:
+    assert read_ca_bundles(body) == WebhookBundles("7", ())
+
+
+def test_only_the_webhooks_that_are_named_are_changed_and_only_as_they_were_read() -> None:
+    assert json.loads(ca_bundle_patch(read_ca_bundles(_configuration(None, BUNDLE, None)), (0, 2), CA)) == [
         {"op": "replace", "path": "/metadata/resourceVersion", "value": "7"},
         {"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": BUNDLE},
         {"op": "add", "path": "/webhooks/2/clientConfig/caBundle", "value": BUNDLE},
     ]
-
-
-@pytest.mark.parametrize("body", [_configuration(BUNDLE), _configuration(), b'{"metadata":{}}'])
-def test_nothing_is_written_where_nothing_differs(body: bytes) -> None:
-    assert ca_bundle_patch(body, CA) is None
 
 
 @pytest.mark.parametrize(
@@ -39,4 +46,4 @@ def test_nothing_is_written_where_nothing_differs(body: bytes) -> None:
 )
 def test_what_is_no_configuration_is_refused(body: bytes) -> None:
     with pytest.raises(UnexpectedAnswerError, match="not a webhook configuration"):
-        ca_bundle_patch(body, CA)
+        read_ca_bundles(body)
