@@ -62,6 +62,7 @@ class FrozenGrant(NamedTuple):
     known_uids: frozenset[str]
     dependent: Party | None
     tacit: bool
+    assumed: bool
 
 
 class FrozenCooling(NamedTuple):
@@ -140,8 +141,9 @@ def freeze(decider: Decider) -> FrozenDecider:
                 grant.known_uids,
                 grant.dependent,
                 grant.tacit,
+                grant.assumed,
             )
-            for address, grant in ledger._pending.items()
+            for address, grant in ledger._pending
         ),
         tuple(
             FrozenCooling(address, ranks[cooling.since], cooling.kind) for address, cooling in ledger._cooling.items()
@@ -166,8 +168,17 @@ def thaw(frozen: FrozenDecider, decider: Decider) -> Decider:
         for address in holder.addresses:
             ledger._carriers[address] = (*ledger._carriers.get(address, ()), holder.key)
     for grant in frozen.pending:
-        ledger._pending[grant.address] = Grant(
-            grant.party, float(grant.moment), grant.admissions, grant.known_uids, grant.dependent, grant.tacit
+        ledger._pending.add(
+            grant.address,
+            Grant(
+                grant.party,
+                float(grant.moment),
+                grant.admissions,
+                grant.known_uids,
+                grant.dependent,
+                grant.tacit,
+                grant.assumed,
+            ),
         )
     for cooling in frozen.cooling:
         ledger._cooling[cooling.address] = Cooling(float(cooling.rank), cooling.kind)
@@ -175,7 +186,7 @@ def thaw(frozen: FrozenDecider, decider: Decider) -> Decider:
     ledger._inherited_at = None if frozen.inherited_at is None else float(frozen.inherited_at)
     for address, party in frozen.departures:
         ledger._departures.note(address, party, NOW)
-    for address in {*ledger._carriers, *ledger._pending, *ledger._cooling, *ledger._suspects}:
+    for address in {*ledger._carriers, *ledger._pending.addresses(), *ledger._cooling, *ledger._suspects}:
         ledger._mark(address)
     for address in ledger._carriers:
         ledger._judge(address)
@@ -195,7 +206,7 @@ def check(decider: Decider) -> None:
         for address in holder.addresses:
             carriers.setdefault(address, set()).add(str(holder.key))
     assert {address: {str(key) for key in keys} for address, keys in ledger._carriers.items()} == carriers
-    in_use = {*carriers, *ledger._pending, *ledger._suspects}
+    in_use = {*carriers, *ledger._pending.addresses(), *ledger._suspects}
     taken = {position for address in {*in_use, *ledger._cooling} if (position := pool.position_of(address)) is not None}
     assert ledger.free_count == pool.size - len(taken)
     for position in range(pool.size):
@@ -215,11 +226,15 @@ def check(decider: Decider) -> None:
             parties.setdefault(address, set()).add(holder.party)
     assert ledger.collisions().keys() == {address for address, sharing in parties.items() if len(sharing) > 1}
     assert set(ledger.unseen()) == {
-        *(address for address, grant in ledger._pending.items() if not grant.tacit),
+        *(address for address, grant in ledger._pending if not grant.tacit),
         *ledger._suspects,
     }
-    granted = [grant.granted_at for grant in ledger._pending.values()]
+    granted = [grant.granted_at for _, grant in ledger._pending]
     assert granted == sorted(granted)
+    pairs = {(address, grant.party) for address, grant in ledger._pending}
+    assert pairs == {
+        (address, each.party) for address in ledger._pending.addresses() for each in ledger._pending.of(address)
+    }
     since = [cooling.since for cooling in ledger._cooling.values()]
     assert since == sorted(since)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from tests.model.cluster import Laws
-from tests.model.mutants import Mutant, SettleOnKnownUid
+from tests.model.mutants import Mutant, SettleOnKnownUid, recorded
 
 from kubemacpool.core.decider import Decider
 from kubemacpool.core.decisions import AddressRequest
@@ -37,10 +37,10 @@ class SettlesInOffice(Ledger):
         self, address: int, party: Party, now: float, *, dependent: Party | None = None, tacit: bool = False
     ) -> None:
         """Count what we granted ourselves only."""
-        earlier = self.pending(address)
+        earlier = self._pending.to(address, party)
         admissions = 1 if earlier is None else earlier.admissions + 1
         super().grant(address, party, now, dependent=dependent, tacit=tacit)
-        self._pending[address].admissions = admissions
+        recorded(self, address, party).admissions = admissions
 
 
 class DepartedBefore(Ledger):
@@ -48,8 +48,8 @@ class DepartedBefore(Ledger):
 
     def inherit(self, suspects: Iterable[int], now: float, *, first: bool = False) -> None:
         """Forget the departures."""
-        for address, _ in list(self._departures):
-            self._departures.forget(address)
+        for address, party in list(self._departures):
+            self._departures.forget(address, party)
         super().inherit(suspects, now, first=first)
 
 

@@ -13,6 +13,7 @@ from tests.model.frozen import LONG
 from kubemacpool.core.decider import Decider, Names
 from kubemacpool.core.decisions import AddressRequest, Decision, Suspect, Unnamed
 from kubemacpool.core.families import Families
+from kubemacpool.core.grants import Grant
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.openings import Openings
 from kubemacpool.core.parties import Party
@@ -95,6 +96,13 @@ class ProofsUntold(Ledger):
         super().prove(moment)
 
 
+def recorded(ledger: Ledger, address: int, party: Party) -> Grant:
+    """The grant of an address to a party that was just recorded."""
+    grant = ledger._pending.to(address, party)
+    assert grant is not None
+    return grant
+
+
 class NoPending(Ledger):
     """A grant is not recorded: an address is taken only once its object has been seen."""
 
@@ -120,7 +128,7 @@ class SettleOneOfSeveral(Ledger):
     ) -> None:
         """Count one admission, however many there are."""
         super().grant(address, party, now, dependent=dependent, tacit=tacit)
-        self._pending[address].admissions = 1
+        recorded(self, address, party).admissions = 1
 
 
 class BoundFromFirstGrant(Ledger):
@@ -130,7 +138,7 @@ class BoundFromFirstGrant(Ledger):
         self, address: int, party: Party, now: float, *, dependent: Party | None = None, tacit: bool = False
     ) -> None:
         """Leave the moment of an earlier grant as it is."""
-        earlier = self.pending(address)
+        earlier = self._pending.to(address, party)
         if earlier is None:
             super().grant(address, party, now, dependent=dependent, tacit=tacit)
         else:

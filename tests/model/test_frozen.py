@@ -33,8 +33,9 @@ WEB = Party("Pod", "ns", "web")
 EVERYTHING = FrozenDecider(
     holders=(Holder(ObjectKey("Pod", "ns", "web"), "uid", WEB, (FIRST, FIRST + 9)),),
     pending=(
-        FrozenGrant(FIRST + 1, WEB, 3, 2, frozenset({"uid"}), None, tacit=False),
-        FrozenGrant(FIRST, WEB, 4, 1, frozenset(), Party("Pod", "ns", "launcher"), tacit=True),
+        FrozenGrant(FIRST + 1, WEB, 3, 2, frozenset({"uid"}), None, tacit=False, assumed=True),
+        FrozenGrant(FIRST, WEB, 4, 1, frozenset(), Party("Pod", "ns", "launcher"), tacit=True, assumed=False),
+        FrozenGrant(FIRST, Party("Pod", "ns", "db"), 5, 1, frozenset(), None, tacit=False, assumed=False),
     ),
     cooling=(FrozenCooling(FIRST + 3, 0, "Pod"), FrozenCooling(FIRST + 2, 1, "Pod"), FrozenCooling(FIRST + 8, 1, "X")),
     given_early=(FIRST + 2, FIRST + 3),

@@ -177,23 +177,28 @@ class Decider:
                 continue
             first_use[address] = interface
             if address not in request.carried:
-                refusal = self._refusal(interface, address, request.party)
+                refusal = self._refusal(interface, address, request)
                 if refusal is not None:
                     found.append(refusal)
         return tuple(found)
 
-    def _refusal(self, interface: int, address: int, party: Party) -> Refusal | None:
+    def _refusal(self, interface: int, address: int, request: AddressRequest) -> Refusal | None:
         try:
             check_interface_address(address)
         except AddressError as error:
             return Refusal(interface, address, Fault.UNUSABLE, str(error))
-        for holder in self.ledger.holders_of(address):
-            if not self.ledger.are_one(holder.party, party):
-                return Refusal(interface, address, Fault.HELD, holder.party)
-        grant = self.ledger.pending(address)
-        if grant is not None and not self.ledger.are_one(grant.party, party):
-            return Refusal(interface, address, Fault.PENDING, grant.party)
+        ledger, party = self.ledger, request.party
+        if address in request.shared or self._has(party, address):
+            return None
+        if (holder := ledger.other_holder(address, party)) is not None:
+            return Refusal(interface, address, Fault.HELD, holder)
+        if (other := ledger.granted_to_other(address, party)) is not None:
+            return Refusal(interface, address, Fault.PENDING, other)
         return None
+
+    def _has(self, party: Party, address: int) -> bool:
+        """Whether the party has the address, so that nobody who has come to carry it keeps it from it (rule 2)."""
+        return self.ledger.held_by(address, party) or self.ledger.granted_to(address, party)
 
     def _suspects(self, request: AddressRequest) -> tuple[int, ...]:
         """The addresses that the user gave of which it is not known who has them."""
@@ -211,7 +216,10 @@ class Decider:
         return frozenset(
             address
             for address in addresses
-            if any(not dependent.owns(holder.key) for holder in self.ledger.holders_of(address))
+            if any(
+                not dependent.owns(holder.key) and self.ledger.are_one(holder.party, request.party)
+                for holder in self.ledger.holders_of(address)
+            )
         )
 
     def _choose(self, request: AddressRequest) -> list[int | None]:

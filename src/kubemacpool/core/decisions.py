@@ -21,6 +21,7 @@ class AddressRequest(NamedTuple):
         dependent: the object itself, as a party of its own, where it lives by another object of the party: a launcher
             pod by its VirtualMachineInstance. What the party holds through others it is granted without a name.
         uid: of the object, where it exists already (an update); empty for one that is about to be created.
+        shared: what it may have though another party has it, because a policy lets it (rule 12).
     """
 
     party: Party
@@ -29,6 +30,7 @@ class AddressRequest(NamedTuple):
     dry_run: bool = False
     dependent: Party | None = None
     uid: str = ""
+    shared: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

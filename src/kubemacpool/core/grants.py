@@ -26,6 +26,7 @@ class Grant:
             awaited; seeing them again says nothing about the admission in flight.
         dependent: the object that is awaited, as a party of its own, where it is not the party's.
         tacit: whether the Lease need not name it, because others of the party held the address at the grant (rule 2).
+        assumed: whether a decider before us may have made it, and nobody knows; none was made by us.
     """
 
     party: Party
@@ -34,6 +35,7 @@ class Grant:
     known_uids: frozenset[str] = frozenset()
     dependent: Party | None = None
     tacit: bool = False
+    assumed: bool = False
 
     @property
     def awaited(self) -> Party:
@@ -47,11 +49,6 @@ class Cooling(NamedTuple):
     since: float
     kind: str
     """The kind of the party that held it last; decides whether the address may be given early (rule 8)."""
-
-
-class _Departure(NamedTuple):
-    party: Party
-    since: float
 
 
 class Departures:
@@ -69,25 +66,24 @@ class Departures:
                 and what it grants until then may be on its way for a bound.
         """
         self._seconds = seconds
-        self._departures: OrderedDict[int, _Departure] = OrderedDict()  # in the order of since
+        self._since: OrderedDict[tuple[int, Party], float] = OrderedDict()  # in the order of the moments
 
     def note(self, address: int, party: Party, now: float) -> None:
-        """The last object that carried the address is gone."""
-        self._departures.pop(address, None)
-        self._departures[address] = _Departure(party, now)
+        """The party's last object that carried the address is gone, whoever else carries it."""
+        self._since.pop((address, party), None)
+        self._since[address, party] = now
 
-    def forget(self, address: int) -> None:
-        """The address is carried again: whoever granted it knew what was on its way."""
-        self._departures.pop(address, None)
+    def forget(self, address: int, party: Party) -> None:
+        """The party carries the address again: whoever granted it knew what was on its way."""
+        self._since.pop((address, party), None)
 
     def end(self, now: float) -> None:
         """Forget what is long ago."""
-        while self._departures:
-            address, departure = next(iter(self._departures.items()))
-            if departure.since + self._seconds > now:
+        while self._since:
+            departure, since = next(iter(self._since.items()))
+            if since + self._seconds > now:
                 return
-            del self._departures[address]
+            del self._since[departure]
 
     def __iter__(self) -> Iterator[tuple[int, Party]]:
-        for address, departure in self._departures.items():
-            yield address, departure.party
+        return iter(self._since)

@@ -22,6 +22,7 @@ from types import MappingProxyType
 
 from kubemacpool.core.collisions import colliding
 from kubemacpool.core.grants import GIVEN_EARLY, Cooling, Departures, Grant
+from kubemacpool.core.in_flight import InFlight
 from kubemacpool.core.occupancy import Occupancy
 from kubemacpool.core.parties import POD, VIRTUAL_MACHINE_INSTANCE, Holder, ObjectKey, Party
 from kubemacpool.core.pool import Pool
@@ -42,8 +43,8 @@ class Ledger:
         self.cool_down = cool_down
         self._holders: dict[ObjectKey, Holder] = {}
         self._carriers: dict[int, tuple[ObjectKey, ...]] = {}
+        self._pending = InFlight()
         # Ordered dicts where the oldest goes first: a plain one passes over all that was deleted at its front.
-        self._pending: OrderedDict[int, Grant] = OrderedDict()  # in the order of granted_at
         self._cooling: OrderedDict[int, Cooling] = OrderedDict()  # in the order of since
         self._suspects: dict[int, None] = {}
         self._inherited_at: float | None = None  # of the takeover; None once the bound since then is proven to be past
@@ -82,9 +83,9 @@ class Ledger:
         for address in holder.addresses:
             if address not in known:
                 self._carriers[address] = (*self._carriers.get(address, ()), holder.key)
-                self._departures.forget(address)
                 self._mark(address)
             if address not in known or other_party:
+                self._departures.forget(address, holder.party)
                 self._judge(address)
             self._settle(address, holder)
         for address in carried:
@@ -108,9 +109,7 @@ class Ledger:
             moment: seconds on the monotonic clock.
             reached: by kind, the resourceVersion by which the view is proven to be past `moment`.
         """
-        ended = [each for each, grant in self._pending.items() if grant.granted_at + self.in_flight_bound <= moment]
-        for address in ended:
-            del self._pending[address]
+        ended = self._pending.end_up_to(moment - self.in_flight_bound)
         if self._inherited_at is not None and self._inherited_at + self.in_flight_bound <= moment:
             ended += self._suspects
             self._suspects = {}
@@ -135,13 +134,13 @@ class Ledger:
             dependent: the object in question, where it is not the party's own.
             tacit: whether it is granted without a name, because others of the party hold the address.
         """
-        earlier = self._pending.pop(address, None)
+        earlier = self._pending.to(address, party)
         admissions = 1 if earlier is None else earlier.admissions + 1
         if dependent is not None and self._inherited_at is not None:
             admissions += 1  # a decider before us may have granted one tacitly that would be taken for this one
         tacit = tacit and (earlier is None or earlier.tacit)
         known = self._uids_carrying(address, dependent or party)
-        self._pending[address] = Grant(party, now, admissions, known, dependent, tacit)
+        self._pending.add(address, Grant(party, now, admissions, known, dependent, tacit))
         self._mark(address)
 
     def inherit(self, suspects: Iterable[int], now: float, *, first: bool = False) -> None:
@@ -166,7 +165,7 @@ class Ledger:
 
     def renounce(self) -> None:
         """Decide no more: what was granted is for somebody else to know."""
-        before = [*self._pending, *self._suspects]
+        before = [*self._pending.addresses(), *self._suspects]
         self._pending.clear()
         self._suspects = {}
         self._inherited_at = None
@@ -179,7 +178,7 @@ class Ledger:
         self._occupancy = Occupancy(pool.size)
         self._given_early.clear()
         self._returning.clear()
-        for addresses in (self._carriers, self._pending, self._cooling, self._suspects):
+        for addresses in (self._carriers, self._pending.addresses(), self._cooling, self._suspects):
             for address in addresses:
                 self._mark(address)
 
@@ -194,9 +193,27 @@ class Ledger:
         """An object as it was seen last, if it carries addresses."""
         return self._holders.get(key)
 
+    def held_by(self, address: int, party: Party) -> bool:
+        """Whether an object of the party, or of one that is the same, was seen with this address and is there still."""
+        return any(self.are_one(holder.party, party) for holder in self.holders_of(address))
+
+    def other_holder(self, address: int, party: Party) -> Party | None:
+        """Another party of which an object was seen with this address."""
+        others = (holder.party for holder in self.holders_of(address) if not self.are_one(holder.party, party))
+        return next(others, None)
+
     def pending(self, address: int) -> Grant | None:
-        """The grant of this address whose object has not been seen yet."""
-        return self._pending.get(address)
+        """The latest grant of this address whose object has not been seen yet."""
+        return next(reversed([*self._pending.of(address)]), None)
+
+    def granted_to(self, address: int, party: Party) -> bool:
+        """Whether we have granted the party, or one that is the same, this address, and that is in flight."""
+        return any(not each.assumed and self.are_one(each.party, party) for each in self._pending.of(address))
+
+    def granted_to_other(self, address: int, party: Party) -> Party | None:
+        """Another party for which this address is in flight."""
+        others = (grant.party for grant in self._pending.of(address) if not self.are_one(grant.party, party))
+        return next(others, None)
 
     def is_suspect(self, address: int) -> bool:
         """Whether an earlier decider may have granted the address to somebody who has not been seen."""
@@ -204,16 +221,17 @@ class Ledger:
 
     def unseen(self) -> Iterator[int]:
         """Every address that the Lease has to name: pending or suspect, some of them both."""
-        yield from (address for address, grant in self._pending.items() if not grant.tacit)
+        yield from dict.fromkeys(address for address, grant in self._pending if not grant.tacit)
         yield from self._suspects
 
     def orphaned(self) -> Iterator[int]:
-        """Addresses that were granted tacitly and that nobody holds any more: the Lease had better name them."""
-        return (each for each, grant in self._pending.items() if grant.tacit and each not in self._carriers)
+        """Addresses that were granted tacitly and that their party holds no more: the Lease had better name them."""
+        return (each for each, grant in self._pending if grant.tacit and not self.held_by(each, grant.party))
 
     def oldest_unseen(self) -> float | None:
         """Since when something may be on its way: the oldest grant, or what the decider before us has granted."""
-        oldest = next((grant.granted_at for grant in self._pending.values()), None)
+        first = self._pending.oldest()
+        oldest = None if first is None else first[1].granted_at
         if self._inherited_at is None or (oldest is not None and oldest < self._inherited_at):
             return oldest
         return self._inherited_at
@@ -325,39 +343,41 @@ class Ledger:
     def _settle(self, address: int, holder: Holder) -> None:
         """End a pending grant when its own object is seen carrying the address anew (rule 3).
 
-        With several admissions under way the one that was seen need not be the last, so the grant waits for its bound.
+        With several admissions under way, be they of one party or of several, the one that was seen need not be the
+        last, so they wait for their bound.
         """
-        grant = self._pending.get(address)
-        if grant is None or grant.admissions > 1 or holder.uid in grant.known_uids:
-            return
-        if grant.awaited.owns(holder.key):
-            del self._pending[address]
+        awaiting = [
+            grant
+            for grant in self._pending.of(address)
+            if grant.awaited.owns(holder.key) and holder.uid not in grant.known_uids
+        ]
+        if len(awaiting) == 1 and awaiting[0].admissions == 1:
+            self._pending.end(address, awaiting[0].party)
 
     def _release(self, address: int, holder: Holder, now: float) -> None:
+        kind = VIRTUAL_MACHINE_INSTANCE if holder.owned else holder.party.kind
         left = tuple(other for other in self._carriers[address] if other != holder.key)
         if left:
             self._carriers[address] = left
             self._judge(address)
-            return
-        del self._carriers[address]
-        kind = VIRTUAL_MACHINE_INSTANCE if holder.owned else holder.party.kind
-        if self.cool_down > 0:
-            self._cooling.pop(address, None)
-            self._cooling[address] = Cooling(now, kind)
-        self._mark(address)
-        if kind != POD:
+        else:
+            del self._carriers[address]
+            if self.cool_down > 0:
+                self._cooling.pop(address, None)
+                self._cooling[address] = Cooling(now, kind)
+            self._mark(address)
+        if kind != POD and all(self._holders[each].party != holder.party for each in left):
             self._departures.note(address, holder.party, now)
             if self._inherited_at is not None:
                 self._expect(address, holder.party, self._inherited_at)
 
     def _expect(self, address: int, party: Party, moment: float) -> None:
         """A decider until then may have granted this to other objects of the party, tacitly; nobody knows how many."""
-        grant = self._pending.get(address)
+        grant = self._pending.to(address, party)
         if grant is None:
-            self._pending[address] = Grant(party, moment, 2, tacit=True)
-            self._pending.move_to_end(address, last=False)
+            self._pending.add_oldest(address, Grant(party, moment, 2, tacit=True, assumed=True))
             self._mark(address)
-        elif grant.party == party:
+        else:
             grant.admissions += 1
 
     def _uids_carrying(self, address: int, awaited: Party) -> frozenset[str]:

@@ -62,7 +62,7 @@ def _is_final(refusal: Refusal, resolution: Callable[[int], Resolution]) -> bool
 
 def _resolved(request: AddressRequest, refusal: Refusal, resolution: Resolution) -> AddressRequest:
     if resolution is Resolution.ADMIT:
-        return request._replace(carried=request.carried | {refusal.address})
+        return request._replace(shared=request.shared | {refusal.address})
     wanted = list(request.wanted)
     wanted[refusal.interface] = None
     return request._replace(wanted=tuple(wanted))

@@ -62,10 +62,10 @@ async def test_what_is_to_be_refused_is_refused_at_once(fault: Fault) -> None:
 
 
 @pytest.mark.parametrize("fault", [Fault.HELD, Fault.PENDING])
-async def test_what_is_to_be_admitted_counts_as_carried_already(fault: Fault) -> None:
+async def test_what_is_to_be_admitted_is_asked_for_as_shared(fault: Fault) -> None:
     decider = ScriptedDecider(Refused((taken(0, fault), taken(3))), GRANTED)
     assert await ask(decider, Resolution.ADMIT) == Outcome(GRANTED, (taken(0, fault), taken(3)))
-    assert decider.requests[1] == REQUEST._replace(carried=frozenset({1, 3, 9}))
+    assert decider.requests[1] == REQUEST._replace(shared=frozenset({1, 3}))
 
 
 @pytest.mark.parametrize("fault", [Fault.HELD, Fault.PENDING])
@@ -78,7 +78,7 @@ async def test_what_is_to_be_replaced_may_be_any_address(fault: Fault) -> None:
 async def test_each_interface_has_its_own_resolution() -> None:
     decider = ScriptedDecider(Refused((taken(0), taken(3))), GRANTED)
     await ask(decider, {0: Resolution.ADMIT, 3: Resolution.REPLACE})
-    assert decider.requests[1] == REQUEST._replace(wanted=(1, 2, None, None), carried=frozenset({1, 9}))
+    assert decider.requests[1] == REQUEST._replace(wanted=(1, 2, None, None), shared=frozenset({1}))
 
 
 async def test_one_that_is_to_be_refused_refuses_all_and_is_the_only_one_told() -> None:

@@ -36,12 +36,12 @@ async def test_the_pod_has_what_it_asked_for_and_the_user_is_told_who_has_it_too
     )
 
 
-async def test_what_was_admitted_with_a_warning_takes_nothing_from_whoever_has_it() -> None:
+async def test_what_was_admitted_with_a_warning_takes_nothing_from_whoever_has_it_and_is_on_record() -> None:
     webhook = Webhook(default=ConflictPolicy.WARN)
     webhook.hold("holder", FIRST)
     await webhook.judge(f'[{{"mac":"{MAC1}"}}]')
     assert [str(holder.party) for holder in webhook.ledger.holders_of(FIRST)] == ["Pod ns1/holder"]
-    assert webhook.ledger.pending_count == 0
+    assert webhook.ledger.pending_count == 1
 
 
 async def test_the_policy_of_the_namespace_goes_before_that_of_the_installation() -> None:

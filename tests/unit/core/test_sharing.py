@@ -1,0 +1,186 @@
+"""Addresses that several parties have: each keeps it, and what a policy lets through is on record (rules 2 and 12)."""
+
+import pytest
+from tests.unit.core.machines import LAUNCHER, Cluster, machine
+from tests.unit.core.subjects import BOUND, at, decide, decider, holder, key, ledger, numbers, pod, refusals, unnamed
+from tests.unit.core.subjects import request as asking
+
+from kubemacpool.core.decider import Decider
+from kubemacpool.core.decisions import AddressRequest, Fault, Granted, Refusal, Suspect
+from kubemacpool.core.parties import Party
+
+THIEF = Party("Pod", "elsewhere", "thief")
+
+
+def admit(of: Decider, party: Party, number: int, now: float = 10.0) -> None:
+    """What the policy `warn` asks for."""
+    asked = AddressRequest(party, (at(number),), shared=frozenset({at(number)}))
+    assert decide(of, asked, now) == Granted((at(number),))
+
+
+# Whoever has an address
+
+
+def test_a_machine_has_its_address_whoever_has_come_to_carry_it() -> None:
+    """The machine is changed, and its launcher pods are created; that is a collision, and is reported as one."""
+    cluster = Cluster()
+    cluster.see("VirtualMachine", "vm", 1)
+    cluster.see("VirtualMachineInstance", "vm", 1)
+    cluster.see("Pod", "thief", 1, ns="elsewhere")
+    assert cluster.ask(machine(), 1) == Granted((at(1),))
+    assert cluster.ask(machine(), 1, dependent=LAUNCHER) == Granted((at(1),))
+    assert cluster.ledger.collisions() == {at(1): 2}
+
+
+def test_a_machine_has_its_address_while_another_machine_that_has_it_is_being_deleted() -> None:
+    cluster = Cluster()
+    cluster.see("VirtualMachine", "vm", 1)
+    cluster.see("VirtualMachine", "deleted", 1, ns="elsewhere")
+    assert cluster.ask(machine(), 1, dependent=LAUNCHER) == Granted((at(1),))
+
+
+def test_what_a_party_was_granted_it_has_though_somebody_is_seen_with_it_before_its_object_is() -> None:
+    subject = decider()
+    assert decide(subject, asking("web", 1), 1.0) == Granted((at(1),))
+    subject.ledger.observe(holder("db", 1), 2.0)
+    assert decide(subject, asking("web", 1), 3.0) == Granted((at(1),))
+    assert refusals(subject, asking("app", 1)) == (Refusal(0, at(1), Fault.HELD, pod("db")),)
+
+
+def test_what_a_party_had_once_it_has_no_more() -> None:
+    subject = decider()
+    subject.ledger.observe(holder("web", 1), 1.0)
+    subject.ledger.vanish(key("web"), 2.0)
+    subject.ledger.observe(holder("db", 1), 3.0)
+    assert refusals(subject, asking("web", 1)) == (Refusal(0, at(1), Fault.HELD, pod("db")),)
+
+
+def test_a_party_that_has_an_address_is_told_to_come_again_while_that_is_suspect() -> None:
+    """What is seen may be the holder before last."""
+    subject = Decider(ledger())
+    for name in ("web", "db"):
+        subject.ledger.observe(holder(name, 2), 1.0)
+    subject.take_over([at(2)], None, 10.0)
+    assert decide(subject, asking("web", 2), 11.0) == Suspect((at(2),))
+
+
+def test_a_launcher_pod_is_granted_nothing_tacitly_that_others_than_its_party_hold() -> None:
+    cluster = Cluster()
+    cluster.see("VirtualMachine", "vm")
+    cluster.see("Pod", "thief", 1, ns="elsewhere")
+    shared = frozenset({at(1)})
+    asked = AddressRequest(machine(), (at(1),), dependent=LAUNCHER, shared=shared)
+    assert decide(cluster.decider, asked, 3.0) == Granted((at(1),))
+    assert set(cluster.ledger.unseen()) == shared
+
+
+def test_what_was_granted_tacitly_is_named_once_its_party_holds_it_no_more_whoever_else_does() -> None:
+    cluster = Cluster()
+    cluster.see("VirtualMachine", "vm", 1)
+    cluster.see("Pod", "thief", 1, ns="elsewhere")
+    cluster.ask(machine(), 1, dependent=LAUNCHER)
+    assert at(1) not in cluster.decider.names((), 0).open
+    cluster.gone("VirtualMachine", "vm")
+    assert at(1) in cluster.decider.names((), 0).open
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before the takeover", "after it"])
+def test_what_a_machine_has_left_may_be_on_its_way_to_its_launcher_pods_though_others_carry_it(*, before: bool) -> None:
+    cluster = Cluster()
+    cluster.see("VirtualMachine", "vm", 1)
+    cluster.see("Pod", "thief", 1, ns="elsewhere")
+    if not before:
+        cluster.succeed()
+    cluster.gone("VirtualMachine", "vm", now=4.0)
+    if before:
+        cluster.succeed(now=5.0)
+    cluster.gone("Pod", "thief", ns="elsewhere", now=6.0)
+    assert not cluster.may_have(1, pod("web"))
+    cluster.ledger.prove(5.0 + BOUND)
+    assert cluster.may_have(1, pod("web"))
+
+
+def test_what_may_be_on_its_way_to_a_machine_from_before_is_not_what_it_was_granted() -> None:
+    """Others have been granted it since the machine was deleted: they have it, and the machine has it no more."""
+    cluster = Cluster()
+    cluster.machine("vm", 1)
+    for kind, name in (("VirtualMachine", "vm"), ("VirtualMachineInstance", "vm"), ("Pod", "virt-launcher-vm-1")):
+        cluster.gone(kind, name)
+    cluster.see("Pod", "web", 1)
+    cluster.succeed()
+    assert not cluster.may_have(1, machine())
+    assert cluster.may_have(1, pod("web"))
+
+
+# What a policy lets through
+
+
+def test_what_was_admitted_beside_its_holder_is_nobody_elses_once_that_one_is_gone() -> None:
+    subject = decider()
+    subject.ledger.observe(holder("web", 1), 1.0)
+    admit(subject, pod("db"), 1)
+    subject.ledger.vanish(key("web"), 11.0)
+    subject.ledger.end_cooling(11.0 + BOUND)
+    assert not subject.ledger.is_free(at(1))
+    assert refusals(subject, asking("app", 1)) == (Refusal(0, at(1), Fault.PENDING, pod("db")),)
+    assert at(1) in subject.last_names().open
+
+
+def test_what_is_admitted_is_named_first_and_what_is_suspect_is_not_admitted() -> None:
+    subject = Decider(ledger())
+    subject.ledger.observe(holder("web", 1, 2), 1.0)
+    subject.take_over([at(1)], None, 2.0)
+    shared = frozenset({at(1), at(2)})
+    assert decide(subject, AddressRequest(pod("db"), (at(1),), shared=shared), 3.0) == Suspect((at(1),))
+    assert not isinstance(subject.decide(AddressRequest(pod("db"), (at(2),), shared=shared), 3.0), Granted)
+
+
+def test_a_mistake_is_none_the_less_one_where_everything_is_shared() -> None:
+    subject = decider()
+    asked = AddressRequest(pod("web"), (0, at(1), at(1)), shared=frozenset({0, at(1)}))
+    assert [refusal.fault for refusal in refusals(subject, asked)] == [Fault.UNUSABLE, Fault.TWICE]
+
+
+def test_of_several_grants_of_one_address_each_ends_when_its_own_object_is_seen() -> None:
+    subject = decider()
+    assert decide(subject, asking("web", 1), 1.0) == Granted((at(1),))
+    admit(subject, pod("db"), 1)
+    assert numbers(subject.ledger.unseen()) == [1]
+    assert subject.ledger.pending_count == 1
+    subject.ledger.observe(holder("web", 1), 11.0)
+    subject.ledger.vanish(key("web"), 12.0)
+    assert refusals(subject, asking("app", 1)) == (Refusal(0, at(1), Fault.PENDING, pod("db")),)
+    subject.ledger.observe(holder("db", 1), 13.0)
+    assert subject.ledger.pending_count == 0
+
+
+def test_of_several_grants_of_one_address_each_ends_with_its_own_bound() -> None:
+    subject = decider()
+    assert decide(subject, asking("web", 1), 1.0) == Granted((at(1),))
+    admit(subject, pod("db"), 1, now=20.0)
+    assert subject.ledger.oldest_unseen() == 1.0
+    subject.ledger.prove(1.0 + BOUND)
+    assert subject.ledger.oldest_unseen() == 20.0
+    assert not subject.ledger.is_free(at(1))
+    subject.ledger.prove(20.0 + BOUND)
+    assert subject.ledger.is_free(at(1))
+
+
+def test_an_object_that_may_be_any_of_several_that_were_granted_an_address_ends_no_grant() -> None:
+    """Two pods of one ReplicaSet, whose template has an address: of the two that are on their way one is seen."""
+    subject = decider()
+    admit(subject, unnamed("web-", "request-1"), 1)
+    admit(subject, unnamed("web-", "request-2"), 1)
+    subject.ledger.observe(holder("web-a", 1), 11.0)
+    subject.ledger.vanish(key("web-a"), 12.0)
+    assert not subject.ledger.is_free(at(1))
+    assert subject.ledger.pending(at(1)) is not None
+
+
+def test_who_decides_no_more_has_granted_nothing_to_anybody() -> None:
+    subject = decider()
+    assert decide(subject, asking("web", 1), 1.0) == Granted((at(1),))
+    admit(subject, pod("db"), 1)
+    subject.step_down()
+    assert subject.ledger.is_free(at(1))
+    assert subject.ledger.pending(at(1)) is None
