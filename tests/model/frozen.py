@@ -35,8 +35,8 @@ LEFT_OUT: Final = {
         "cool_down": "the same in all states of one search",
         "pool": "the same in all states of one search",
         "_carriers": "found anew from _holders",
-        "_colliding": "found anew from _holders",
-        "_one": "nothing migrates in the world of the model",
+        "_collisions": "found anew from _holders; who is told of them is nothing that is decided by",
+        "_unity": "nothing migrates in the world of the model",
         "_returning": "found anew from all the others",
         "_occupancy": "found anew from all the others",
         "_sighted": "the world keeps it, as a place in its log; `CoreStates` tells when it changes",
@@ -166,7 +166,7 @@ def thaw(frozen: FrozenDecider, decider: Decider) -> Decider:
     for holder in frozen.holders:
         ledger._holders[holder.key] = holder
         for address in holder.addresses:
-            ledger._carriers[address] = (*ledger._carriers.get(address, ()), holder.key)
+            ledger._carriers.add(address, holder.key)
     for grant in frozen.pending:
         ledger._pending.add(
             grant.address,
@@ -205,7 +205,7 @@ def check(decider: Decider) -> None:
     for holder in ledger._holders.values():
         for address in holder.addresses:
             carriers.setdefault(address, set()).add(str(holder.key))
-    assert {address: {str(key) for key in keys} for address, keys in ledger._carriers.items()} == carriers
+    assert {each: {str(holder.key) for holder in ledger.holders_of(each)} for each in ledger._carriers} == carriers
     in_use = {*carriers, *ledger._pending.addresses(), *ledger._suspects}
     taken = {position for address in {*in_use, *ledger._cooling} if (position := pool.position_of(address)) is not None}
     assert ledger.free_count == pool.size - len(taken)

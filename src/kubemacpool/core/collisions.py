@@ -24,3 +24,36 @@ def colliding(holders: Iterable[Holder], party_of: Callable[[Holder], Party]) ->
         return []
     led = {party_of(holder) for holder in running if holder.key.kind == VIRTUAL_MACHINE_INSTANCE}
     return [holder for holder in running if holder.key.kind != POD or party_of(holder) not in led]
+
+
+class Collisions:
+    """Which addresses running objects of several parties carry, and which of these collisions have changed."""
+
+    def __init__(self) -> None:
+        self.found: dict[int, int] = {}
+        """By address, how many objects share it, in the order in which they were found."""
+        self._changed: dict[int, None] | None = None
+
+    def judge(self, address: int, objects: int) -> None:
+        """Who carries an address has changed, and now so many of them collide."""
+        if self._changed is not None and (objects or address in self.found):
+            self._changed[address] = None
+        if objects:
+            self.found[address] = objects
+        else:
+            self.found.pop(address, None)
+
+    def note_changes(self) -> None:
+        """Note from now on what changes; whatever there is has changed."""
+        self._changed = dict.fromkeys(self.found)
+
+    def ignore_changes(self) -> None:
+        """Nobody asks any more."""
+        self._changed = None
+
+    def take_changed(self) -> list[int]:
+        """Where objects have come to collide, or have ceased to, since this was asked last."""
+        taken = list(self._changed or ())
+        if taken:
+            self._changed = {}
+        return taken

@@ -20,7 +20,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
-from kubemacpool.core.collisions import colliding
+from kubemacpool.core.carriers import Carriers, Unity
+from kubemacpool.core.collisions import Collisions
 from kubemacpool.core.grants import GIVEN_EARLY, Cooling, Departures, Grant
 from kubemacpool.core.in_flight import InFlight
 from kubemacpool.core.occupancy import Occupancy
@@ -42,7 +43,9 @@ class Ledger:
         self.in_flight_bound = in_flight_bound
         self.cool_down = cool_down
         self._holders: dict[ObjectKey, Holder] = {}
-        self._carriers: dict[int, tuple[ObjectKey, ...]] = {}
+        self._unity = Unity()
+        self._carriers = Carriers(self._holders, self._unity)
+        self._collisions = Collisions()
         self._pending = InFlight()
         # Ordered dicts where the oldest goes first: a plain one passes over all that was deleted at its front.
         self._cooling: OrderedDict[int, Cooling] = OrderedDict()  # in the order of since
@@ -51,8 +54,6 @@ class Ledger:
         self._departures = Departures(2 * in_flight_bound)
         self._given_early: OrderedDict[int, None] = OrderedDict()  # those of `_cooling` that `coolest` tells
         self._returning: set[int] = set()  # those of the pool that nobody holds and that cannot be given yet
-        self._colliding: dict[int, int] = {}  # those that running objects of several parties carry, and how many
-        self._one: dict[Party, Party] = {}  # parties that count as another one for a while
         self._sighted: dict[str, int] = {}
         self.pool = pool
         self._occupancy = Occupancy(pool.size)
@@ -82,8 +83,10 @@ class Ledger:
         other_party = before is not None and before.party != holder.party
         for address in holder.addresses:
             if address not in known:
-                self._carriers[address] = (*self._carriers.get(address, ()), holder.key)
+                self._carriers.add(address, holder.key)
                 self._mark(address)
+            elif other_party:
+                self._carriers.move(address, holder.key)
             if address not in known or other_party:
                 self._departures.forget(address, holder.party)
                 self._judge(address)
@@ -154,6 +157,7 @@ class Ledger:
             first: whether nobody has decided before, so that nothing can be on its way.
         """
         self.renounce()
+        self._collisions.note_changes()
         self._suspects = dict.fromkeys(suspects)
         if first and not self._suspects:
             return
@@ -165,6 +169,7 @@ class Ledger:
 
     def renounce(self) -> None:
         """Decide no more: what was granted is for somebody else to know."""
+        self._collisions.ignore_changes()
         before = [*self._pending.addresses(), *self._suspects]
         self._pending.clear()
         self._suspects = {}
@@ -186,8 +191,7 @@ class Ledger:
 
     def holders_of(self, address: int) -> Iterator[Holder]:
         """Every object seen with this address; more than one party among them is a collision."""
-        for key in self._carriers.get(address, ()):
-            yield self._holders[key]
+        return self._carriers.of(address)
 
     def holder(self, key: ObjectKey) -> Holder | None:
         """An object as it was seen last, if it carries addresses."""
@@ -195,12 +199,11 @@ class Ledger:
 
     def held_by(self, address: int, party: Party) -> bool:
         """Whether an object of the party, or of one that is the same, was seen with this address and is there still."""
-        return any(self.are_one(holder.party, party) for holder in self.holders_of(address))
+        return self._carriers.has_owner(address, party)
 
     def other_holder(self, address: int, party: Party) -> Party | None:
-        """Another party of which an object was seen with this address."""
-        others = (holder.party for holder in self.holders_of(address) if not self.are_one(holder.party, party))
-        return next(others, None)
+        """Another party of which an object was seen with this address; the one that has had it for longest."""
+        return self._carriers.other_than(address, party)
 
     def pending(self, address: int) -> Grant | None:
         """The latest grant of this address whose object has not been seen yet."""
@@ -279,19 +282,24 @@ class Ledger:
 
     def collisions(self) -> Mapping[int, int]:
         """Every address that running objects of several parties carry, and how many of them do."""
-        return self._colliding
+        return self._collisions.found
+
+    def take_changed_collisions(self) -> list[int]:
+        """The addresses whose collisions have changed since this was asked last, each once: to be looked at anew.
+
+        Somebody has come to collide, or has ceased to; `colliding` says who does now, nobody perhaps. An address is
+        told once however often it has changed, so that no more is kept than has collided since. Changes are kept from
+        `inherit` to `renounce`: after a takeover everything that collides counts as changed, once.
+        """
+        return self._collisions.take_changed()
 
     def colliding(self, address: int) -> list[Holder]:
         """The running objects that share an address with another party's."""
-        return colliding(self.holders_of(address), self._one_party)
+        return self._carriers.colliding(address)
 
     def are_one(self, party: Party, other: Party) -> bool:
-        """Whether two parties may hold an address together.
-
-        A VirtualMachine may have what the instance of its name has: there is one instance of a name, and KubeVirt makes
-        an orphaned one the machine's own.
-        """
-        return self._one.get(party, party).as_machine() == self._one.get(other, other).as_machine()
+        """Whether two parties may hold an address together."""
+        return self._unity.owner(party) == self._unity.owner(other)
 
     def unite(self, one: Mapping[Party, Party]) -> None:
         """From now on these parties count as others, and all that did before do not.
@@ -299,12 +307,11 @@ class Ledger:
         Args:
             one: by party, the one as which it counts; for those that move from one namespace to another.
         """
-        moved = self._one.keys() ^ one.keys() | {party for party in one if self._one.get(party) != one[party]}
-        self._one = dict(one)
-        for holder in self._holders.values() if moved else ():
-            if holder.party in moved:
-                for address in holder.addresses:
-                    self._judge(address)
+        moved = self._unity.unite(one)
+        holders = (holder for holder in self._holders.values() if holder.party in moved) if moved else ()
+        for address in dict.fromkeys(address for holder in holders for address in holder.addresses):
+            self._carriers.recount(address)
+            self._judge(address)
 
     @property
     def held_count(self) -> int:
@@ -356,17 +363,15 @@ class Ledger:
 
     def _release(self, address: int, holder: Holder, now: float) -> None:
         kind = VIRTUAL_MACHINE_INSTANCE if holder.owned else holder.party.kind
-        left = tuple(other for other in self._carriers[address] if other != holder.key)
-        if left:
-            self._carriers[address] = left
+        self._carriers.remove(address, holder.key)
+        if address in self._carriers:
             self._judge(address)
         else:
-            del self._carriers[address]
             if self.cool_down > 0:
                 self._cooling.pop(address, None)
                 self._cooling[address] = Cooling(now, kind)
             self._mark(address)
-        if kind != POD and all(self._holders[each].party != holder.party for each in left):
+        if kind != POD and not self._carriers.has_party(address, holder.party):
             self._departures.note(address, holder.party, now)
             if self._inherited_at is not None:
                 self._expect(address, holder.party, self._inherited_at)
@@ -384,16 +389,9 @@ class Ledger:
         """The uids of those that carry the address now and might be mistaken for the object that is awaited."""
         return frozenset(holder.uid for holder in self.holders_of(address) if awaited.owns(holder.key))
 
-    def _one_party(self, holder: Holder) -> Party:
-        return self._one.get(holder.party, holder.party)
-
     def _judge(self, address: int) -> None:
         """Bring what is known of collisions in line with who carries one address."""
-        number = len(self.colliding(address)) if len(self._carriers[address]) > 1 else 0
-        if number:
-            self._colliding[address] = number
-        else:
-            self._colliding.pop(address, None)
+        self._collisions.judge(address, self._carriers.colliding_count(address))
 
     def _mark(self, address: int) -> None:
         """Bring what is looked up by search in line with what is known of one address."""

@@ -1,7 +1,7 @@
 import time
 
 import pytest
-from tests.unit.core.subjects import BOUND, COOL_DOWN, at, holder, key, ledger, machine, pod, pool, unnamed
+from tests.unit.core.subjects import BOUND, COOL_DOWN, at, holder, key, ledger, machine, numbers, pod, pool, unnamed
 
 from kubemacpool.core.grants import Cooling, Grant
 from kubemacpool.core.ledger import Ledger
@@ -105,6 +105,53 @@ def test_a_collision_is_an_address_that_several_parties_carry() -> None:
     assert dict(subject.collisions()) == {at(3): 2}
     subject.vanish(key("cache"), 3.0)
     assert dict(subject.collisions()) == {}
+
+
+def test_a_collision_that_has_changed_is_told_once_however_often_it_did() -> None:
+    subject = ledger()
+    subject.inherit((), 0.0, first=True)
+    assert subject.take_changed_collisions() == []
+    subject.observe(holder("web", 1, 2, 3), 1.0)
+    subject.observe(holder("db", 2, 3), 1.0)
+    subject.observe(holder("cache", 3), 1.0)
+    assert numbers(subject.take_changed_collisions()) == [2, 3]
+    assert subject.take_changed_collisions() == []
+    subject.observe(holder("web", 1, 2, 3), 2.0)
+    assert subject.take_changed_collisions() == [], "telling it again changes nothing"
+    subject.vanish(key("db"), 2.0)
+    subject.observe(holder("queue", 3), 2.0)
+    subject.observe(holder("web", 1, 3), 2.0)
+    assert numbers(subject.take_changed_collisions()) == [2, 3]
+    assert dict(subject.collisions()) == {at(3): 3}, "as many as before, and others"
+
+
+def test_after_a_takeover_whatever_collides_has_changed_once_and_nobody_else_notes_anything() -> None:
+    subject = ledger()
+    subject.observe(holder("web", 1, 2), 1.0)
+    subject.observe(holder("db", 1, 2), 1.0)
+    assert subject.take_changed_collisions() == []
+    subject.inherit((), 2.0)
+    subject.vanish(key("db"), 2.0)
+    subject.observe(holder("db", 2), 2.0)
+    assert numbers(subject.take_changed_collisions()) == [1, 2]
+    subject.observe(holder("cache", 2), 3.0)
+    subject.renounce()
+    subject.observe(holder("queue", 2), 3.0)
+    assert subject.take_changed_collisions() == []
+    subject.inherit((), 4.0)
+    assert numbers(subject.take_changed_collisions()) == [2]
+    assert subject.take_changed_collisions() == []
+
+
+def test_whoever_has_had_an_address_for_longest_is_named_to_others() -> None:
+    subject = ledger()
+    subject.observe(holder("web", 1), 1.0)
+    subject.observe(holder("db", 1), 1.0)
+    assert subject.other_holder(at(1), pod("cache")) == pod("web")
+    assert subject.other_holder(at(1), pod("web")) == pod("db")
+    assert subject.other_holder(at(2), pod("web")) is None
+    assert subject.held_by(at(1), pod("db"))
+    assert not subject.held_by(at(1), pod("cache"))
 
 
 def test_objects_of_one_party_that_share_an_address_do_not_collide() -> None:

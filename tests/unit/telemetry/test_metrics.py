@@ -5,7 +5,7 @@ from tests.unit.service.doubles import FIRST, new_ledger
 
 from kubemacpool.core.addresses import format_address
 from kubemacpool.core.parties import Holder, ObjectKey, Party
-from kubemacpool.telemetry.metrics import Metrics
+from kubemacpool.telemetry.metrics import MOST_SERIES, Metrics
 
 
 def _sample(metrics: Metrics, name: str) -> float | None:
@@ -79,6 +79,25 @@ def test_addresses_that_several_parties_carry_are_shown_while_they_do() -> None:
     assert _sample(metrics, shared) == 2
     ledger.vanish(keys[2], 2.0)
     assert (_sample(metrics, shared), _sample(metrics, "kubevirt_kmp_duplicate_macs")) == (None, 0)
+
+
+def test_of_many_collisions_those_found_first_have_a_series_and_the_total_is_true() -> None:
+    metrics, ledger = Metrics(), new_ledger(size=10)
+    metrics.follow(ledger)
+    one, other = (ObjectKey("Pod", "ns", name) for name in ("one", "other"))
+    for key in (one, other):
+        ledger.observe(Holder(key, key.name, Party(*key), tuple(range(FIRST, FIRST + MOST_SERIES + 7))), 1.0)
+
+    def shown(first: int, last: int) -> list[float | None]:
+        return [
+            _sample(metrics, f'kmp_mac_collisions{{mac="{format_address(FIRST + each)}"}}') for each in (first, last)
+        ]
+
+    assert _sample(metrics, "kubevirt_kmp_duplicate_macs") == MOST_SERIES + 7
+    assert shown(0, MOST_SERIES - 1) == [2, 2]
+    assert shown(MOST_SERIES, MOST_SERIES + 6) == [None, None]
+    ledger.observe(Holder(other, "other", Party(*other), tuple(range(FIRST + 1, FIRST + MOST_SERIES + 7))), 2.0)
+    assert shown(0, MOST_SERIES) == [None, 2], "one was resolved, and the next has its place"
 
 
 def test_the_process_is_shown() -> None:
