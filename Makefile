@@ -41,7 +41,7 @@ COMPILE = $(UV) pip compile --quiet --universal --upgrade --generate-hashes --no
 lock: $(UV) ## Resolve the dependencies anew and write the lock files
 	$(COMPILE) pyproject.toml -o requirements/runtime.txt
 	$(COMPILE) pyproject.toml --group dev -o requirements/dev.txt
-	for name in build go uv; do $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit; done
+	for name in build go mutation uv; do $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit; done
 
 # -- the development cluster --------------------------------------------------------------------------------------
 
@@ -87,6 +87,28 @@ bench: $(INSTALLED) ## Measure the webhook and the control plane with and withou
 .PHONY: chaos
 chaos: $(INSTALLED) ## Inflict faults on a real control plane while pods are created (CHAOS="--seconds 60 --seed 1")
 	@PYTHONPATH=cluster $(PY) -m chaos $(CHAOS)
+
+MUTATION := _out/mutation/venv
+MUTATION_INSTALLED := $(MUTATION)/.installed
+
+$(MUTATION_INSTALLED): $(INSTALLED) requirements/mutation.txt
+	@echo "installing the locked dependencies and mutmut into $(MUTATION)"
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON3) $(MUTATION)
+	@$(UV) pip sync --quiet --python $(MUTATION)/bin/python --require-hashes requirements/dev.txt
+	@$(UV) pip install --quiet --python $(MUTATION)/bin/python --require-hashes -r requirements/mutation.txt
+	@$(UV) pip install --quiet --python $(MUTATION)/bin/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: mutation
+mutation: $(MUTATION_INSTALLED) ## Make small mistakes in the code that decides, and see which no test notices (MUTATION_ONLY="--only core/ledger.py")
+	@$(MUTATION)/bin/python -m mutation $(MUTATION_ONLY)
+
+.PHONY: nightly
+nightly: ## What takes longer than a change should wait for: small mistakes, ten minutes of chaos, the benchmarks' smoke
+	@$(MAKE) --no-print-directory mutation
+	@$(DEVCLUSTER) build
+	@$(MAKE) --no-print-directory chaos CHAOS="$(or $(CHAOS),--seconds 600)"
+	@$(PY) -m pytest tests/bench
 
 .PHONY: clean
 clean: ## Remove what was built here; the cache outside the tree stays

@@ -36,7 +36,7 @@ EXPLICIT = tuple(f"02:00:00:00:0a:{index:02x}" for index in range(32)) + tuple(
 
 
 def chaos(  # noqa: PLR0913, PLR0917 (an option each)
-    seconds: Annotated[float, typer.Option(min=1, max=300, help="How long faults are inflicted.")] = 300.0,
+    seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long faults are inflicted.")] = 300.0,
     seed: Annotated[int | None, typer.Option(help="Draws faults and load.", show_default="a random one")] = None,
     clients: Annotated[int, typer.Option(min=1, max=256, help="Creates under way at a time.")] = 16,
     rate: Annotated[float, typer.Option(min=1, max=1000, help="Creates a second.")] = 60.0,
