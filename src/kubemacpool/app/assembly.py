@@ -29,6 +29,7 @@ from kubemacpool.service.proving import WatchProver
 from kubemacpool.service.readiness import Readiness
 from kubemacpool.service.reporting import CollisionReporter
 from kubemacpool.service.routing import Router
+from kubemacpool.service.setting_aside import SettingAside, Trials
 from kubemacpool.telemetry.metrics import Metrics
 from kubemacpool.web.endpoints import MUTATE_PODS, MUTATE_VIRTUAL_MACHINES
 from kubemacpool.wire.lease import decode_lease
@@ -76,7 +77,8 @@ class Deciding:
         )
         self._lease = Reflector(client, lease_resource(settings.namespace), decode_lease, self.elector)
         policies = NamespacePolicies(settings.conflict_policy, around.readiness)
-        self._namespaces = Reflector(client, NAMESPACES, decode_namespace, policies)
+        aside = SettingAside("Namespace", policies, _stays_whole, Trials(clock), around.metrics)
+        self._namespaces = Reflector(client, NAMESPACES, decode_namespace, aside)
         self.routers = self._routers(policies, around)
         self._collisions = CollisionReporter(ledger, lambda: self.elector.deciding, around.events)
         around.metrics.follow(ledger)
@@ -98,6 +100,10 @@ class Deciding:
             path: Router(path, answer, self.elector, around.peer, metrics, clock) for path, answer in answers.items()
         }
 
+    def tear(self) -> bool:
+        """Something has failed half-way that concerns the ledger: it is to be rebuilt, if it is not already."""
+        return self._cluster.rebuilder.tear()
+
     def start(self, keeper: Keeper) -> asyncio.Task[None]:
         """Follow the cluster and take part in the election; the task returned ends after `elector.resign`."""
         self._cluster.start(keeper)
@@ -106,3 +112,8 @@ class Deciding:
         keeper.keep("proving", self._prover.run)
         keeper.keep("collisions", self._collisions.run, Importance.USEFUL)
         return keeper.keep("election", self.elector.run, Importance.VITAL)
+
+
+def _stays_whole() -> bool:
+    """Nothing is derived from policies."""
+    return False

@@ -21,10 +21,12 @@ from kubemacpool.service.migrating import MigrationFollower
 from kubemacpool.service.presence import OptionalKind, Presence
 from kubemacpool.service.proving import Followed
 from kubemacpool.service.readiness import Readiness
+from kubemacpool.service.rebuilding import Rebuilder
+from kubemacpool.service.setting_aside import ForgivingListener, SettingAside, Trials
 from kubemacpool.wire.carrying import KUBEVIRT
 from kubemacpool.wire.kubevirt import decode_instance, decode_machine
 from kubemacpool.wire.migrations import decode_migration
-from kubemacpool.wire.objects import Decoded
+from kubemacpool.wire.objects import Decoded, ItemT
 from kubemacpool.wire.pods import decode_pod
 
 PODS: Final = Resource(
@@ -32,6 +34,8 @@ PODS: Final = Resource(
     field_selector="status.phase!=Succeeded,status.phase!=Failed",  # a pod that completes is told as gone (rule 8)
     metadata_only=True,
 )
+
+MIGRATION: Final = "VirtualMachineInstanceMigration"
 
 
 class FollowedCluster:
@@ -42,26 +46,32 @@ class FollowedCluster:
     ) -> None:
         """Put the parts together; nothing runs yet."""
         self._client = client
+        self._measures = measures
+        self._trials = Trials(clock)
         self.population = Population(ledger)
+        self.rebuilder = Rebuilder(self._forget, self._relists, readiness)
 
         def follower(kind: str) -> Follower:
             return Follower(kind, self.population, readiness, measures, clock)
 
         self._pod_follower = follower(POD)
         self._pod_follower.begin()
-        self._pods = Reflector(client, PODS, decode_pod, self._pod_follower)
+        self._pods = Reflector(client, PODS, decode_pod, self._guarded(POD, self._pod_follower))
         self._machines = {
-            VIRTUAL_MACHINE: self._kind("virtualmachines", follower(VIRTUAL_MACHINE), decode_machine),
+            VIRTUAL_MACHINE: self._kind(VIRTUAL_MACHINE, "virtualmachines", follower(VIRTUAL_MACHINE), decode_machine),
             VIRTUAL_MACHINE_INSTANCE: self._kind(
-                "virtualmachineinstances", follower(VIRTUAL_MACHINE_INSTANCE), decode_instance
+                VIRTUAL_MACHINE_INSTANCE, "virtualmachineinstances", follower(VIRTUAL_MACHINE_INSTANCE), decode_instance
             ),
         }
-        migrations = self._kind("virtualmachineinstancemigrations", MigrationFollower(ledger), decode_migration)
-        self.presence = Presence(GroupDiscovery(client, KUBEVIRT), [*self._machines.values(), migrations], readiness)
+        self._migrating = MigrationFollower(ledger)
+        self._migrations = self._kind(MIGRATION, "virtualmachineinstancemigrations", self._migrating, decode_migration)
+        optional = [*self._machines.values(), self._migrations]
+        self.presence = Presence(GroupDiscovery(client, KUBEVIRT), optional, readiness)
 
     def start(self, keeper: Keeper) -> None:
         """Follow the cluster for as long as the keeper keeps it going."""
         keeper.keep("pods", self._pods.run)
+        keeper.keep("rebuilding", self.rebuilder.run)
         keeper.keep("presence", lambda: self.presence.run(keeper))
 
     @property
@@ -83,14 +93,30 @@ class FollowedCluster:
             if optional.path is not None:
                 yield Followed(kind, optional.progress, CollectionRead(self._client, Resource(optional.path)))
 
+    def _forget(self) -> None:
+        """Nothing was seen."""
+        self._migrating.forget()
+        self.population.begin_anew()
+
+    def _relists(self) -> Iterator[Callable[[], Awaitable[None]]]:
+        """By which everything is told again."""
+        yield self._pods.relist
+        for optional in (*self._machines.values(), self._migrations):
+            yield optional.relist
+
+    def _guarded(self, kind: str, listener: ForgivingListener[ItemT]) -> SettingAside[ItemT]:
+        """A listener whose failures cost nothing but the object that it failed at."""
+        return SettingAside(kind, listener, self.rebuilder.tear, self._trials, self._measures)
+
     def _kind(
         self,
+        kind: str,
         plural: str,
         listener: Any,  # noqa: ANN401 (listener and decoder agree on what an item is)
         decode: Callable[[bytes], Decoded[Any]],
     ) -> OptionalKind:
         def watch(path: str) -> Watch:
-            return Reflector(self._client, Resource(path), decode, listener)
+            return Reflector(self._client, Resource(path), decode, self._guarded(kind, listener))
 
         return OptionalKind(plural, listener, watch)
 

@@ -27,6 +27,7 @@ from kubemacpool.kube.webhooks import WebhookConfiguration
 from kubemacpool.ports.keeping import Importance
 from kubemacpool.service.ranging import RangeFollower
 from kubemacpool.service.readiness import Readiness
+from kubemacpool.service.setting_aside import SettingAside, Trials
 from kubemacpool.telemetry.logs import configure_logs
 from kubemacpool.telemetry.metrics import Metrics
 from kubemacpool.telemetry.quieting import LineRation
@@ -158,7 +159,8 @@ class Process:
             ranges = RangeFollower(
                 settings.namespace, self._replace_pool, self._readiness, self._metrics, events, cluster_uid=uid
             )
-            supervisor.keep("range", Reflector(client, _range_resource(settings), decode_config_map, ranges).run)
+            aside = SettingAside("ConfigMap", ranges, self._tear, Trials(self._clock), self._metrics)
+            supervisor.keep("range", Reflector(client, _range_resource(settings), decode_config_map, aside).run)
             around = Surroundings(settings, uid, client, peers, self._readiness, self._metrics, events, self._clock)
             self._deciding = Deciding(await ranges.first_pool(), _endpoint(settings.advertised, port), around)
             self._election = self._deciding.start(supervisor)
@@ -191,6 +193,10 @@ class Process:
         """The range was changed while running."""
         if self._deciding is not None:
             self._deciding.decider.replace_pool(pool)
+
+    def _tear(self) -> bool:
+        """A range may have been taken up half-way."""
+        return self._deciding is not None and self._deciding.tear()
 
     def _obstacles(self) -> tuple[str, ...]:
         """Why no traffic should come here."""

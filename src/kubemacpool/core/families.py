@@ -69,6 +69,12 @@ class Families:
         if before is not None:
             self._leave(before)
 
+    def forget(self) -> None:
+        """Nothing was seen."""
+        self._members.clear()
+        self._led.clear()
+        self._children.clear()
+
     def party_of(self, key: ObjectKey) -> Party:
         """Whose addresses an object carries: its own, if it belongs to nobody that was seen."""
         member = self._members.get(key)

@@ -27,6 +27,7 @@ from kubemacpool.core.in_flight import InFlight
 from kubemacpool.core.occupancy import Occupancy
 from kubemacpool.core.parties import POD, VIRTUAL_MACHINE_INSTANCE, Holder, ObjectKey, Party
 from kubemacpool.core.pool import Pool
+from kubemacpool.core.withheld import Withheld
 
 
 class Ledger:
@@ -55,6 +56,7 @@ class Ledger:
         self._given_early: OrderedDict[int, None] = OrderedDict()  # those of `_cooling` that `coolest` tells
         self._returning: set[int] = set()  # those of the pool that nobody holds and that cannot be given yet
         self._sighted: dict[str, int] = {}
+        self._withheld = Withheld()  # those that exist and are not in the books
         self.pool = pool
         self._occupancy = Occupancy(pool.size)
 
@@ -94,6 +96,7 @@ class Ledger:
         for address in carried:
             if address not in carries:
                 self._release(address, holder, now)
+        self._let_go(holder.key, now)
 
     def vanish(self, key: ObjectKey, now: float) -> None:
         """The object is gone, completed, or carries nothing any more (rule 8)."""
@@ -101,6 +104,37 @@ class Ledger:
         if holder is not None:
             for address in holder.addresses:
                 self._release(address, holder, now)
+        self._let_go(key, now)
+
+    def withhold(self, key: ObjectKey, uid: str, before: Iterable[int], claimed: Iterable[int], now: float) -> None:
+        """An object exists and cannot be taken in: nobody is given what it carries, as far as that is known.
+
+        Args:
+            key: the object.
+            uid: its uid.
+            before: what it carried when it was taken in last.
+            claimed: what it says that it carries now.
+            now: seconds on the monotonic clock.
+        """
+        left = self._withheld.claim(key, uid, before, claimed)
+        for address in (*before, *claimed):
+            self._mark(address)
+        self._cool(left, Holder(key, uid, Party(*key), ()), now)
+
+    def begin_anew(self) -> None:
+        """What is known of the cluster may be wrong, and everything is about to be told again.
+
+        Until an object is told again, or is told as gone, what it carried is withheld. What is in flight, in doubt or
+        cooling does not come from there and stands.
+        """
+        for holder in self._holders.values():
+            self._withheld.keep(holder)
+        for address in tuple(self._collisions.found):
+            self._collisions.judge(address, 0)
+        self._holders = {}
+        self._unity = Unity()
+        self._carriers = Carriers(self._holders, self._unity)
+        self.replace_pool(self.pool)
 
     def prove(self, moment: float, reached: Mapping[str, int] = MappingProxyType({})) -> None:
         """End what can no longer come: all that was persisted before `moment` has been observed (rule 5).
@@ -183,7 +217,7 @@ class Ledger:
         self._occupancy = Occupancy(pool.size)
         self._given_early.clear()
         self._returning.clear()
-        for addresses in (self._carriers, self._pending.addresses(), self._cooling, self._suspects):
+        for addresses in (self._carriers, self._pending.addresses(), self._cooling, self._suspects, self._withheld):
             for address in addresses:
                 self._mark(address)
 
@@ -191,19 +225,31 @@ class Ledger:
 
     def holders_of(self, address: int) -> Iterator[Holder]:
         """Every object seen with this address; more than one party among them is a collision."""
-        return self._carriers.of(address)
+        yield from self._carriers.of(address)
+        yield from self._withheld.of(address)
 
     def holder(self, key: ObjectKey) -> Holder | None:
         """An object as it was seen last, if it carries addresses."""
         return self._holders.get(key)
 
+    def known(self, key: ObjectKey) -> tuple[int, ...]:
+        """What an object carried when it was seen last, be it in the books or not."""
+        holder = self._holders.get(key) or self._withheld.holder(key)
+        return () if holder is None else holder.addresses
+
     def held_by(self, address: int, party: Party) -> bool:
         """Whether an object of the party, or of one that is the same, was seen with this address and is there still."""
-        return self._carriers.has_owner(address, party)
+        if self._carriers.has_owner(address, party):
+            return True
+        return any(self.are_one(holder.party, party) for holder in self._withheld.of(address))
 
     def other_holder(self, address: int, party: Party) -> Party | None:
         """Another party of which an object was seen with this address; the one that has had it for longest."""
-        return self._carriers.other_than(address, party)
+        other = self._carriers.other_than(address, party)
+        if other is not None:
+            return other
+        withheld = (each.party for each in self._withheld.of(address) if not self.are_one(each.party, party))
+        return next(withheld, None)
 
     def pending(self, address: int) -> Grant | None:
         """The latest grant of this address whose object has not been seen yet."""
@@ -316,7 +362,7 @@ class Ledger:
     @property
     def held_count(self) -> int:
         """How many addresses are carried by at least one object."""
-        return len(self._carriers)
+        return len(self._carriers) + sum(address not in self._carriers for address in self._withheld)
 
     @property
     def pending_count(self) -> int:
@@ -376,6 +422,25 @@ class Ledger:
             if self._inherited_at is not None:
                 self._expect(address, holder.party, self._inherited_at)
 
+    def _let_go(self, key: ObjectKey, now: float) -> None:
+        """An object is in the books now, or is gone: what it does not carry by these is withheld no longer."""
+        holder = self._withheld.let_go(key) if self._withheld else None
+        if holder is not None:
+            self._cool(holder.addresses, holder, now)
+
+    def _cool(self, addresses: Iterable[int], holder: Holder, now: float) -> None:
+        """These are not withheld any more for the sake of an object; whatever nobody else has cools down."""
+        kind = VIRTUAL_MACHINE_INSTANCE if holder.owned else holder.party.kind
+        for address in addresses:
+            if address not in self._carriers and address not in self._withheld and self.cool_down > 0:
+                self._cooling.pop(address, None)
+                self._cooling[address] = Cooling(now, kind)
+            self._mark(address)
+            if kind != POD and all(other.party != holder.party for other in self.holders_of(address)):
+                self._departures.note(address, holder.party, now)
+                if self._inherited_at is not None:
+                    self._expect(address, holder.party, self._inherited_at)
+
     def _expect(self, address: int, party: Party, moment: float) -> None:
         """A decider until then may have granted this to other objects of the party, tacitly; nobody knows how many."""
         grant = self._pending.to(address, party)
@@ -399,7 +464,7 @@ class Ledger:
         if position is None:
             return
         cooling = self._cooling.get(address)
-        held = address in self._carriers
+        held = address in self._carriers or address in self._withheld
         in_use = held or address in self._pending or address in self._suspects
         taken = in_use or cooling is not None
         early = cooling is not None and cooling.kind in GIVEN_EARLY and not in_use

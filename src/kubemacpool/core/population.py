@@ -1,5 +1,7 @@
 """The population: every object seen, told to the ledger as a holder of its party."""
 
+from collections.abc import Iterable
+
 from kubemacpool.core.families import Families, OwnerReference
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import Holder, ObjectKey
@@ -33,3 +35,16 @@ class Population:
         """An object is gone, or carries nothing any more."""
         self.families.gone(key)
         self.ledger.vanish(key, now)
+
+    def known(self, key: ObjectKey) -> tuple[int, ...]:
+        """What an object carried when it was told last."""
+        return self.ledger.known(key)
+
+    def withhold(self, key: ObjectKey, uid: str, before: Iterable[int], claimed: Iterable[int], now: float) -> None:
+        """An object exists and cannot be taken in: nobody is given what it carries, as far as that is known."""
+        self.ledger.withhold(key, uid, before, claimed, now)
+
+    def begin_anew(self) -> None:
+        """What is known may be wrong, and everything is about to be told again."""
+        self.families.forget()
+        self.ledger.begin_anew()

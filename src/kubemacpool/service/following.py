@@ -27,6 +27,7 @@ class Follower:
         self._measures = measures
         self._clock = clock
         self._faults: dict[str, str] = {}  # by uid, so that each is told once
+        self._entering: tuple[ObjectKey, tuple[int, ...]] | None = None  # what was known of whoever is being taken in
 
     def begin(self) -> None:
         """The kind is there, and what there is of it is not known yet: nobody may decide."""
@@ -41,6 +42,7 @@ class Follower:
     def present(self, identity: ObjectIdentity, item: CarriedAddresses, resource_version: int) -> None:
         """An object carries addresses, or something that should have been one; or it is one that others belong to."""
         key = self._key(identity)
+        self._entering = (key, self._population.known(key))
         holder = Holder(key, identity.uid, Party(*key), item.addresses, attached=item.attached)
         self._population.see(holder, item.owner, self._clock.now(), resource_version)
         if item.fault:
@@ -49,6 +51,14 @@ class Follower:
                 self.unreadable(identity, item.fault)
         elif self._faults:
             self._faults.pop(identity.uid, None)
+        self._entering = None
+
+    def pass_over(self, identity: ObjectIdentity, item: CarriedAddresses) -> None:
+        """An object could not be taken in: what it carries, and what it carried before, is kept from others."""
+        key = self._key(identity)
+        entering, self._entering = self._entering, None
+        before = entering[1] if entering is not None and entering[0] == key else self._population.known(key)
+        self._population.withhold(key, identity.uid, before, item.addresses, self._clock.now())
 
     def gone(self, identity: ObjectIdentity) -> None:
         """An object was deleted, has completed, or carries nothing any more."""

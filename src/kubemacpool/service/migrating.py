@@ -60,6 +60,14 @@ class MigrationFollower:
         if self._sides.pop((identity.namespace, identity.name), None) is not None:
             self._unite()
 
+    def pass_over(self, identity: ObjectIdentity, item: Migration) -> None:  # noqa: ARG002 (the listener's signature)
+        """A migration could not be taken in: its sides count as two parties."""
+        self._sides.pop((identity.namespace, identity.name), None)
+
+    def forget(self) -> None:
+        """What is known may be wrong, and everything is about to be told again."""
+        self._sides.clear()
+
     def reached(self, resource_version: int) -> None:
         """The view has come this far."""
         self.progress.reached(resource_version)

@@ -65,6 +65,10 @@ class NamespacePolicies:
         """A namespace has it no longer, or does not exist any more."""
         self._policies.pop(identity.name, None)
 
+    def pass_over(self, identity: ObjectIdentity, item: str) -> None:  # noqa: ARG002 (the listener's signature)
+        """A namespace could not be taken in: the installation's policy is in force there."""
+        self._policies.pop(identity.name, None)
+
     def reached(self, resource_version: int) -> None:  # noqa: ARG002 (the listener's signature)
         """After the first list all are known."""
         self._readiness.clear(NAMESPACE)

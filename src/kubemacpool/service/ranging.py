@@ -84,6 +84,10 @@ class RangeFollower:
         """The ConfigMap was deleted."""
         self._reject("it was deleted; apply the release manifest again to bring it back", identity.uid)
 
+    def pass_over(self, identity: ObjectIdentity, item: Mapping[str, str]) -> None:  # noqa: ARG002 (the listener's signature)
+        """The ConfigMap could not be taken up, for a fault of ours."""
+        self._reject("it could not be taken up; see the log", identity.uid)
+
     def reached(self, resource_version: int) -> None:  # noqa: ARG002 (the listener's signature)
         """The first look is done: if there was nothing, say what is waited for."""
         if self._pool is None and not any(self._reported):

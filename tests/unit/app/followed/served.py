@@ -65,6 +65,28 @@ class ServedCluster:
             if watched == collection:
                 queue.put_nowait(event("ADDED", stored))
 
+    def change(self, collection: str, name: str, document: Document, namespace: str = "ns") -> None:
+        """An object has another content from now on; its uid stays."""
+        self._take_out(collection, name, namespace)
+        self.store(collection, name, document, namespace)
+
+    def delete(self, collection: str, name: str, namespace: str = "ns") -> None:
+        """An object is deleted."""
+        deleted = self._take_out(collection, name, namespace)
+        self.version += 1
+        for watched, queue in self._watchers:
+            if watched == collection:
+                queue.put_nowait(event("DELETED", deleted))
+
+    def _take_out(self, collection: str, name: str, namespace: str) -> Document:
+        for stored in self.objects[collection]:
+            metadata = stored["metadata"]
+            assert isinstance(metadata, dict)
+            if (metadata["namespace"], metadata["name"]) == (namespace, name):
+                self.objects[collection].remove(stored)
+                return stored
+        raise AssertionError(f"there is no {namespace}/{name}")
+
     # What is asked of the API server
 
     async def get(self, path: str, params: Mapping[str, str], *, accept: str = JSON) -> bytes:
@@ -118,7 +140,8 @@ class Scene:
         self.served = ServedCluster()
         self.ledger = new_ledger()
         self.readiness = Readiness()
-        self.followed = FollowedCluster(self.served, self.ledger, self.readiness, KeptMeasures(), LoopClock())
+        self.measures = KeptMeasures()
+        self.followed = FollowedCluster(self.served, self.ledger, self.readiness, self.measures, LoopClock())
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
