@@ -157,6 +157,42 @@ async def test_pipelined_requests_are_answered_in_order(scene: Scene) -> None:
     assert [reply.body for reply in replies if reply is not None] == [b"%d" % number for number in range(100)]
 
 
+async def test_requests_that_wait_for_one_before_them_have_a_bound(scene: Scene) -> None:
+    finish = asyncio.Event()
+
+    async def answer(_: bytes) -> Answer:
+        await finish.wait()
+        return Answer(200, b"{}")
+
+    scene.answer = answer
+    client = await scene.connect()
+    for _ in range(100):
+        await client.send(review(b"{}"))
+        await asyncio.sleep(0.002)
+    (connection,) = [guest for guest in scene.server._crowd if isinstance(guest, Connection)]
+    assert limits.MAX_PIPELINED <= len(connection._messages) < 3 * limits.MAX_PIPELINED, "the rest stays unread"
+    finish.set()
+    replies = [await client.reply() for _ in range(100)]
+    assert [reply.status for reply in replies if reply is not None] == [200] * 100
+
+
+async def test_a_head_that_is_too_long_ends_its_connection(scene: Scene) -> None:
+    """Every line of it may be within its bound; it is in memory until the last has come."""
+    client = await scene.connect()
+    assert await client.ask(review(b"{}")) is not None
+    await client.send(get(b"/healthz", b"X: " + b"a" * 4000)[:-2])
+    for _ in range(30):
+        await client.send(b"X: " + b"a" * 4000 + b"\r\n")
+        await asyncio.sleep(0.005)
+    assert await client.closed() == b""
+
+
+async def test_a_head_as_long_as_the_api_server_may_send_is_read(scene: Scene) -> None:
+    reply = await scene.ask(review(b"{}", b"Baggage: " + b"a" * 8000, *[b"X-%d: y" % each for each in range(50)]))
+    assert reply is not None
+    assert reply.status == 200
+
+
 async def test_http_1_0_is_answered_and_closed(scene: Scene) -> None:
     client = await scene.connect()
     reply = await client.ask(get(b"/healthz", version=b"HTTP/1.0"))

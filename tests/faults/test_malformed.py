@@ -70,6 +70,26 @@ async def test_what_is_not_http_is_answered_400_and_closed(scene: Scene, request
     assert await scene.works()
 
 
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        review(b"{}"),
+        get(b"/healthz"),
+        get(b"/nowhere"),
+        review(b"{}", b"Expect: 100-continue"),
+        review(b"", length=2**30),
+        NOT_HTTP["random bytes"],
+        NOT_HTTP["too many headers"],
+        NOT_HTTP["a version that does not exist"],
+    ],
+    ids=["200", "200 of a probe", "404", "417", "413", "400", "400 of a head", "400 of a version"],
+)
+async def test_no_answer_tells_what_we_are_made_of(scene: Scene, request_bytes: bytes) -> None:
+    reply = await scene.ask(request_bytes)
+    assert reply is not None
+    assert "server" not in reply.headers
+
+
 @pytest.mark.parametrize("request_bytes", SMUGGLING.values(), ids=SMUGGLING)
 async def test_no_second_request_can_be_hidden_in_a_first_one(scene: Scene, request_bytes: bytes) -> None:
     client = await scene.connect()

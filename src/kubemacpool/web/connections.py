@@ -30,6 +30,7 @@ class Connection(RequestHandler):
             max_line_size=limits.MAX_LINE,
             max_field_size=limits.MAX_LINE,
             max_headers=limits.MAX_HEADERS,
+            read_bufsize=limits.READ_AHEAD,
             auto_decompress=False,
         )
         self.asked = False
@@ -37,6 +38,9 @@ class Connection(RequestHandler):
         self._clock = loop.time
         self._made_at = self._clock()
         self._begun_at: float | None = None
+        self._head_size = 0
+        self._max_msg_queue_size = limits.MAX_PIPELINED
+        self._msg_queue_resume_size = limits.MAX_PIPELINED // 2
         self._unread_since: float | None = None
         self._slot: Slot | None = None
         self._crowd: Crowd | None = None
@@ -56,6 +60,13 @@ class Connection(RequestHandler):
         if self._begun_at is None:
             self._begun_at = self._clock()
         super().data_received(data)
+        if self._waiter is None or self._waiter.done():
+            self._head_size = 0
+            return
+        self._head_size += len(data)
+        if self._head_size > limits.MAX_HEAD:
+            _log.info("the head of a request is too long", client=self._slot and self._slot.source.address)
+            self.leave()
 
     def heard(self) -> None:
         """The request under way has arrived completely; after its answer it makes no difference any more."""

@@ -5,7 +5,8 @@ from typing import Protocol
 
 from aiohttp import web
 
-from kubemacpool.web.answers import read_body, text, unavailable
+from kubemacpool.web.answers import text, unavailable
+from kubemacpool.web.bodies import Bodies, NoRoomError
 from kubemacpool.web.peer import FORWARDED
 from kubemacpool.web.server import Handler, Route
 from kubemacpool.wire.answers import Answer
@@ -46,8 +47,9 @@ def webhook_routes(answers: Mapping[str, Reviewing], obstacles: Callable[[], Seq
         found = obstacles()
         return unavailable("\n".join(found)) if found else text(200, "ok")
 
+    bodies = Bodies()
     return {
-        **{("POST", path): _reviewing(answer) for path, answer in answers.items()},
+        **{("POST", path): _reviewing(answer, bodies) for path, answer in answers.items()},
         ("GET", "/healthz"): alive,
         ("GET", "/readyz"): ready,
     }
@@ -63,12 +65,18 @@ def metrics_routes(exposition: Callable[[], tuple[bytes, str]]) -> Mapping[Route
     return {("GET", "/metrics"): metrics}
 
 
-def _reviewing(answer: Reviewing) -> Handler:
+def _reviewing(answer: Reviewing, bodies: Bodies) -> Handler:
     async def review(request: web.BaseRequest) -> web.Response:
         if request.content_type != JSON:
             return text(415, f"Content-Type is {request.content_type}; the API server sends {JSON}")
-        body = await read_body(request)
-        given = await answer(body, _patience(request), forwarded=FORWARDED in request.headers)
+        with bodies.expect(request.remote or "") as body:
+            try:
+                content = await body.read(request)
+            except NoRoomError as error:
+                response = unavailable(f"kubemacpool: {error}")
+                response.force_close()
+                return response
+            given = await answer(content, _patience(request), forwarded=FORWARDED in request.headers)
         headers = None if given.retry_after is None else {"Retry-After": str(given.retry_after)}
         response = web.Response(status=given.status, body=given.body, content_type=given.content_type, headers=headers)
         if given.elsewhere:

@@ -4,7 +4,7 @@ import asyncio
 import ssl
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from typing import TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 from kubemacpool.web import limits
 from kubemacpool.web.connections import Connection
@@ -89,6 +89,7 @@ class Entrance(asyncio.Protocol):
             self._leave_slot()
             return
         if transport is not None and not self._gone:
+            cast("_Buffering", transport).set_read_buffer_limits(limits.READ_AHEAD)
             self._hand_over(transport, slot)
 
     def _hand_over(self, transport: asyncio.Transport, slot: Slot) -> None:
@@ -103,6 +104,12 @@ class Entrance(asyncio.Protocol):
     def _leave_slot(self) -> None:
         if self._slot is not None:
             self._crowd.left(self._slot)
+
+
+class _Buffering(Protocol):
+    """What TLS transports have and their type does not say."""
+
+    def set_read_buffer_limits(self, high: int) -> None: ...
 
 
 def begun(coroutine: Coroutine[object, object, ResultT]) -> Awaitable[ResultT]:

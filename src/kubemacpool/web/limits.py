@@ -6,11 +6,34 @@ MAX_BODY: Final = 8 * 1024 * 1024
 """Bytes. The API server takes request bodies up to 3 MiB; a review holds at most two objects of that size (object and
 oldObject) and a little about the request."""
 
+MAX_BODIES: Final = 64 * 1024 * 1024
+"""Bytes of all bodies together, from their first byte until they are answered. An API server has at most 200 changing
+requests under way by default (--max-mutating-requests-inflight), of some ten kilobytes each, where three of them make
+8 MiB; eight times that, and the greatest body still fits several times. A single source may have half of it."""
+
+SMALL_PIECE: Final = 4 * 1024
+"""Bytes. What arrives in smaller pieces is joined, or the objects that hold it would be larger than what they hold."""
+
+READ_AHEAD: Final = 64 * 1024
+"""Bytes of one connection that are read before somebody wants them, by the TLS layer and by the HTTP layer each."""
+
+RECEIVE_BUFFER: Final = 16 * 1024
+"""Bytes that the kernel keeps for us on one connection (it doubles that). A read of the socket gives no more than this,
+and the TLS layer keeps buffers as large as the greatest read that there was: without it, 400 bodies that are arriving
+cost 200 MiB beside what is counted. A pod's review goes in one or two round trips, a megabyte in fifty milliseconds."""
+
 MAX_LINE: Final = 8 * 1024
 """Bytes of the request line and of one header. The API server sends a path, a host and half a dozen short headers."""
 
 MAX_HEADERS: Final = 64
 """Of one request, for the same reason."""
+
+MAX_HEAD: Final = 32 * 1024
+"""Bytes of a request's head as it arrives: room for a few lines of the greatest length, the others being short. A head
+is in memory, outside every other bound, until it is complete."""
+
+MAX_PIPELINED: Final = 4
+"""Requests on one connection that wait for the one before them. The API server sends none; HTTP/1.1 allows it."""
 
 BODY_SECONDS: Final = 10.0
 """For a body to arrive. The API server sends it at once and gives up after the webhook's time-out, 10 s by default."""
@@ -45,8 +68,9 @@ itself to 600 requests by default (--max-requests-inflight and --max-mutating-re
 have three or five of them."""
 
 SOURCE_DIVISOR: Final = 2
-"""A single address may have half of all connections: several API servers may come from one address (NAT), so the bound
-lets one and a half of them through at their worst, and whatever a single address does, the other half remains."""
+"""A single address may have half of all connections, and of the memory for bodies: several API servers may come from
+one address (NAT), so the bound lets one and a half of them through at their worst, and whatever one address does, the
+other half remains."""
 
 BACKLOG: Final = 1024
 """Connections that the kernel keeps for us while we do something else: what an API server opens at once (600), and

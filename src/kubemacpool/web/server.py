@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import cast
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawRequestMessage
@@ -66,6 +67,8 @@ class Server:
             )
         except OSError as error:
             raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from error
+        for sock in self._listener.sockets:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, limits.RECEIVE_BUFFER)
         return cast("int", self._listener.sockets[0].getsockname()[1])
 
     async def sweep(self) -> None:
@@ -124,6 +127,12 @@ class Server:
         return text(405, f"{request.path} takes {allowed}, not {request.method}", {"Allow": allowed})
 
 
+class _Request(web.BaseRequest):
+    async def _prepare_hook(self, response: web.StreamResponse) -> None:
+        """Keep to ourselves what we are made of, in every answer."""
+        response.headers.popall(hdrs.SERVER, None)
+
+
 def _request(
     message: RawRequestMessage,
     payload: StreamReader,
@@ -132,4 +141,4 @@ def _request(
     task: asyncio.Task[None],
 ) -> web.BaseRequest:
     loop = asyncio.get_running_loop()
-    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=limits.MAX_BODY)
+    return _Request(message, payload, protocol, writer, task, loop, client_max_size=limits.MAX_BODY)

@@ -1,7 +1,10 @@
+import asyncio
 from typing import NamedTuple
+from unittest.mock import Mock
 
 import pytest
 from aiohttp import web
+from aiohttp.streams import StreamReader
 from aiohttp.test_utils import make_mocked_request
 
 from kubemacpool.web.endpoints import metrics_routes, webhook_routes
@@ -37,9 +40,10 @@ def _reply(response: web.Response) -> Reply:
 
 def _review(body: bytes, query: str = "", **headers: str) -> web.Request:
     given = {"Content-Type": "application/json", **headers}
-    request = make_mocked_request("POST", f"/mutate-pods{query}", headers=given)
-    request._read_bytes = body
-    return request
+    payload = StreamReader(Mock(), limit=2**16, loop=asyncio.get_running_loop())
+    payload.feed_data(body)
+    payload.feed_eof()
+    return make_mocked_request("POST", f"/mutate-pods{query}", headers=given, payload=payload)
 
 
 @pytest.mark.parametrize(
