@@ -22,7 +22,16 @@ LONG: Final = 1_000_000.0
 
 KNOWN: Final = {
     "Decider": {"ledger", "openings", "_stretch"},
-    "Ledger": {"_holders", "_pending", "_cooling", "_suspects", "_inherited_at", "_departures", "_given_early"},
+    "Ledger": {
+        "_holders",
+        "_pending",
+        "_cooling",
+        "_suspects",
+        "_inherited_at",
+        "_departures",
+        "_given_early",
+        "_latecomers",
+    },
     "Families": {"_members", "_led"},
     "Openings": {"_named", "_doubtful"},
     "Stretch": {"_reserved", "last", "_end"},
@@ -62,6 +71,7 @@ class FrozenGrant(NamedTuple):
     known_uids: frozenset[str]
     dependent: Party | None
     tacit: bool
+    shared: bool
     assumed: bool
 
 
@@ -83,6 +93,7 @@ class FrozenDecider(NamedTuple):
     suspects: tuple[int, ...] = ()
     inherited_at: int | None = None
     departures: tuple[tuple[int, Party], ...] = ()
+    latecomers: tuple[tuple[int, Party], ...] = ()
     named: frozenset[int] = frozenset()
     doubtful: frozenset[int] = frozenset()
     reserved: tuple[int, ...] = ()
@@ -141,6 +152,7 @@ def freeze(decider: Decider) -> FrozenDecider:
                 grant.known_uids,
                 grant.dependent,
                 grant.tacit,
+                grant.shared,
                 grant.assumed,
             )
             for address, grant in ledger._pending
@@ -152,6 +164,7 @@ def freeze(decider: Decider) -> FrozenDecider:
         tuple(sorted(ledger._suspects)),
         None if ledger._inherited_at is None else int(ledger._inherited_at),
         tuple(ledger._departures),
+        tuple(sorted((each, party) for each, late in ledger._latecomers._parties.items() for party in late)),
         openings._named,
         openings._doubtful,
         tuple(stretch._reserved),
@@ -177,6 +190,7 @@ def thaw(frozen: FrozenDecider, decider: Decider) -> Decider:
                 grant.known_uids,
                 grant.dependent,
                 grant.tacit,
+                grant.shared,
                 grant.assumed,
             ),
         )
@@ -186,6 +200,8 @@ def thaw(frozen: FrozenDecider, decider: Decider) -> Decider:
     ledger._inherited_at = None if frozen.inherited_at is None else float(frozen.inherited_at)
     for address, party in frozen.departures:
         ledger._departures.note(address, party, NOW)
+    for address, party in frozen.latecomers:
+        ledger._latecomers.add(address, party)
     for address in {*ledger._carriers, *ledger._pending.addresses(), *ledger._cooling, *ledger._suspects}:
         ledger._mark(address)
     for address in ledger._carriers:
@@ -231,10 +247,8 @@ def check(decider: Decider) -> None:
     }
     granted = [grant.granted_at for _, grant in ledger._pending]
     assert granted == sorted(granted)
-    pairs = {(address, grant.party) for address, grant in ledger._pending}
-    assert pairs == {
-        (address, each.party) for address in ledger._pending.addresses() for each in ledger._pending.of(address)
-    }
+    grants = sorted((address, grant.party) for address, grant in ledger._pending)
+    assert grants == sorted((a, each.party) for a in ledger._pending.addresses() for each in ledger._pending.of(a))
     since = [cooling.since for cooling in ledger._cooling.values()]
     assert since == sorted(since)
 

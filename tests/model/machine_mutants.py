@@ -24,22 +24,36 @@ class AwaitsTheParty(Ledger):
     """A named grant to a dependent object awaits any object of its party's own name."""
 
     def grant(
-        self, address: int, party: Party, now: float, *, dependent: Party | None = None, tacit: bool = False
+        self,
+        address: int,
+        party: Party,
+        now: float,
+        *,
+        dependent: Party | None = None,
+        tacit: bool = False,
+        shared: bool = False,
     ) -> None:
         """Forget whom it was for."""
-        super().grant(address, party, now, dependent=dependent if tacit else None, tacit=tacit)
+        super().grant(address, party, now, dependent=dependent if tacit else None, tacit=tacit, shared=shared)
 
 
 class SettlesInOffice(Ledger):
     """A launcher pod that is seen ends a grant, though it may be one that the decider before us granted tacitly."""
 
     def grant(
-        self, address: int, party: Party, now: float, *, dependent: Party | None = None, tacit: bool = False
+        self,
+        address: int,
+        party: Party,
+        now: float,
+        *,
+        dependent: Party | None = None,
+        tacit: bool = False,
+        shared: bool = False,
     ) -> None:
         """Count what we granted ourselves only."""
         earlier = self._pending.to(address, party)
         admissions = 1 if earlier is None else earlier.admissions + 1
-        super().grant(address, party, now, dependent=dependent, tacit=tacit)
+        super().grant(address, party, now, dependent=dependent, tacit=tacit, shared=shared)
         recorded(self, address, party).admissions = admissions
 
 

@@ -107,7 +107,14 @@ class NoPending(Ledger):
     """A grant is not recorded: an address is taken only once its object has been seen."""
 
     def grant(
-        self, address: int, party: Party, now: float, *, dependent: Party | None = None, tacit: bool = False
+        self,
+        address: int,
+        party: Party,
+        now: float,
+        *,
+        dependent: Party | None = None,
+        tacit: bool = False,
+        shared: bool = False,
     ) -> None:
         """Forget it at once."""
 
@@ -124,10 +131,17 @@ class SettleOneOfSeveral(Ledger):
     """A grant is settled by the first of its admissions that is seen."""
 
     def grant(
-        self, address: int, party: Party, now: float, *, dependent: Party | None = None, tacit: bool = False
+        self,
+        address: int,
+        party: Party,
+        now: float,
+        *,
+        dependent: Party | None = None,
+        tacit: bool = False,
+        shared: bool = False,
     ) -> None:
         """Count one admission, however many there are."""
-        super().grant(address, party, now, dependent=dependent, tacit=tacit)
+        super().grant(address, party, now, dependent=dependent, tacit=tacit, shared=shared)
         recorded(self, address, party).admissions = 1
 
 
@@ -135,12 +149,19 @@ class BoundFromFirstGrant(Ledger):
     """The bound of an address that is granted again counts from the first grant."""
 
     def grant(
-        self, address: int, party: Party, now: float, *, dependent: Party | None = None, tacit: bool = False
+        self,
+        address: int,
+        party: Party,
+        now: float,
+        *,
+        dependent: Party | None = None,
+        tacit: bool = False,
+        shared: bool = False,
     ) -> None:
         """Leave the moment of an earlier grant as it is."""
         earlier = self._pending.to(address, party)
         if earlier is None:
-            super().grant(address, party, now, dependent=dependent, tacit=tacit)
+            super().grant(address, party, now, dependent=dependent, tacit=tacit, shared=shared)
         else:
             earlier.admissions += 1
 

@@ -33,15 +33,18 @@ WEB = Party("Pod", "ns", "web")
 EVERYTHING = FrozenDecider(
     holders=(Holder(ObjectKey("Pod", "ns", "web"), "uid", WEB, (FIRST, FIRST + 9)),),
     pending=(
-        FrozenGrant(FIRST + 1, WEB, 3, 2, frozenset({"uid"}), None, tacit=False, assumed=True),
-        FrozenGrant(FIRST, WEB, 4, 1, frozenset(), Party("Pod", "ns", "launcher"), tacit=True, assumed=False),
-        FrozenGrant(FIRST, Party("Pod", "ns", "db"), 5, 1, frozenset(), None, tacit=False, assumed=False),
+        FrozenGrant(FIRST + 1, WEB, 3, 2, frozenset({"uid"}), None, tacit=False, shared=True, assumed=True),
+        FrozenGrant(
+            FIRST, WEB, 4, 1, frozenset(), Party("Pod", "ns", "launcher"), tacit=True, shared=False, assumed=False
+        ),
+        FrozenGrant(FIRST, Party("Pod", "ns", "db"), 5, 1, frozenset(), None, tacit=False, shared=False, assumed=False),
     ),
     cooling=(FrozenCooling(FIRST + 3, 0, "Pod"), FrozenCooling(FIRST + 2, 1, "Pod"), FrozenCooling(FIRST + 8, 1, "X")),
     given_early=(FIRST + 2, FIRST + 3),
     suspects=(FIRST + 1, FIRST + 4),
     inherited_at=2,
     departures=((FIRST + 2, Party("VirtualMachine", "ns", "vm")),),
+    latecomers=((FIRST, WEB),),
     named=frozenset({FIRST, FIRST + 1}),
     doubtful=frozenset({FIRST + 1}),
     reserved=(FIRST + 6, FIRST + 5),

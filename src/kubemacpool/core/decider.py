@@ -21,7 +21,6 @@ from kubemacpool.core.decisions import (
 )
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.openings import Openings
-from kubemacpool.core.parties import Party
 from kubemacpool.core.pool import Pool
 from kubemacpool.core.stretch import Stretch
 
@@ -93,7 +92,14 @@ class Decider:
             if wanted is None:
                 self._stretch.give(address)
         for address in granted:
-            self.ledger.grant(address, request.party, now, dependent=request.dependent, tacit=address in tacit)
+            self.ledger.grant(
+                address,
+                request.party,
+                now,
+                dependent=request.dependent,
+                tacit=address in tacit,
+                shared=address in request.shared,
+            )
         return Granted(addresses)
 
     def take_over(self, names: Iterable[int], last: int | None, now: float, *, first: bool = False) -> None:
@@ -188,17 +194,13 @@ class Decider:
         except AddressError as error:
             return Refusal(interface, address, Fault.UNUSABLE, str(error))
         ledger, party = self.ledger, request.party
-        if address in request.shared or self._has(party, address):
+        if address in request.shared or ledger.is_entitled(address, party):
             return None
         if (holder := ledger.other_holder(address, party)) is not None:
             return Refusal(interface, address, Fault.HELD, holder)
         if (other := ledger.granted_to_other(address, party)) is not None:
             return Refusal(interface, address, Fault.PENDING, other)
         return None
-
-    def _has(self, party: Party, address: int) -> bool:
-        """Whether the party has the address, so that nobody who has come to carry it keeps it from it (rule 2)."""
-        return self.ledger.held_by(address, party) or self.ledger.granted_to(address, party)
 
     def _suspects(self, request: AddressRequest) -> tuple[int, ...]:
         """The addresses that the user gave of which it is not known who has them."""

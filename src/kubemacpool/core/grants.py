@@ -26,6 +26,7 @@ class Grant:
             awaited; seeing them again says nothing about the admission in flight.
         dependent: the object that is awaited, as a party of its own, where it is not the party's.
         tacit: whether the Lease need not name it, because others of the party held the address at the grant (rule 2).
+        shared: whether a policy let the party have it beside another that had it (rule 12).
         assumed: whether a decider before us may have made it, and nobody knows; none was made by us.
     """
 
@@ -35,6 +36,7 @@ class Grant:
     known_uids: frozenset[str] = frozenset()
     dependent: Party | None = None
     tacit: bool = False
+    shared: bool = False
     assumed: bool = False
 
     @property

@@ -1,6 +1,7 @@
 """Grants in flight: those whose objects have not been seen, by address and party.
 
-Where a policy lets it, several parties have one of the same address; each ends by itself (rules 3, 5 and 12).
+Where a policy lets it, several parties have one of the same address; each ends by itself (rules 3, 5 and 12). A
+VirtualMachine and the instance of its name have one together: their launcher pods cannot be told apart.
 """
 
 from collections import OrderedDict
@@ -24,22 +25,25 @@ class InFlight:
 
     def to(self, address: int, party: Party) -> Grant | None:
         """The grant of an address to a party."""
-        return self._grants.get((address, party))
+        return self._grants.get((address, party.as_machine()))
 
     def add(self, address: int, grant: Grant) -> None:
         """Record a grant later than all others, in place of what its party had of the address."""
         self.end(address, grant.party)
-        self._grants[address, grant.party] = grant
-        self._parties[address] = (*self._parties.get(address, ()), grant.party)
+        party = grant.party.as_machine()
+        self._grants[address, party] = grant
+        self._parties[address] = (*self._parties.get(address, ()), party)
 
     def add_oldest(self, address: int, grant: Grant) -> None:
         """Record a grant earlier than all others, to a party that has none of the address."""
-        self._grants[address, grant.party] = grant
-        self._grants.move_to_end((address, grant.party), last=False)
-        self._parties[address] = (grant.party, *self._parties.get(address, ()))
+        party = grant.party.as_machine()
+        self._grants[address, party] = grant
+        self._grants.move_to_end((address, party), last=False)
+        self._parties[address] = (party, *self._parties.get(address, ()))
 
     def end(self, address: int, party: Party) -> None:
         """Forget the grant of an address to a party, if there is one."""
+        party = party.as_machine()
         if self._grants.pop((address, party), None) is None:
             return
         left = tuple(other for other in self._parties[address] if other != party)

@@ -24,8 +24,9 @@ from kubemacpool.core.carriers import Carriers, Unity
 from kubemacpool.core.collisions import Collisions
 from kubemacpool.core.grants import GIVEN_EARLY, Cooling, Departures, Grant
 from kubemacpool.core.in_flight import InFlight
+from kubemacpool.core.latecomers import Latecomers
 from kubemacpool.core.occupancy import Occupancy
-from kubemacpool.core.parties import POD, VIRTUAL_MACHINE_INSTANCE, Holder, ObjectKey, Party
+from kubemacpool.core.parties import POD, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE, Holder, ObjectKey, Party
 from kubemacpool.core.pool import Pool
 from kubemacpool.core.withheld import Withheld
 
@@ -55,6 +56,7 @@ class Ledger:
         self._departures = Departures(2 * in_flight_bound)
         self._given_early: OrderedDict[int, None] = OrderedDict()  # those of `_cooling` that `coolest` tells
         self._returning: set[int] = set()  # those of the pool that nobody holds and that cannot be given yet
+        self._latecomers = Latecomers()
         self._sighted: dict[str, int] = {}
         self._withheld = Withheld()  # those that exist and are not in the books
         self.pool = pool
@@ -85,6 +87,8 @@ class Ledger:
         other_party = before is not None and before.party != holder.party
         for address in holder.addresses:
             if address not in known:
+                if self._comes_late(address, holder.party):
+                    self._latecomers.add(address, holder.party)
                 self._carriers.add(address, holder.key)
                 self._mark(address)
             elif other_party:
@@ -153,6 +157,7 @@ class Ledger:
             self._inherited_at = None
         for address in ended:
             self._mark(address)
+            self._judge_latecomers(address)
         if ended:
             for kind, version in reached.items():
                 self._sighted[kind] = max(version, self._sighted.get(kind, 0))
@@ -160,7 +165,14 @@ class Ledger:
     # What the decider does
 
     def grant(
-        self, address: int, party: Party, now: float, *, dependent: Party | None = None, tacit: bool = False
+        self,
+        address: int,
+        party: Party,
+        now: float,
+        *,
+        dependent: Party | None = None,
+        tacit: bool = False,
+        shared: bool = False,
     ) -> None:
         """Record that an admission with this address may be on its way.
 
@@ -170,6 +182,7 @@ class Ledger:
             now: seconds on the monotonic clock.
             dependent: the object in question, where it is not the party's own.
             tacit: whether it is granted without a name, because others of the party hold the address.
+            shared: whether a policy lets the party have it beside another that has it (rule 12).
         """
         earlier = self._pending.to(address, party)
         admissions = 1 if earlier is None else earlier.admissions + 1
@@ -177,7 +190,7 @@ class Ledger:
             admissions += 1  # a decider before us may have granted one tacitly that would be taken for this one
         tacit = tacit and (earlier is None or earlier.tacit)
         known = self._uids_carrying(address, dependent or party)
-        self._pending.add(address, Grant(party, now, admissions, known, dependent, tacit))
+        self._pending.add(address, Grant(party, now, admissions, known, dependent, tacit, shared=shared))
         self._mark(address)
 
     def inherit(self, suspects: Iterable[int], now: float, *, first: bool = False) -> None:
@@ -255,9 +268,19 @@ class Ledger:
         """The latest grant of this address whose object has not been seen yet."""
         return next(reversed([*self._pending.of(address)]), None)
 
-    def granted_to(self, address: int, party: Party) -> bool:
-        """Whether we have granted the party, or one that is the same, this address, and that is in flight."""
-        return any(not each.assumed and self.are_one(each.party, party) for each in self._pending.of(address))
+    def is_entitled(self, address: int, party: Party) -> bool:
+        """Whether the party has the address, so that nobody who has come to carry it keeps it from it (rule 2).
+
+        That is what an object of it carries or what it was granted a moment ago; but not what it came past us to carry
+        when another had it, unless that is its machine's, or an instance's that is on its own: these come to us.
+        """
+        if self._granted(address, party):
+            return True
+        if not self.held_by(address, party):
+            return False
+        return not self._latecomers.are_to(address, party) or any(
+            _comes_to_us(holder) and self.are_one(holder.party, party) for holder in self.holders_of(address)
+        )
 
     def granted_to_other(self, address: int, party: Party) -> Party | None:
         """Another party for which this address is in flight."""
@@ -407,6 +430,32 @@ class Ledger:
         if len(awaiting) == 1 and awaiting[0].admissions == 1:
             self._pending.end(address, awaiting[0].party)
 
+    def _granted(self, address: int, party: Party) -> bool:
+        """Whether we have granted the party, or one that is the same, an address that was its alone to have."""
+        return any(
+            not each.assumed and not each.shared and self.are_one(each.party, party)
+            for each in self._pending.of(address)
+        )
+
+    def _comes_late(self, address: int, party: Party) -> bool:
+        """Whether others have the address, and the party has not had it yet."""
+        if address not in self._carriers and address not in self._pending:
+            return False
+        return (
+            self._others_have(address, party) and not self.held_by(address, party) and not self._granted(address, party)
+        )
+
+    def _others_have(self, address: int, party: Party) -> bool:
+        return self.other_holder(address, party) is not None or any(
+            not each.assumed and not self.are_one(each.party, party) for each in self._pending.of(address)
+        )
+
+    def _judge_latecomers(self, address: int) -> None:
+        """Forget the last one of them when nobody else has the address any more."""
+        late = self._latecomers.any_of(address)
+        if late is not None and not self._others_have(address, late):
+            self._latecomers.forget(address)
+
     def _release(self, address: int, holder: Holder, now: float) -> None:
         kind = VIRTUAL_MACHINE_INSTANCE if holder.owned else holder.party.kind
         self._carriers.remove(address, holder.key)
@@ -421,6 +470,9 @@ class Ledger:
             self._departures.note(address, holder.party, now)
             if self._inherited_at is not None:
                 self._expect(address, holder.party, self._inherited_at)
+        if not self.held_by(address, holder.party):
+            self._latecomers.remove(address, holder.party)
+        self._judge_latecomers(address)
 
     def _let_go(self, key: ObjectKey, now: float) -> None:
         """An object is in the books now, or is gone: what it does not carry by these is withheld no longer."""
@@ -480,3 +532,8 @@ class Ledger:
             self._returning.add(address)
         else:
             self._returning.discard(address)
+
+
+def _comes_to_us(holder: Holder) -> bool:
+    """Whether an object of this sort is created through us, whatever became of it later."""
+    return holder.key.kind == VIRTUAL_MACHINE or (holder.key.kind == VIRTUAL_MACHINE_INSTANCE and not holder.owned)
