@@ -87,10 +87,7 @@ class Ledger:
         other_party = before is not None and before.party != holder.party
         for address in holder.addresses:
             if address not in known:
-                if self._comes_late(address, holder.party):
-                    self._latecomers.add(address, holder.party)
-                self._carriers.add(address, holder.key)
-                self._mark(address)
+                self._begin_to_carry(address, holder)
             elif other_party:
                 self._carriers.move(address, holder.key)
             if address not in known or other_party:
@@ -429,6 +426,12 @@ class Ledger:
         ]
         if len(awaiting) == 1 and awaiting[0].admissions == 1:
             self._pending.end(address, awaiting[0].party)
+
+    def _begin_to_carry(self, address: int, holder: Holder) -> None:
+        if self._comes_late(address, holder.party):
+            self._latecomers.add(address, holder.party)
+        self._carriers.add(address, holder.key)
+        self._mark(address)
 
     def _granted(self, address: int, party: Party) -> bool:
         """Whether we have granted the party, or one that is the same, an address that was its alone to have."""
