@@ -17,7 +17,7 @@ from devcluster.processes import ProcessId
 from devcluster.sync import Installation
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from devcluster.controlplane import ControlPlane
     from devcluster.deployment import Forward, Plan
@@ -66,16 +66,21 @@ class Installed:
     """One installation, of which one replica decides and the others hand it what they are asked."""
 
     def __init__(
-        self, control_plane: ControlPlane, manifest: Path, environment: Mapping[str, str] = ENVIRONMENT
+        self,
+        control_plane: ControlPlane,
+        manifest: Path,
+        environment: Mapping[str, str] = ENVIRONMENT,
+        arguments: Sequence[str] = (),
     ) -> None:
         self.control_plane = control_plane
         self.installation = Installation(control_plane)
         self._manifest = manifest
         self._environment = environment
+        self._arguments = arguments
 
     def sync(self) -> None:
         """Install it, or upgrade it, as `make cluster-sync` does."""
-        self.installation.sync(environment=self._environment, manifest=self._manifest)
+        self.installation.sync(environment=self._environment, manifest=self._manifest, arguments=self._arguments)
 
     @property
     def replicas(self) -> list[ReplicaStatus]:

@@ -66,7 +66,7 @@ class FollowedCluster:
         self._migrating = MigrationFollower(ledger)
         self._migrations = self._kind(MIGRATION, "virtualmachineinstancemigrations", self._migrating, decode_migration)
         optional = [*self._machines.values(), self._migrations]
-        self.presence = Presence(GroupDiscovery(client, KUBEVIRT), optional, readiness)
+        self.presence = Presence(GroupDiscovery(client, KUBEVIRT), optional, readiness, clock)
 
     def start(self, keeper: Keeper) -> None:
         """Follow the cluster for as long as the keeper keeps it going."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from kubemacpool.kube.transport import Transport
+from kubemacpool.kube.transport import METADATA_OF_LIST, Transport
 from kubemacpool.ports.errors import ClusterUnavailableError, NotFoundError
 from kubemacpool.wire.discovery import read_plurals, read_preferred_version
 from kubemacpool.wire.listing import UnexpectedAnswerError
@@ -29,3 +29,15 @@ class GroupDiscovery:
         except UnexpectedAnswerError as error:
             raise ClusterUnavailableError(f"GET {self._root}: {error}") from error
         return {plural: f"{self._root}/{version}/{plural}" for plural in plurals}
+
+    async def serves(self, path: str) -> bool:
+        """Whether a list of the collection is answered.
+
+        Raises:
+            OutsideError: as the API server answered, unless it said that there is no such collection (404).
+        """
+        try:
+            await self._transport.get(path, {"limit": "1"}, accept=METADATA_OF_LIST)
+        except NotFoundError:
+            return False
+        return True

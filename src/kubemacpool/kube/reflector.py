@@ -17,7 +17,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic
 
 import structlog
@@ -146,6 +146,12 @@ class Reflector(Generic[ItemT]):
         self._relists.append(done)
         self._relist_asked.set()
         await done
+
+    def move(self, path: str) -> None:
+        """The resource is served at another path from now on, in another version perhaps: it is listed there, now."""
+        self._resource = replace(self._resource, path=path)
+        self._log = _log.bind(resource=self._resource.collection)
+        self._relist_asked.set()
 
     def forget(self) -> None:
         """Tells of everything as gone. Only when `run` has ended: the kind is not there any more."""

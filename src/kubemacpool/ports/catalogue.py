@@ -16,3 +16,11 @@ class Catalogue(Protocol):
             OutsideError: the API server did not say.
         """
         ...
+
+    async def serves(self, path: str) -> bool:
+        """Whether the collection of a path is there, as that says itself.
+
+        Raises:
+            OutsideError: the API server did not say.
+        """
+        ...

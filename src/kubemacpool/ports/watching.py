@@ -53,6 +53,10 @@ class Watch(Protocol):
         """List afresh; returns when a list that began after the call is complete."""
         ...
 
+    def move(self, path: str) -> None:
+        """The kind is served at another path from now on: list it there. What was told before stands until then."""
+        ...
+
     def forget(self) -> None:
         """The kind is not there any more: tell of everything as gone."""
         ...

@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 import structlog
 
 from kubemacpool.ports.catalogue import Catalogue
+from kubemacpool.ports.clock import Clock
 from kubemacpool.ports.errors import OutsideError
 from kubemacpool.ports.keeping import Keeper
 from kubemacpool.ports.watching import Watch
@@ -19,12 +20,20 @@ POLL_SECONDS: Final = 5.0
 once, so nobody waits for this."""
 
 RETRY_SECONDS: Final = 1.0
-"""Until the next look, after one that was not answered."""
+"""Until the next look, after one that was not answered, or while it is in doubt whether a kind is there."""
+
+GONE_SECONDS: Final = 10.0
+"""Between the first and the last time that a kind's own list says that it is not there, until it counts as removed. An
+API server that has just started, and one whose CustomResourceDefinition is being established anew, says so for moments,
+seconds at worst; to forget all machines gives their addresses away."""
 
 PAUSE_SECONDS: Final = 0.05
 """After each look at least: every review that comes while machines are being listed is a reason for another one."""
 
 _OBSTACLE: Final = "presence"
+
+Serves = Callable[[str], Awaitable[bool]]
+
 _log = structlog.get_logger(__name__)
 
 
@@ -61,6 +70,8 @@ class OptionalKind:
         self._watch: Watch | None = None
         self._running: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
+        self._denied_at: float | None = None
+        """When its own list said for the first time that it is not there; None while nothing speaks for that."""
 
     @property
     def progress(self) -> ViewProgress:
@@ -70,18 +81,56 @@ class OptionalKind:
     @property
     def complete(self) -> bool:
         """Whether everything of it is known."""
-        return self.path is not None and self.progress.resource_version > 0
+        return self.path is not None and self.progress.resource_version > 0 and not self.in_doubt
 
-    async def adjust(self, path: str | None, keeper: Keeper) -> None:
-        """Follow what is served there, or nothing."""
-        if path == self.path:
-            return
-        await self._stop()
+    @property
+    def in_doubt(self) -> bool:
+        """Whether it may have been removed: its own list said so once."""
+        return self._denied_at is not None
+
+    async def adjust(self, path: str | None, serves: Serves, now: float, keeper: Keeper) -> None:
+        """Follow what is served there, or nothing.
+
+        A kind that is followed is left only when its own list has said twice that it is not there; until then all that
+        was seen of it stands.
+
+        Args:
+            path: where the kind is served, as discovery says; None where that does not know of it.
+            serves: whether the collection of a path is there, as that says itself.
+            now: seconds on the monotonic clock.
+            keeper: has what follows the kind run.
+
+        Raises:
+            OutsideError: the API server did not say; nothing has changed.
+        """
+        if self._watch is None and path is not None:
+            self._begin(path, keeper)
+        elif self._watch is None or path == self.path or await self._is_served(path, serves):
+            self._denied_at = None
+        elif self._denied_at is None:
+            self._denied_at = now
+            _log.warning("in doubt whether a kind is still there: what was seen of it stands", kind=self.plural)
+        elif now - self._denied_at >= GONE_SECONDS:
+            self._denied_at = None
+            await self._stop()
+
+    def _begin(self, path: str, keeper: Keeper) -> None:
         self.path = path
-        if path is not None:
-            self._listener.begin()
-            self._watch = self._make(path)
-            self._running = keeper.keep(self.plural, self._watch.run)
+        self._listener.begin()
+        self._watch = self._make(path)
+        self._running = keeper.keep(self.plural, self._watch.run)
+
+    async def _is_served(self, elsewhere: str | None, serves: Serves) -> bool:
+        """Whether the kind is there although discovery says something else: in another version, or not at all."""
+        watch, path = self._watch, self.path
+        if watch is None or path is None:
+            return False
+        if elsewhere is not None and await serves(elsewhere):
+            self.path = elsewhere
+            watch.move(elsewhere)
+            _log.info("followed in another version", kind=self.plural, path=elsewhere)
+            return True
+        return await serves(path)
 
     async def relist(self) -> None:
         """Returns when a list that began after the call is complete, or there is nothing to list."""
@@ -101,7 +150,7 @@ class OptionalKind:
             return
         running.cancel()
         await asyncio.wait({running})  # not the task itself: its being cancelled would pass for ours, and ours for its
-        self._watch = self._running = None
+        self._watch = self._running = self.path = None
         self._ended.set()
         self._ended = asyncio.Event()
         watch.forget()
@@ -111,10 +160,11 @@ class OptionalKind:
 class Presence:
     """Looks at what the API server serves, and follows what there is of some kinds."""
 
-    def __init__(self, catalogue: Catalogue, kinds: Sequence[OptionalKind], readiness: Readiness) -> None:
+    def __init__(self, catalogue: Catalogue, kinds: Sequence[OptionalKind], readiness: Readiness, clock: Clock) -> None:
         self._catalogue = catalogue
         self._kinds = kinds
         self._readiness = readiness
+        self._clock = clock
         self._asked = asyncio.Event()
         self._looking: list[asyncio.Future[None]] = []
         self._trouble = False
@@ -152,24 +202,33 @@ class Presence:
             raise
 
     async def _look(self, keeper: Keeper) -> bool:
-        """One look, for those who wait for one that begins now; gives whether there was an answer."""
+        """One look, for those who wait for one that begins now; gives whether it left no question open."""
         waiting = list(self._looking)
         try:
             resources = await self._catalogue.resources()
         except OutsideError as error:
             self._complain(str(error))
             return False
-        await self._adjust(resources, keeper)
+        settled = await self._adjust(resources, keeper)
         for future in waiting:
             if not future.done():
                 future.set_result(None)
-        return True
+        return settled
 
-    async def _adjust(self, resources: Mapping[str, str], keeper: Keeper) -> None:
-        self._trouble = False
+    async def _adjust(self, resources: Mapping[str, str], keeper: Keeper) -> bool:
+        """Follow what there is; gives whether that is known of every kind."""
+        unanswered = ""
         for kind in self._kinds:
-            await kind.adjust(resources.get(kind.plural), keeper)
+            try:
+                await kind.adjust(resources.get(kind.plural), self._catalogue.serves, self._clock.now(), keeper)
+            except OutsideError as error:
+                unanswered = str(error)
         self._readiness.clear(_OBSTACLE)
+        if unanswered:
+            self._complain(unanswered)
+        else:
+            self._trouble = False
+        return not unanswered and not any(kind.in_doubt for kind in self._kinds)
 
     def _complain(self, error: str) -> None:
         if not self._trouble:

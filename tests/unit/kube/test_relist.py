@@ -19,6 +19,8 @@ class Server:
     def __init__(self) -> None:
         self.lists = 0
         """How many were asked for."""
+        self.paths: list[str] = []
+        """Where they were asked for."""
         self.watches: list[str] = []
         """From which resourceVersion."""
         self.open_watches = 0
@@ -31,6 +33,7 @@ class Server:
     async def get(self, path: str, params: Mapping[str, str], *, accept: str = JSON) -> bytes:  # noqa: ARG002 (as the port has it)
         """A list."""
         self.lists += 1
+        self.paths.append(path)
         answer = await self._answers.get()
         if isinstance(answer, Exception):
             raise answer
@@ -160,3 +163,14 @@ async def test_a_reflector_that_is_cancelled_leaves_no_watch_behind() -> None:
     with pytest.raises(asyncio.CancelledError):
         await scene.running
     assert scene.server.open_watches == 0
+
+
+async def test_a_resource_that_moves_is_listed_at_its_new_place_and_what_was_told_stands_until_then() -> None:
+    scene = await _watching()
+    scene.reflector.move("/api/v2/pods")
+    await _settle()
+    assert scene.server.paths == ["/api/v1/pods", "/api/v2/pods"]
+    assert scene.told.lines == []
+    scene.server.say(page(9, thing("a", 1)))
+    await _settle()
+    assert scene.told.lines == ["present ns/a uid-a", "gone ns/b uid-b", "reached 9"]

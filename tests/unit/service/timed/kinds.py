@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from tests.unit.service.doubles import Keeping
 
-from kubemacpool.service.presence import OptionalKind, Presence
+from kubemacpool.service.presence import GONE_SECONDS, OptionalKind, Presence
 from kubemacpool.service.progress import ViewProgress
 from kubemacpool.service.readiness import Readiness
 
@@ -52,6 +52,11 @@ class ScriptedWatch:
         """Tells of everything as gone."""
         self._story.append(f"forget {self.path}")
 
+    def move(self, path: str) -> None:
+        """It is somewhere else from now on."""
+        self.path = path
+        self._story.append(f"move to {path}")
+
 
 class KeptStory:
     """Remembers what it was told, in order with what the watch does (implements `KindListener`)."""
@@ -76,6 +81,9 @@ class ScriptedCatalogue:
     def __init__(self) -> None:
         self.served: Mapping[str, str] = {}
         self.errors: list[OutsideError] = []
+        self.lists: list[str] | None = None
+        """The collections that say themselves that they are there; None for those that are served."""
+        self.list_errors: list[OutsideError] = []
         self.looks: list[float] = []
         """When it was asked."""
         self.let_go = asyncio.Event()
@@ -90,6 +98,20 @@ class ScriptedCatalogue:
             raise self.errors.pop(0)
         return served
 
+    async def serves(self, path: str) -> bool:
+        """Whether the collection says that it is there."""
+        if self.list_errors:
+            raise self.list_errors.pop(0)
+        return path in (self.served.values() if self.lists is None else self.lists)
+
+
+class LoopClock:
+    """The simulated loop's own."""
+
+    def now(self) -> float:
+        """Seconds."""
+        return asyncio.get_running_loop().time()
+
 
 class Installation:
     """One kind that may come and go, and everything around it."""
@@ -101,7 +123,7 @@ class Installation:
         self.readiness = Readiness()
         self.listener = KeptStory(self.story)
         self.kind = OptionalKind("machines", self.listener, self._watch)
-        self.presence = Presence(self.catalogue, [self.kind], self.readiness)
+        self.presence = Presence(self.catalogue, [self.kind], self.readiness, LoopClock())
 
     def _watch(self, path: str) -> ScriptedWatch:
         watch = ScriptedWatch(path, self.story)
@@ -124,6 +146,13 @@ class Installation:
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             await self.presence.run(Keeping(tasks))
+
+    async def remove(self) -> None:
+        """The API server does not serve anything any more, and it is known that this is to last."""
+        self.catalogue.served = {}
+        await self.presence.look()
+        await asyncio.sleep(GONE_SECONDS)
+        await self.presence.look()
 
     async def pass_time(self, seconds: float) -> None:
         """Let time pass."""

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from tests.unit.service.timed.kinds import V1, V2, Installation
 
 from kubemacpool.ports.errors import ClusterUnavailableError, OutsideError, RefusedError
-from kubemacpool.service.presence import PAUSE_SECONDS, POLL_SECONDS, RETRY_SECONDS
+from kubemacpool.service.presence import GONE_SECONDS, PAUSE_SECONDS, POLL_SECONDS, RETRY_SECONDS
 
 UNKNOWN: Final = "it is not known yet whether KubeVirt is installed"
 
@@ -47,8 +47,7 @@ async def test_everything_of_a_kind_is_known_from_its_first_list_until_it_is_gon
         scene.listener.progress.reached(7)
         assert scene.kind.progress.resource_version == 7
         known.append(scene.kind.complete)
-        scene.catalogue.served = {}
-        await scene.presence.look()
+        await scene.remove()
         known.append(scene.kind.complete)
     assert known == [False, True, False]
 
@@ -86,8 +85,7 @@ async def test_a_kind_that_is_removed_is_left_forgotten_and_told_of_in_this_orde
     scene.catalogue.served = V1
     async with scene.running():
         scene.story.clear()
-        scene.catalogue.served = {}
-        await scene.presence.look()
+        await scene.remove()
         path = "/apis/example.org/v1/machines"
         assert scene.story == [f"leave {path}", f"forget {path}", "end"]
         assert scene.kind.path is None
@@ -96,8 +94,10 @@ async def test_a_kind_that_is_removed_is_left_forgotten_and_told_of_in_this_orde
 async def test_a_kind_that_comes_back_is_followed_again() -> None:
     scene = Installation()
     async with scene.running():
-        for scene.catalogue.served in (V1, {}, V1, {}):
+        for _ in range(2):
+            scene.catalogue.served = V1
             await scene.presence.look()
+            await scene.remove()
         path = "/apis/example.org/v1/machines"
         assert scene.story == ["begin", f"follow {path}", f"leave {path}", f"forget {path}", "end"] * 2
 
@@ -110,8 +110,75 @@ async def test_a_kind_that_is_served_in_another_version_is_followed_there() -> N
         scene.catalogue.served = V2
         await scene.presence.look()
         await scene.pass_time(0.1)
-        first, then = V1["machines"], V2["machines"]
-        assert scene.story == [f"leave {first}", f"forget {first}", "end", "begin", f"follow {then}"]
+        assert scene.story == [f"move to {V2['machines']}"], "what was seen stands until it was listed there"
+        assert scene.kind.path == V2["machines"]
+
+
+async def test_one_look_that_finds_nothing_is_no_reason_to_forget_anything() -> None:
+    scene = Installation()
+    scene.catalogue.served = V1
+    async with scene.running():
+        scene.listener.progress.reached(7)
+        scene.story.clear()
+        scene.catalogue.served = {}
+        await scene.presence.look()
+        assert (scene.kind.complete, scene.kind.in_doubt) == (False, True), "of machines nothing is decided meanwhile"
+        await scene.pass_time(GONE_SECONDS - RETRY_SECONDS)
+        scene.catalogue.served = V1
+        await scene.presence.look()
+        assert (scene.kind.complete, scene.kind.in_doubt) == (True, False)
+        scene.catalogue.served = {}
+        await scene.presence.look()
+        await scene.pass_time(GONE_SECONDS - RETRY_SECONDS)
+        assert (scene.story, scene.readiness.obstacles) == ([], ()), "what it said before counts no more"
+
+
+async def test_while_it_is_in_doubt_whether_a_kind_is_there_it_is_looked_at_often() -> None:
+    scene = Installation()
+    scene.catalogue.served = V1
+    async with scene.running():
+        scene.catalogue.served = {}
+        await scene.presence.look()
+        await scene.pass_time(GONE_SECONDS + 2 * RETRY_SECONDS)
+        assert scene.kind.path is None
+
+
+@pytest.mark.parametrize("partial", [{}, {"claims": V1["claims"]}], ids=["an empty answer", "a partial answer"])
+async def test_a_kind_whose_own_list_is_answered_is_there_whatever_discovery_says(partial: dict[str, str]) -> None:
+    scene = Installation()
+    scene.catalogue.served = V1
+    async with scene.running():
+        scene.listener.progress.reached(7)
+        scene.story.clear()
+        scene.catalogue.served, scene.catalogue.lists = partial, [V1["machines"]]
+        await scene.pass_time(3 * GONE_SECONDS)
+        assert (scene.story, scene.kind.complete) == ([], True)
+
+
+async def test_a_version_is_followed_only_when_its_own_list_is_answered() -> None:
+    scene = Installation()
+    scene.catalogue.served = V1
+    async with scene.running():
+        scene.story.clear()
+        scene.catalogue.served, scene.catalogue.lists = V2, [V1["machines"]]
+        await scene.pass_time(3 * GONE_SECONDS)
+        assert (scene.story, scene.kind.path) == ([], V1["machines"])
+
+
+async def test_what_a_list_did_not_answer_leaves_everything_as_it_is() -> None:
+    scene = Installation()
+    scene.catalogue.served = V1
+    async with scene.running():
+        scene.story.clear()
+        scene.catalogue.served = {}
+        scene.catalogue.list_errors = [ClusterUnavailableError("no connection")] * 30
+        with capture_logs() as logs:
+            await scene.pass_time(2 * GONE_SECONDS)
+        assert (scene.story, scene.kind.in_doubt) == ([], False)
+        assert [line["error"] for line in logs] == ["no connection"]
+        scene.catalogue.list_errors.clear()
+        await scene.pass_time(GONE_SECONDS + 3 * RETRY_SECONDS)
+        assert scene.kind.path is None, "it is really gone"
 
 
 async def test_a_question_without_an_answer_changes_nothing_and_is_asked_again_soon() -> None:
@@ -225,8 +292,10 @@ async def test_an_end_while_a_kind_is_being_left_is_an_end() -> None:
     async with scene.running() as running:
         scene.watches[0].ends_slowly = True
         scene.catalogue.served = {}
+        await scene.presence.look()
+        await scene.pass_time(GONE_SECONDS)
         scene.presence.look_soon()
-        await scene.pass_time(0.1)
+        await scene.pass_time(RETRY_SECONDS)
         running.cancel()
         await asyncio.wait({running}, timeout=2 * POLL_SECONDS)
         assert running.cancelled()

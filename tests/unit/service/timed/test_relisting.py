@@ -28,8 +28,7 @@ async def test_a_list_of_a_kind_that_goes_meanwhile_is_waited_for_no_longer() ->
     async with scene.running():
         listing = asyncio.create_task(scene.kind.relist())
         await scene.pass_time(0.1)
-        scene.catalogue.served = {}
-        await scene.presence.look()
+        await scene.remove()
         await listing
         await scene.pass_time(0.1)
         assert scene.watches[0].waiting == 0
@@ -38,8 +37,11 @@ async def test_a_list_of_a_kind_that_goes_meanwhile_is_waited_for_no_longer() ->
 async def test_an_end_that_is_over_does_not_end_the_lists_of_the_kind_that_came_back() -> None:
     scene = Installation()
     async with scene.running():
-        for scene.catalogue.served in (V1, {}, V1):
-            await scene.presence.look()
+        scene.catalogue.served = V1
+        await scene.presence.look()
+        await scene.remove()
+        scene.catalogue.served = V1
+        await scene.presence.look()
         listing = asyncio.create_task(scene.kind.relist())
         await scene.pass_time(60.0)
         assert not listing.done()

@@ -1,0 +1,127 @@
+"""What an API server says on a bad day, that of the rest of the cluster nothing is true."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from tests.abuse.faulty_api import FaultyApi, Instead
+from tests.e2e.cluster_client import pod
+from tests.e2e.installed import Installed
+from tests.e2e.kubevirt.machines import machine_macs
+from tests.e2e.kubevirt.manifests import machine, nic
+
+from devcluster.controlplane import ControlPlane, ControlPlaneSpec
+from devcluster.kubevirt import serve_kinds
+from devcluster.settings import RELEASE_MANIFEST
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from tests.abuse.faulty_api import Request
+    from tests.e2e.cluster_client import ClusterClient
+    from tests.e2e.conftest import Block
+    from tests.e2e.kubevirt.machines import Machines
+
+pytestmark = pytest.mark.usefixtures("survivors")
+
+GROUP: Final = re.compile(r"/apis/kubevirt\.io(/v1)?")
+LISTS: Final = re.compile(r"/apis/kubevirt\.io(/.*)?")
+NOT_FOUND: Final = Instead(404, '{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404}')
+EMPTY: Final = Instead(
+    200, '{"kind":"APIResourceList","apiVersion":"v1","groupVersion":"kubevirt.io/v1","resources":[]}'
+)
+POLLS: Final = 12.0
+"""Seconds, in which every replica has looked twice at what is served."""
+
+
+@pytest.fixture(scope="module")
+def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A cluster of these tests' own."""
+    spec = ControlPlaneSpec(tmp_path_factory.mktemp("bad-answers"), controllers=False, ends_with_caller=True)
+    with ControlPlane(spec) as control_plane:
+        serve_kinds(control_plane)
+        yield control_plane
+
+
+@pytest.fixture(scope="module")
+def faulty(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyApi]:
+    """What the replicas take for the API server."""
+    with FaultyApi(control_plane, tmp_path_factory.mktemp("ways")) as faulty:
+        yield faulty
+
+
+@pytest.fixture(scope="module")
+def installed(control_plane: ControlPlane, faulty: FaultyApi) -> Installed:
+    """An installation that reaches the API server only through that."""
+    installed = Installed(control_plane, RELEASE_MANIFEST, arguments=(faulty.argument,))
+    installed.sync()
+    return installed
+
+
+@pytest.fixture
+async def answers(faulty: FaultyApi) -> AsyncIterator[Callable[[re.Pattern[str], Instead], None]]:
+    """Have GETs of some paths answered otherwise until the test is over; watches go on."""
+
+    def instead(paths: re.Pattern[str], answer: Instead) -> None:
+        def fault(request: Request) -> Instead | None:
+            concerned = request.method == "GET" and "watch=1" not in request.query and paths.fullmatch(request.path)
+            return answer if concerned else None
+
+        faulty.fault = fault
+
+    yield instead
+    faulty.fault = lambda _: None
+
+
+@pytest.mark.parametrize("answer", [NOT_FOUND, EMPTY], ids=["not-found", "empty"])
+async def test_machines_are_not_forgotten_because_discovery_does_not_know_of_them(
+    cluster: ClusterClient,
+    installed: Installed,
+    namespace: str,
+    vms: Machines,
+    block: Block,
+    answers: Callable[[re.Pattern[str], Instead], None],
+    answer: Instead,
+) -> None:
+    """Their addresses are not granted to anybody, and new machines are served."""
+    await vms.made(machine("holder", nic(mac=block[0])))
+    await vms.until_held(block[0], f"VirtualMachine {namespace}/holder")
+    paths = GROUP if answer is NOT_FOUND else re.compile(r"/apis/kubevirt\.io/v1")
+    answers(paths, answer)
+    networks = f'[{{"name":"one","mac":"{block[0]}"}}]'
+    for _ in range(int(POLLS)):
+        refused = await cluster.create(namespace, pod("thief", networks), dry_run=True)
+        assert f"mac {block[0]} is in use by VirtualMachine {namespace}/holder" in refused.message
+        await asyncio.sleep(1.0)
+    assert machine_macs(await vms.made(machine("new")))
+    assert (await cluster.made(namespace, pod("served"))).mac
+    assert await installed.readiness() == {"200 ok"}
+
+
+async def test_a_moment_in_which_even_their_own_lists_are_not_found_costs_machines_nothing_but_a_wait(
+    cluster: ClusterClient,
+    installed: Installed,
+    namespace: str,
+    vms: Machines,
+    block: Block,
+    answers: Callable[[re.Pattern[str], Instead], None],
+    faulty: FaultyApi,
+) -> None:
+    await vms.made(machine("holder", nic(mac=block[0])))
+    await vms.until_held(block[0], f"VirtualMachine {namespace}/holder")
+    since = installed.log_ends()
+    answers(LISTS, NOT_FOUND)
+    await installed.logged(since, event="in doubt whether a kind is still there: what was seen of it stands")
+    networks = f'[{{"name":"one","mac":"{block[0]}"}}]'
+    refused = await cluster.create(namespace, pod("thief", networks), dry_run=True)
+    assert f"mac {block[0]} is in use by VirtualMachine {namespace}/holder" in refused.message
+    assert (await cluster.made(namespace, pod("served"))).mac
+    waits = asyncio.create_task(vms.made(machine("waits")))
+    await asyncio.sleep(2.0)
+    assert not waits.done(), "of machines nothing is decided"
+    faulty.fault = lambda _: None
+    assert machine_macs(await waits)
+    assert installed.log(since, event="following no longer") == []
