@@ -213,7 +213,7 @@ class SimulatedReplica:
         follower = Follower(POD, population, self._readiness, unheard, clock)
         follower.begin()
         pods = Reflector(self.client, PODS, decode_pod, follower, surroundings=surroundings)
-        followed = Followed(POD, follower.progress, CollectionRead(self.client, PODS))
+        followed = Followed(POD, follower.progress, CollectionRead(self.client, PODS), pods.relist)
         prover = WatchProver(ledger, lambda: [followed], clock)
         self.elector = Elector(
             electing.Replica(self.name, self.endpoint),
@@ -224,6 +224,8 @@ class SimulatedReplica:
             clock,
         )
         lease = Reflector(self.client, lease_resource(NAMESPACE), decode_lease, self.elector, surroundings=surroundings)
+        pods.on_idle = follower.progress.idle
+        pods.on_rewind = lease.on_rewind = lambda _, reason: self._rewound(reason)
         policies = NamespacePolicies(ConflictPolicy.REJECT, self._readiness)
         namespaces = Reflector(self.client, NAMESPACES, decode_namespace, policies, surroundings=surroundings)
         admission = PodAdmission(
@@ -238,6 +240,10 @@ class SimulatedReplica:
         for run in (pods.run, namespaces.run, lease.run, prover.run):
             tasks.create_task(run())
         self._election = tasks.create_task(self.elector.run())
+
+    def _rewound(self, reason: str) -> None:
+        if self.elector is not None:
+            self.elector.rewound(reason)
 
     def _replace_pool(self, pool: Pool) -> None:
         if self.decider is not None:

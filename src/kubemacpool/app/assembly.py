@@ -75,7 +75,9 @@ class Deciding:
             lambda: around.readiness.obstacles,
             clock,
         )
+        self._cluster.on_rewind = self.elector.rewound
         self._lease = Reflector(client, lease_resource(settings.namespace), decode_lease, self.elector)
+        self._lease.on_rewind = lambda _, reason: self.elector.rewound(reason)
         policies = NamespacePolicies(settings.conflict_policy, around.readiness)
         aside = SettingAside("Namespace", policies, _stays_whole, Trials(clock), around.metrics)
         self._namespaces = Reflector(client, NAMESPACES, decode_namespace, aside)

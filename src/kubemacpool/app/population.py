@@ -45,6 +45,8 @@ class FollowedCluster:
         self, client: Transport, ledger: Ledger, readiness: Readiness, measures: Measures, clock: Clock
     ) -> None:
         """Put the parts together; nothing runs yet."""
+        self.on_rewind: Callable[[str], None] = lambda _: None
+        """Called with the reason, when a list shows that the cluster was restored from a backup."""
         self._client = client
         self._measures = measures
         self._trials = Trials(clock)
@@ -56,7 +58,7 @@ class FollowedCluster:
 
         self._pod_follower = follower(POD)
         self._pod_follower.begin()
-        self._pods = Reflector(client, PODS, decode_pod, self._guarded(POD, self._pod_follower))
+        self._pods = self._reflector(PODS, decode_pod, self._pod_follower, POD)
         self._machines = {
             VIRTUAL_MACHINE: self._kind(VIRTUAL_MACHINE, "virtualmachines", follower(VIRTUAL_MACHINE), decode_machine),
             VIRTUAL_MACHINE_INSTANCE: self._kind(
@@ -88,10 +90,11 @@ class FollowedCluster:
 
     def followed(self) -> Iterator[Followed]:
         """What has to be proven."""
-        yield Followed(POD, self._pod_follower.progress, CollectionRead(self._client, PODS))
+        yield Followed(POD, self._pod_follower.progress, CollectionRead(self._client, PODS), self._pods.relist)
         for kind, optional in self._machines.items():
             if optional.path is not None:
-                yield Followed(kind, optional.progress, CollectionRead(self._client, Resource(optional.path)))
+                newest = CollectionRead(self._client, Resource(optional.path))
+                yield Followed(kind, optional.progress, newest, self._relist(optional))
 
     def _forget(self) -> None:
         """Nothing was seen."""
@@ -116,9 +119,24 @@ class FollowedCluster:
         decode: Callable[[bytes], Decoded[Any]],
     ) -> OptionalKind:
         def watch(path: str) -> Watch:
-            return Reflector(self._client, Resource(path), decode, self._guarded(kind, listener))
+            return self._reflector(Resource(path), decode, listener, kind)
 
         return OptionalKind(plural, listener, watch)
+
+    def _reflector(
+        self,
+        resource: Resource,
+        decode: Callable[[bytes], Decoded[Any]],
+        listener: Any,  # noqa: ANN401 (listener and decoder agree on what an item is)
+        kind: str,
+    ) -> Reflector[Any]:
+        def rewound(version: int, reason: str) -> None:
+            self.population.ledger.rewind(kind, version)
+            self.on_rewind(reason)
+
+        reflector = Reflector(self._client, resource, decode, self._guarded(kind, listener))
+        reflector.on_idle, reflector.on_rewind = listener.progress.idle, rewound
+        return reflector
 
     def _relist(self, kind: OptionalKind) -> Callable[[], Awaitable[None]]:
         async def relist() -> None:

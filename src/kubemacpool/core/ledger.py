@@ -159,6 +159,11 @@ class Ledger:
             for kind, version in reached.items():
                 self._sighted[kind] = max(version, self._sighted.get(kind, 0))
 
+    def rewind(self, kind: str, version: int) -> None:
+        """The cluster was restored from a backup: what was seen of this kind is of a future that was lost (rule 4)."""
+        if kind in self._sighted:
+            self._sighted[kind] = min(version, self._sighted[kind])
+
     # What the decider does
 
     def grant(

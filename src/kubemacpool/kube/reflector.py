@@ -86,6 +86,11 @@ class Reflector(Generic[ItemT]):
         listener: who is told.
         pacing: how large and how long.
         surroundings: time and chance.
+
+    Attributes:
+        on_idle: called before the listener is told as reached that up to which nothing has changed.
+        on_rewind: called with the resourceVersion, and a sentence, when a list is older than what was known: the
+            cluster was restored from a backup. The list has not been told yet.
     """
 
     def __init__(
@@ -105,6 +110,8 @@ class Reflector(Generic[ItemT]):
         self._view = View(listener)
         self._pacing = pacing
         self._surroundings = surroundings
+        self.on_idle: Callable[[], None] = lambda: None
+        self.on_rewind: Callable[[int, str], None] = lambda _version, _reason: None
         self._backoff = Backoff()
         self._log = _log.bind(resource=resource.collection)
         self._list_complete = False
@@ -113,6 +120,7 @@ class Reflector(Generic[ItemT]):
         self._trouble = ""
         self._heard = 0
         self._fruitless = 0
+        self._broken = False
         self._relist_asked = asyncio.Event()
         self._relists: list[asyncio.Future[None]] = []
 
@@ -165,6 +173,9 @@ class Reflector(Generic[ItemT]):
             clean = False
             try:
                 if self._list_complete and not self._relist_asked.is_set():
+                    if self._broken:
+                        await self._confirm_position()
+                        continue
                     clean = await self._watch_or_relist()
                     if not clean:
                         continue
@@ -178,6 +189,7 @@ class Reflector(Generic[ItemT]):
                 )
             except (OutsideError, UnexpectedAnswerError) as error:
                 retry_after = error.retry_after if isinstance(error, ClusterUnavailableError) else None
+                self._broken = True
                 self._complain(str(error))
             except Exception:  # a fault of ours: whoever runs this again begins with a list
                 self._list_complete = False
@@ -209,6 +221,7 @@ class Reflector(Generic[ItemT]):
             version = page_version if version is None else version
         self._resource_version = version
         self._list_complete = True
+        self._broken = False
         self._fruitless = 0
         self._view.complete_list(version)
         self._log.info("the list is complete", resource_version=version, of_interest=self._view.size)
@@ -227,11 +240,33 @@ class Reflector(Generic[ItemT]):
         page = read_page(
             await self._transport.get(self._resource.collection, params, accept=self._resource.list_accept)
         )
+        self._compare(page.resource_version)
         for begin in range(0, len(page.items), SLICE_SIZE):
             for raw in page.items[begin : begin + SLICE_SIZE]:
                 self._take(raw)
             await asyncio.sleep(0)
         return page.resource_version, page.continue_token
+
+    async def _confirm_position(self) -> None:
+        """Finds out, after an outage, whether the cluster has come as far as we have.
+
+        A watch from a resourceVersion of the future, which a cluster restored from a backup has lost, is silent until
+        there is such a one again, and has missed all before it. Before a restore every API server is stopped, so an
+        outage comes before.
+        """
+        params = {**self._resource.selectors, "limit": "1"}
+        body = await self._transport.get(self._resource.collection, params, accept=self._resource.list_accept)
+        if read_page(body).resource_version < self._resource_version:
+            self._list_complete = False
+        self._broken = False
+
+    def _compare(self, version: int) -> None:
+        """Tells of a list that is older than what was known before it."""
+        if version < self._resource_version:
+            reason = f"{self._resource.plural}: resourceVersion fell from {self._resource_version} to {version}"
+            self._log.warning("the cluster was restored from a backup", reason=reason)
+            self._resource_version = version
+            self.on_rewind(version, reason)
 
     async def _watch_or_relist(self) -> bool:
         """Watches until that ends; or until a list is asked for, which is told by False."""
@@ -304,6 +339,8 @@ class Reflector(Generic[ItemT]):
                 self._view.forget(identity)
         self._heard += 1
         self._recover()
+        if event.type == "BOOKMARK":
+            self.on_idle()
         if version is not None:
             self._resource_version = version
             self._view.reach(version)

@@ -18,5 +18,12 @@ SIGHT_SECONDS: Final = 0.5
 """For what was granted last to be seen before a hand-over; it normally takes tens of milliseconds. What was refused
 after us is never seen, so this is not for waiting long."""
 
+OBSTACLE_SECONDS: Final = 5.0
+"""For which the decider may be kept from deciding by something of its own; then another one may try. As long as the
+Lease lasts, which is what everybody would wait if it had died."""
+
+CATCH_UP_SECONDS: Final = 30.0
+"""For whoever takes over to see all that it has to. A list of 100,000 objects takes some ten seconds."""
+
 RETRY_SECONDS: Final = 0.2
 """Until the next attempt, after one that was not answered."""

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from kubemacpool.ports.errors import NotFoundError
+from kubemacpool.ports.errors import OutsideError
 from kubemacpool.service.progress import ViewProgress
 
 PATIENCE: Final = 2.0
@@ -41,6 +41,6 @@ async def _catch_up(kind: str, view: View, version: int) -> None:
     try:
         async with asyncio.timeout(PATIENCE):
             await view.progress.until(version)
-    except (TimeoutError, NotFoundError):
+    except (TimeoutError, OutsideError):
         _log.warning("the watch is behind, listing afresh", kind=kind, version=version)
         await view.relist()

@@ -6,7 +6,8 @@
     standing by ─────────────────────────────────────────────> taken over, catching up
         ^                                                            │ our view is as new as the Lease asks (rule 4)
         │   somebody else has it, or it was deleted                  v
-        └──────────────────────────────────────────────────────── deciding ──── told to stop ───> handed over
+        ├──────────────────────────────────────────────────────── deciding ──── told to stop ───> handed over
+        └──────── we cannot decide for a reason of our own ──────────┘
 
 Clocks decide liveness only. Whoever takes over does so by an update with the resourceVersion that it has read, so of
 two that try one fails; and whoever has not renewed for a while stops deciding on its own clock before anybody else may
@@ -25,7 +26,15 @@ from kubemacpool.ports.clock import Clock
 from kubemacpool.ports.deciding import NotDecidingError
 from kubemacpool.ports.errors import ConflictError, NotFoundError, OutsideError
 from kubemacpool.ports.lease import LeaseStore
-from kubemacpool.service.bounds import LEASE_SECONDS, MARGIN_SECONDS, RENEWAL_SECONDS, RETRY_SECONDS, SIGHT_SECONDS
+from kubemacpool.service.bounds import (
+    CATCH_UP_SECONDS,
+    LEASE_SECONDS,
+    MARGIN_SECONDS,
+    OBSTACLE_SECONDS,
+    RENEWAL_SECONDS,
+    RETRY_SECONDS,
+    SIGHT_SECONDS,
+)
 from kubemacpool.service.catching_up import View
 from kubemacpool.service.knowing import Knowledge
 from kubemacpool.service.leading import ELSEWHERE, Leadership
@@ -79,9 +88,12 @@ class Elector:
         self._obstacles = obstacles
         self._clock = clock
         self._known = Knowledge(replica.identity, decider.ledger.in_flight_bound, clock)
-        self._leadership = Leadership(self._lease, decider, views, clock, self._pulse)
+        self._leadership = Leadership(self._lease, decider, views, clock, self._catch_up)
         self._vacancy = Vacancy(clock)
         self._resigning = False
+        self._leaving = ""
+        self._hindered_since: float | None = None
+        self._aside_until = 0.0
         self._bell = Bell()
 
     # What others may ask
@@ -159,6 +171,17 @@ class Elector:
         """The Lease is not of the expected shape."""
         _log.error("the Lease cannot be read", reason=reason)
 
+    def rewound(self, reason: str) -> None:
+        """The cluster is older than it was: it was restored from a backup (rule 4).
+
+        What was granted since then may be held by nobody that exists, and what was deleted since then exists again.
+        """
+        if self._known.lost_since is not None or self._leadership.lists_afresh:
+            return  # nobody decides, and before we do again, everything is listed
+        stopped = self._others_stopped()
+        self._known.rewind()
+        self._lose(f"the cluster was restored from a backup ({reason})", stopped)
+
     # The loop
 
     async def run(self) -> None:
@@ -170,16 +193,17 @@ class Elector:
                 await self._lead()
             else:
                 await self._stand_by()
-        await self._hand_over()
+        await self._resign()
 
     def resign(self) -> None:
         """Stop deciding at once, and have `run` hand over (rule 7)."""
         self._resigning = True
+        self._leaving = _STOPPING
         self._pulse()
 
     async def _stand_by(self) -> None:
         """Take over if it is time; otherwise wait for that."""
-        if any(self._obstacles()):
+        if any(self._obstacles()) or self._clock.now() < self._aside_until:
             await self._bell.sleep(RETRY_SECONDS)
             return
         known = self._known
@@ -188,7 +212,7 @@ class Elector:
             await self._bell.sleep(left)
             return
         if record is not None and record.fault:
-            self._lose(record.fault)
+            self._lose(f"Lease {LEASE_NAME}: {record.fault}", self._clock.now(), holder_may_return=True)
         if (left := known.lost_left) > 0:
             await self._bell.sleep(left)
             return
@@ -222,12 +246,16 @@ class Elector:
         if self._known.record is None or not self._is_ours(self._known.record):
             return  # the watch was faster, with what came after it
         self._leadership.begin(stored, sent, afresh=self._known.says_too_little)
-        self._known.says_too_little = False
+        self._known.take_over()
+        self._hindered_since = None
 
     async def _lead(self) -> None:
         """Renew the Lease when that is due, or when somebody waits for it."""
         record = self._known.record
         due_in = self._leadership.due_in
+        if (reason := self._own_fault()) and record is not None:
+            await self._give_up(record, reason)
+            return
         if record is None or due_in > 0:
             await self._bell.sleep(due_in)
             return
@@ -238,26 +266,54 @@ class Elector:
         except OutsideError as error:
             await self._learn_from(error)
 
-    async def _hand_over(self) -> None:
-        """The last write: nobody holds the Lease, and the stretch is given back (rule 7)."""
+    def _own_fault(self) -> str:
+        """Why somebody else had better decide; empty if this replica can, or has not tried for long."""
+        now = self._clock.now()
+        obstacles = tuple(self._obstacles())
+        if not obstacles:
+            self._hindered_since = None
+        elif self._hindered_since is None:
+            self._hindered_since = now
+        elif now - self._hindered_since >= OBSTACLE_SECONDS:
+            return "; ".join(obstacles)
+        if self._leadership.too_late:
+            return f"it is not up to date after {CATCH_UP_SECONDS:g} s"
+        return ""
+
+    async def _give_up(self, record: LeaseRecord, reason: str) -> None:
+        """We cannot decide for a reason of our own: let somebody else (rule 6)."""
+        if self._leadership.too_late:  # nothing else keeps us from trying again: let others be first
+            self._aside_until = self._clock.now() + LEASE_SECONDS
+        self._leaving = f"this replica lets another one decide: {reason}"  # also should the reason pass meanwhile
+        try:
+            await self._release(record)
+            _log.warning("let another replica decide", reason=reason)
+        except OutsideError as error:
+            await self._learn_from(error)
+        finally:
+            self._leaving = _STOPPING if self._resigning else ""
+
+    async def _resign(self) -> None:
+        """The last write, by which we hand over (rule 7)."""
         self._leadership.refuse(_STOPPING)
         await self._see_what_was_granted()
-        if not self._leadership.ours:
-            return
-        names = self._decider.last_names()
         try:
             while (record := self._known.record) is not None and self._leadership.ours:
                 try:
-                    stored = await self._lease.release(record, names)
+                    await self._release(record)
                 except ConflictError:
                     await self._read()
-                else:
-                    self._leadership.end()
-                    self._take_answer(stored, record)
-                    _log.info("handed over", term=stored.term, open=len(names.open))
         except OutsideError as error:
             self._leadership.end()
             _log.warning("could not hand over: another replica takes over when the Lease expires", error=str(error))
+
+    async def _release(self, record: LeaseRecord) -> None:
+        """Nobody holds the Lease, and the stretch is given back; we have stopped deciding before."""
+        names = self._decider.last_names()
+        stored = await self._lease.release(record, names)
+        self._leadership.end(self._leaving)
+        self._take_answer(stored, record)
+        _log.info("handed over", term=stored.term, open=len(names.open))
 
     async def _see_what_was_granted(self) -> None:
         """Leave the successor as little as may be that it must suspect, for the whole in-flight bound."""
@@ -298,7 +354,10 @@ class Elector:
             asked_at: what was known of the Lease when it was asked for.
         """
         known = self._known.record
-        if known is asked_at or (known is not None and self._known.is_news(record)):
+        if known is asked_at and self._known.is_rewound(record):
+            self.rewound(f"{LEASE_NAME}: resourceVersion fell to {record.resource_version}")
+            self._take_note(record)
+        elif known is asked_at or (known is not None and self._known.is_news(record)):
             self._take_note(record)
 
     def _is_ours(self, record: LeaseRecord) -> bool:
@@ -308,7 +367,9 @@ class Elector:
     def _take_note(self, record: LeaseRecord) -> None:
         """This is how the Lease is now."""
         if record.term < self._known.term:  # another object: terms only grow
-            self._lose("it was deleted and made anew")
+            stopped = self._others_stopped()
+            self._known.rewind()
+            self._lose(f"Lease {LEASE_NAME}: it was deleted and made anew", stopped)
         if self._known.is_end_of_another(record):
             self._vacancy.reach_back(self._known.observed_at)
         self._known.note(record)
@@ -316,7 +377,7 @@ class Elector:
             if self._is_ours(record):
                 self._leadership.confirm(record)
             else:
-                if not self._resigning:  # else it may be our own last write, of which the watch tells first
+                if not self._leaving:  # else it may be our own last write, of which the watch tells first
                     _log.warning(
                         "the Lease is no longer ours", term=record.term, holder=record.holder, fault=record.fault
                     )
@@ -326,13 +387,26 @@ class Elector:
     def _miss(self) -> None:
         """There is no Lease."""
         self._known.forget()
-        self._lose(_MISSING)
+        self._lose(f"Lease {LEASE_NAME}: {_MISSING}", self._others_stopped())
 
-    def _lose(self, reason: str) -> None:
+    def _others_stopped(self) -> float:
+        """When everybody else has stopped deciding at the latest, if nobody renews the Lease from now on (rule 6)."""
+        now = self._clock.now()
+        if self._leadership.ours and now - self._leadership.renewed_at < LEASE_SECONDS:
+            return now  # until now it was ours, and nobody else's
+        return now + LEASE_SECONDS
+
+    def _lose(self, reason: str, stopped: float, *, holder_may_return: bool = False) -> None:
         """Nobody knows what was granted: nobody decides until nothing of that can be on its way any more."""
-        self._leadership.end(f"Lease {LEASE_NAME}: {reason}")
-        if self._known.lose(reason):
+        self._leadership.end(reason)
+        if self._known.lose(reason, stopped, holder_may_return=holder_may_return):
             self._pulse()
+
+    def _catch_up(self) -> None:
+        """Our view is as new as the Lease asks, or did not become so in time."""
+        if not self._leadership.too_late:
+            self._known.says_too_little = False
+        self._pulse()
 
     def _pulse(self) -> None:
         """Whoever waits for a change looks again."""
@@ -345,8 +419,8 @@ class Elector:
 
     def _hindrance(self) -> str:
         """Why this replica may not grant at this moment; empty if it may."""
-        if self._resigning:
-            return _STOPPING
+        if self._leaving:
+            return self._leaving
         if self._leadership.ours:
             return self._leadership.hindrance() or "; ".join(self._obstacles())
         if self._known.lost_since is not None:

@@ -4,7 +4,7 @@ import structlog
 
 from kubemacpool.ports.clock import Clock
 from kubemacpool.service.bounds import LEASE_SECONDS
-from kubemacpool.wire.lease import LEASE_NAME, LeaseRecord
+from kubemacpool.wire.lease import LeaseRecord
 
 _log = structlog.get_logger(__name__)
 
@@ -29,8 +29,11 @@ class Knowledge:
         self._newest = 0
         self.lost_since: float | None = None
         """Since when nobody knows what was granted before; None while somebody does."""
+        self._lost_until = 0.0
+        self._holder_may_return = False
+        self._outdated = False
         self.says_too_little = False
-        """Whether it was lost since we last took it over, and so may not ask for all that has to be seen (rule 4)."""
+        """Whether it was lost since we last decided, and so may not ask for all that has to be seen (rule 4)."""
 
     def is_news(self, record: LeaseRecord) -> bool:
         """Whether this is a later state of the Lease than is known, or was before the Lease was deleted."""
@@ -48,25 +51,54 @@ class Knowledge:
         self.observed_at = self._clock.now()
         # A Lease that nobody has held yet tells nothing of what was granted. Nor does one that cannot be read, but its
         # holder may have granted until now: another wait begins when that one is silent.
-        if record.term > 0:
+        # The first that is seen after a restore from a backup is older than what was granted; whoever writes then has
+        # waited, or has never heard of it.
+        if self._outdated:
+            self._outdated = False
+        elif record.term > 0:
             self.lost_since = None
+            if self._holder_may_return:
+                self._lost_until = 0.0
 
     def forget(self) -> None:
         """There is no Lease."""
         self.record = None
 
-    def lose(self, reason: str) -> bool:
-        """What was granted lately is not known any more; says whether it was until now."""
+    def rewind(self) -> None:
+        """The Lease is not the one that was known: what is seen of it next is older, whatever its resourceVersion."""
+        self.record = None
+        self._newest = 0
+        self._outdated = True
+
+    def is_rewound(self, record: LeaseRecord) -> bool:
+        """Whether this, answered to a request that was made when the Lease was as is known, is an earlier state."""
+        return int(record.resource_version) < self._newest
+
+    def lose(self, reason: str, stopped: float, *, holder_may_return: bool = False) -> bool:
+        """What was granted lately is not known any more; says whether it was until now.
+
+        Args:
+            reason: why not, a sentence that names the object.
+            stopped: when whoever has granted until now has stopped at the latest. Somebody who is cut off does not hear
+                of a loss, and goes on until its own clock stops it.
+            holder_may_return: whether nothing was lost should the last holder renew the Lease again.
+        """
         if self.lost_since is not None:
             return False
+        self._holder_may_return = holder_may_return
         self.lost_since = self._clock.now()
+        self._lost_until = max(self._lost_until, stopped + self._in_flight_bound)
         self.says_too_little = True
         _log.warning(
             "nobody knows what was granted lately: waiting until nothing of it can be on its way",
-            reason=f"Lease {LEASE_NAME}: {reason}",
-            seconds=self._in_flight_bound,
+            reason=reason,
+            seconds=self.lost_left,
         )
         return True
+
+    def take_over(self) -> None:
+        """The Lease is ours, by a write that everything that was to be waited for has preceded."""
+        self._lost_until = 0.0
 
     @property
     def term(self) -> int:
@@ -88,5 +120,5 @@ class Knowledge:
 
     @property
     def lost_left(self) -> float:
-        """Seconds until nothing that was granted before the loss can be on its way; none where nothing was lost."""
-        return 0.0 if self.lost_since is None else self.lost_since + self._in_flight_bound - self._clock.now()
+        """Seconds until nothing that was granted before the last loss can be on its way; 0 or less if nothing can."""
+        return self._lost_until - self._clock.now()

@@ -10,7 +10,7 @@ from kubemacpool.core.decider import Decider
 from kubemacpool.ports.clock import Clock
 from kubemacpool.ports.deciding import NotDecidingError
 from kubemacpool.ports.errors import OutsideError
-from kubemacpool.service.bounds import LEASE_SECONDS, MARGIN_SECONDS, RENEWAL_SECONDS
+from kubemacpool.service.bounds import CATCH_UP_SECONDS, LEASE_SECONDS, MARGIN_SECONDS, RENEWAL_SECONDS
 from kubemacpool.service.catching_up import View, catch_up, list_afresh
 from kubemacpool.service.waiting import Wishes, addresses_of, automatic_of
 from kubemacpool.service.writing import LeaseWriter
@@ -31,7 +31,7 @@ class Leadership:
         decider: the rules, told when it begins and ends, and what the Lease names.
         views: by kind, what has to be as new as the Lease asks.
         clock: the process's own.
-        on_change: called once the views are new enough.
+        on_change: called once the views are new enough, or it is too late for that.
     """
 
     def __init__(
@@ -50,6 +50,10 @@ class Leadership:
         self._views = views
         self._clock = clock
         self._on_change = on_change
+        self.lists_afresh = False
+        """Whether we have taken over after a loss, and all kinds are being listed."""
+        self.too_late = False
+        """Whether the views did not become new enough in time."""
         self._wishes = Wishes()
         self._caught_up = False
         self._catching_up: asyncio.Task[None] | None = None
@@ -64,6 +68,7 @@ class Leadership:
         """
         self.ours = True
         self.renewed_at = sent
+        self.lists_afresh, self.too_late = afresh, False
         self._decider.take_over(record.open, record.last, self._clock.now(), first=record.term == FIRST_TERM)
         self._catching_up = asyncio.create_task(self._catch_up(record, afresh=afresh))
         _log.info("taken over", term=record.term, suspect=len(record.open))
@@ -76,8 +81,7 @@ class Leadership:
         """The Lease is not ours any more; those who wait for a write of it are told why."""
         if not self.ours:
             return
-        self.ours = False
-        self._caught_up = False
+        self.ours = self._caught_up = self.lists_afresh = self.too_late = False
         if self._catching_up is not None:
             self._catching_up.cancel()
         self._decider.step_down()
@@ -149,10 +153,13 @@ class Leadership:
 
     async def _catch_up(self, record: LeaseRecord, *, afresh: bool) -> None:
         """Begin to decide once our view is as new as the Lease asks."""
-        if afresh:
-            await list_afresh(self._views)
-        else:
-            await catch_up(self._views, record.seen)
-        self._caught_up = True
+        try:
+            async with asyncio.timeout(CATCH_UP_SECONDS):
+                await (list_afresh(self._views) if afresh else catch_up(self._views, record.seen))
+        except TimeoutError:
+            self.too_late = True
+            self._on_change()
+            return
+        self._caught_up, self.lists_afresh = True, False
         self._on_change()
         _log.info("deciding", term=record.term)

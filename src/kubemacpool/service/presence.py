@@ -109,7 +109,7 @@ class OptionalKind:
             self._denied_at = None
         elif self._denied_at is None:
             self._denied_at = now
-            _log.warning("in doubt whether a kind is still there: what was seen of it stands", kind=self.plural)
+            _log.info("in doubt whether a kind is still there: what was seen of it stands", kind=self.plural)
         elif now - self._denied_at >= GONE_SECONDS:
             self._denied_at = None
             await self._stop()

@@ -1,29 +1,37 @@
 """Grants whose object was never seen end once the watch is proven to be past the moment of their bound (rule 5)."""
 
 import asyncio
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final, NamedTuple
 
 import structlog
 
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.ports.clock import Clock
-from kubemacpool.ports.errors import OutsideError
+from kubemacpool.ports.errors import ClusterUnavailableError, OutsideError
 from kubemacpool.ports.watching import ConsistentRead
 from kubemacpool.service.progress import ViewProgress
 
 PAUSE = 1.0
 """Seconds between two looks: short beside the bound (120 s by default), and a look at nothing overdue is free."""
 
+BARRIER_SECONDS: Final = 90.0
+"""For a view to reach what a read has answered. A kind of which nothing happens is told of by a bookmark about each
+minute; this is one and a half. After it the kind is listed, which proves as much."""
+
+LIST_SECONDS: Final = 60.0
+"""For such a list. 100,000 objects take some ten seconds; with the next look it is tried again."""
+
 _log = structlog.get_logger(__name__)
 
 
 class Followed(NamedTuple):
-    """One kind: how far its view has come, and how far it is in the cluster."""
+    """One kind: how far its view has come, how far it is in the cluster, and what lists it afresh."""
 
     kind: str
     progress: ViewProgress
     newest: ConsistentRead
+    relist: Callable[[], Awaitable[None]]
 
 
 class WatchProver:
@@ -72,9 +80,32 @@ class WatchProver:
         _log.debug("ended unseen", addresses=before - after, left=after)
 
     async def _proven(self) -> dict[str, int]:
-        """By kind, the resourceVersion that the cluster had after the call, once every view has reached its own."""
+        """By kind, what a successor must have seen, once every view has seen all that there was when this was called.
+
+        Of a kind that nobody touches that is not how far the cluster was, but where the kind changed last: whoever has
+        seen that has seen as much, and nobody waits for what does not happen.
+        """
         followed = tuple(self._followed())
         versions = await asyncio.gather(*(each.newest.newest_resource_version() for each in followed))
-        reached = zip(followed, versions, strict=True)
-        await asyncio.gather(*(each.progress.until(version) for each, version in reached))
-        return {each.kind: version for each, version in zip(followed, versions, strict=True)}
+        reaching = [asyncio.create_task(_reach(*each)) for each in zip(followed, versions, strict=True)]
+        try:
+            await asyncio.gather(*reaching)
+        finally:
+            for task in reaching:
+                task.cancel()
+        newest = zip(followed, versions, strict=True)
+        return {each.kind: min(version, each.progress.changed_at) for each, version in newest}
+
+
+async def _reach(followed: Followed, version: int) -> None:
+    """Returns when the view has reached this resourceVersion, or was listed afresh since this was called."""
+    try:
+        async with asyncio.timeout(BARRIER_SECONDS):
+            await followed.progress.until(version)
+    except TimeoutError:
+        _log.warning("the watch brings nothing, listing afresh", kind=followed.kind, version=version)
+        try:
+            async with asyncio.timeout(LIST_SECONDS):
+                await followed.relist()
+        except TimeoutError:
+            raise ClusterUnavailableError(f"no list of {followed.kind} within {LIST_SECONDS:g} s") from None

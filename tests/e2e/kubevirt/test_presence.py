@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from tests.e2e.cluster_client import pod, together
 from tests.e2e.installed import Installed, eventually
-from tests.e2e.kubevirt.machines import INSTANCES, Machines, document, machine_macs
+from tests.e2e.kubevirt.machines import INSTANCES, MACHINES, Machines, document, machine_macs
 from tests.e2e.kubevirt.manifests import Document, instance, instance_spec, machine, nic
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
@@ -237,8 +237,11 @@ async def test_an_old_kubevirt_is_followed_in_the_version_that_it_has_and_in_the
     await until_followed(installed, followed=True)
     since = installed.log_ends()
     await install(installed, BOTH)
-    for kind in KINDS:
-        await installed.logged(since, event=FOLLOWED, kind=kind)
+    for plural in (MACHINES, INSTANCES):
+        path = f"/apis/kubevirt.io/v1/{plural}"
+        await installed.logged(since, event="followed in another version", kind=plural, path=path)
+        await installed.logged(since, event="the list is complete", resource=path)
+    assert installed.log(since, event=FORGOTTEN) == []
     await until_refused(cluster, namespace, block[0], f"VirtualMachine {namespace}/vm")
     given = document(await in_version(vms, "v1", machine("new")))
     assert machine_macs(given)["one"]

@@ -31,3 +31,13 @@ def test_a_proof_that_is_older_than_a_sighting_takes_nothing_back() -> None:
     subject.observe(holder("db", 2), 20.0, 9)
     subject.prove(10.0 + BOUND, {"Pod": 7})
     assert subject.sighted == {"Pod": 9}
+
+
+def test_after_a_restore_from_a_backup_a_successor_need_not_have_seen_what_was_lost() -> None:
+    subject = ledger()
+    subject.observe(holder("db", 2), 20.0, 9)
+    subject.rewind("Pod", 12)
+    assert subject.sighted == {"Pod": 9}
+    subject.rewind("Pod", 5)
+    subject.rewind("VirtualMachine", 5)
+    assert subject.sighted == {"Pod": 5}

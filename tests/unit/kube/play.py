@@ -1,18 +1,21 @@
 """A reflector that follows a script."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
 
 import pytest
-from tests.unit.kube.documents import Told, decode
+from tests.unit.kube.documents import Told, decode, page
 
 from kubemacpool.kube.reflector import Reflector, Surroundings
 from kubemacpool.kube.resource import Resource
-from kubemacpool.kube.scripted import ScriptedTransport, Step
+from kubemacpool.kube.scripted import Answer, ScriptedTransport, Step
 from kubemacpool.ports.errors import ClusterUnavailableError
 
 PODS = Resource("/api/v1/pods", field_selector="status.phase!=Failed", metadata_only=True)
 CUT = ClusterUnavailableError("the connection was cut")
+FURTHER: Final = Answer(page(1000))
+"""The cluster has come further, as it says after an outage."""
 
 
 class Play:
@@ -41,6 +44,17 @@ class Play:
             await running
         return self.told.lines
 
+    @property
+    def kinds(self) -> list[str]:
+        """What was asked for: lists, watches, and how far the cluster is."""
+        return [_kind(request.params) for request in self.transport.requests]
+
     async def _sleep(self, seconds: float) -> None:
         self.delays.append(seconds)
         await asyncio.sleep(0)
+
+
+def _kind(params: Mapping[str, str]) -> str:
+    if "watch" in params:
+        return "watch"
+    return "position" if params["limit"] == "1" else "list"

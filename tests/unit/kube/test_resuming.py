@@ -3,9 +3,9 @@
 import pytest
 from structlog.testing import capture_logs
 from tests.unit.kube.documents import Told, bookmark, event, failure, page, thing
-from tests.unit.kube.play import CUT, Play
+from tests.unit.kube.play import CUT, FURTHER, Play
 
-from kubemacpool.kube.scripted import Answer, Pieces
+from kubemacpool.kube.scripted import Answer, Pieces, Step
 from kubemacpool.kube.transport import StreamSilentError
 from kubemacpool.ports.errors import ClusterUnavailableError, RefusedError
 
@@ -44,51 +44,45 @@ async def test_a_watch_that_ends_at_once_again_and_again_is_not_resumed_in_a_hot
 
 
 async def test_one_silent_watch_is_resumed_and_a_second_one_is_answered_by_a_list() -> None:
-    """A cluster restored from a backup is silent for a resourceVersion from its future."""
     silent = Pieces([StreamSilentError("silence")])
-    play = Play([Answer(page(70, thing("a", 1))), silent, silent, Answer(page(30))])
-    assert await play.to_the_end() == ["present ns/a uid-a", "reached 70", "gone ns/a uid-a", "reached 30"]
-    assert [("watch" in request.params) for request in play.transport.requests] == [False, True, True, False, True]
+    play = Play([Answer(page(70, thing("a", 1))), silent, FURTHER, silent, Answer(page(90))])
+    assert await play.to_the_end() == ["present ns/a uid-a", "reached 70", "gone ns/a uid-a", "reached 90"]
+    assert play.kinds == ["list", "watch", "position", "watch", "list", "watch"]
 
 
 async def test_after_such_a_list_the_next_silent_watch_is_the_first_one_again() -> None:
     silent = Pieces([StreamSilentError("silence")])
-    play = Play([Answer(page(7)), silent, silent, Answer(page(9)), silent])
+    play = Play([Answer(page(7)), silent, FURTHER, silent, Answer(page(9)), silent, FURTHER])
     await play.to_the_end()
-    assert [("watch" in request.params) for request in play.transport.requests] == [
-        False,
-        True,
-        True,
-        False,
-        True,
-        True,
-    ]
+    assert play.kinds == ["list", "watch", "position", "watch", "list", "watch", "position", "watch"]
 
 
 async def test_lost_history_is_not_taken_for_a_watch_that_brings_nothing() -> None:
     expired = Pieces([failure(410, "Expired", "too old")])
-    play = Play([Answer(page(7)), Pieces([StreamSilentError("silence")]), expired, Answer(page(9))])
+    play = Play([Answer(page(7)), Pieces([StreamSilentError("silence")]), FURTHER, expired, Answer(page(9))])
     with capture_logs() as logs:
         await play.to_the_end()
     assert "watches bring nothing, listing afresh" not in [entry["event"] for entry in logs]
 
 
 async def test_connections_that_break_do_not_count_towards_a_list() -> None:
-    play = Play([Answer(page(7)), *[Pieces([CUT])] * 5])
+    outages: list[Step] = [Pieces([CUT]), FURTHER]
+    play = Play([Answer(page(7)), *outages * 5])
     await play.to_the_end()
-    assert all("watch" in request.params for request in play.transport.requests[1:])
+    assert play.kinds == ["list", *["watch", "position"] * 5, "watch"]
 
 
 async def test_a_watch_that_fails_by_an_event_twice_is_answered_by_a_list() -> None:
     failing = Pieces([failure(500, "InternalError", "cannot decode")])
-    play = Play([Answer(page(7)), failing, failing, Answer(page(9))])
+    play = Play([Answer(page(7)), failing, FURTHER, failing, Answer(page(9))])
     assert await play.to_the_end() == ["reached 7", "reached 9"]
 
 
 async def test_silence_after_events_does_not_count_towards_a_list() -> None:
-    play = Play([Answer(page(7)), *[Pieces([bookmark(8), StreamSilentError("silence")])] * 4])
+    outages: list[Step] = [Pieces([bookmark(8), StreamSilentError("silence")]), FURTHER]
+    play = Play([Answer(page(7)), *outages * 4])
     await play.to_the_end()
-    assert all("watch" in request.params for request in play.transport.requests[1:])
+    assert play.kinds == ["list", *["watch", "position"] * 4, "watch"]
 
 
 @pytest.mark.parametrize("nonsense", [b"<html>504</html>", b'{"items":[]}', page(7).replace(b'"7"', b'"x"')])
@@ -98,7 +92,7 @@ async def test_an_answer_that_is_no_list_is_asked_for_again(nonsense: bytes) -> 
 
 
 async def test_a_line_that_is_no_event_makes_the_watch_resume() -> None:
-    play = Play([Answer(page(7)), Pieces([b"<html>\n"]), Pieces([bookmark(8)])])
+    play = Play([Answer(page(7)), Pieces([b"<html>\n"]), FURTHER, Pieces([bookmark(8)])])
     assert await play.to_the_end() == ["reached 7", "reached 8"]
 
 
@@ -136,3 +130,50 @@ async def test_a_reflector_that_failed_for_a_fault_of_ours_begins_with_a_list_wh
         await play.reflector.run()
     await play.to_the_end()
     assert sorted(play.told.lines[-3:]) == ["gone ns/a uid-a", "gone ns/b uid-b", "reached 9"]
+
+
+async def test_a_watch_is_resumed_from_where_it_was_without_a_question_where_it_ended_in_good_order() -> None:
+    play = Play([Answer(page(7)), Pieces([bookmark(8)]), Pieces([bookmark(9)])])
+    await play.to_the_end()
+    assert play.kinds == ["list", "watch", "watch", "watch"]
+
+
+async def test_a_question_how_far_the_cluster_is_that_was_not_answered_is_asked_again() -> None:
+    play = Play([Answer(page(7)), Pieces([CUT]), CUT, Answer(b"<html>"), FURTHER])
+    await play.to_the_end()
+    assert play.kinds == ["list", "watch", "position", "position", "position", "watch"]
+    assert play.delays == pytest.approx([0.1, 0.2, 0.4])
+
+
+async def test_after_a_restore_from_a_backup_everything_is_listed_and_it_is_told_before_that() -> None:
+    """A watch from a resourceVersion of the future would be silent, and miss all until there is such a one again."""
+    play = Play([Answer(page(70, thing("a", 1))), Pieces([CUT]), Answer(page(30)), Answer(page(31, thing("b", 2)))])
+    play.reflector.on_rewind = lambda version, reason: play.told.lines.append(f"{version} {reason}")
+    assert await play.to_the_end() == [
+        "present ns/a uid-a",
+        "reached 70",
+        "31 pods: resourceVersion fell from 70 to 31",
+        "present ns/b uid-b",
+        "gone ns/a uid-a",
+        "reached 31",
+    ]
+    assert play.kinds == ["list", "watch", "position", "list", "watch"]
+    assert play.transport.requests[-1].params["resourceVersion"] == "31"
+
+
+async def test_any_list_tells_of_a_restore_and_once() -> None:
+    rewinds: list[int] = []
+    expired = Pieces([failure(410, "Expired", "too old")])
+    play = Play([Answer(page(70)), expired, Answer(page(30, thing("a", 1), following="x")), Answer(page(30))])
+    play.reflector.on_rewind = lambda version, _: rewinds.append(version)
+    await play.to_the_end()
+    assert rewinds == [30]
+
+
+async def test_a_bookmark_is_told_to_bring_nothing() -> None:
+    play = Play([Answer(page(7)), Pieces([bookmark(8), event("ADDED", thing("a", 9)), bookmark(10)])])
+    play.reflector.on_idle = lambda: play.told.lines.append("idle")
+    assert await play.to_the_end() == [
+        *["reached 7", "idle", "reached 8"],
+        *["present ns/a uid-a", "reached 9", "idle", "reached 10"],
+    ]

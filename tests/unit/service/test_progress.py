@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from kubemacpool.ports.errors import NotFoundError
+from kubemacpool.ports.errors import ClusterUnavailableError, NotFoundError
 from kubemacpool.service.progress import ViewProgress
 
 
@@ -49,13 +49,30 @@ async def test_who_gave_up_waiting_does_not_stop_the_others() -> None:
 async def test_a_view_may_go_back_after_a_restore_from_backup() -> None:
     progress = ViewProgress()
     progress.reached(100)
+    lost = asyncio.create_task(progress.until(110))
+    await _settle()
     progress.reached(50)
     assert progress.resource_version == 50
+    with pytest.raises(ClusterUnavailableError, match="resourceVersion fell from 100 to 50"):
+        await lost
     waiting = asyncio.create_task(progress.until(60))
     await _settle()
     assert not waiting.done(), "100 was reached in another past"
     progress.reached(60)
     await waiting
+
+
+async def test_where_something_changed_last_is_known_while_nothing_happens() -> None:
+    progress = ViewProgress()
+    progress.reached(5)
+    for version in (6, 7):
+        progress.idle()
+        progress.reached(version)
+    assert (progress.changed_at, progress.resource_version) == (5, 7)
+    progress.reached(9)
+    assert progress.changed_at == 9
+    progress.begin_anew()
+    assert progress.changed_at == 0
 
 
 async def test_those_who_wait_are_told_when_there_is_no_view_any_more() -> None:

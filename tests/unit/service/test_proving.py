@@ -26,8 +26,17 @@ class Scene:
         self.ledger = new_ledger()
         self.progress = ViewProgress()
         self.read = ScriptedRead(answers)
-        self.prover = WatchProver(self.ledger, lambda: [Followed("Pod", self.progress, self.read)], self.clock)
+        self.prover = WatchProver(
+            self.ledger, lambda: [Followed("Pod", self.progress, self.read, self.relist)], self.clock
+        )
         self.ledger.grant(FIRST, PARTY, self.clock.now())
+        self.relists = 0
+        self.let_list = asyncio.Event()
+
+    async def relist(self) -> None:
+        """Returns when it was listed."""
+        self.relists += 1
+        await self.let_list.wait()
 
 
 async def _begun(awaitable: Awaitable[None]) -> asyncio.Future[None]:
@@ -163,7 +172,7 @@ async def test_an_api_server_that_does_not_say_how_far_it_is_changes_nothing(err
 async def test_every_kind_has_to_be_proven_whichever_is_the_slowest(order: tuple[str, ...]) -> None:
     scene = Scene()
     kinds = {kind: (ViewProgress(), ScriptedRead([version])) for kind, version in KINDS.items()}
-    followed = [Followed(kind, *each) for kind, each in kinds.items()]
+    followed = [Followed(kind, *each, scene.relist) for kind, each in kinds.items()]
     prover = WatchProver(scene.ledger, lambda: followed, scene.clock)
     scene.clock.advance(BOUND)
     proving_it = await _begun(prover.prove_if_due())
@@ -182,7 +191,7 @@ async def test_how_far_the_cluster_is_must_be_known_of_every_kind_before_anythin
     scene = Scene()
     reads = {kind: ScriptedRead([version]) for kind, version in KINDS.items()}
     reads[slowest].let_go.clear()
-    followed = [Followed(kind, ViewProgress(), read) for kind, read in reads.items()]
+    followed = [Followed(kind, ViewProgress(), read, scene.relist) for kind, read in reads.items()]
     for each in followed:
         each.progress.reached(100)
     prover = WatchProver(scene.ledger, lambda: followed, scene.clock)
@@ -197,8 +206,9 @@ async def test_how_far_the_cluster_is_must_be_known_of_every_kind_before_anythin
 async def test_nobody_is_left_waiting_for_one_kind_when_another_cannot_be_read() -> None:
     """The proof is tried again each second, so they would become more and more."""
     scene = Scene()
-    lagging = Followed("Pod", ViewProgress(), ScriptedRead([7] * 10))
-    unreadable = Followed("VirtualMachine", ViewProgress(), ScriptedRead([ClusterUnavailableError("no answer")] * 10))
+    lagging = Followed("Pod", ViewProgress(), ScriptedRead([7] * 10), scene.relist)
+    silent = ScriptedRead([ClusterUnavailableError("no answer")] * 10)
+    unreadable = Followed("VirtualMachine", ViewProgress(), silent, scene.relist)
     prover = WatchProver(scene.ledger, lambda: [lagging, unreadable], scene.clock)
     scene.clock.advance(BOUND)
     for _ in range(10):
@@ -219,6 +229,53 @@ async def test_a_kind_that_is_removed_while_it_is_proven_is_not_waited_for() -> 
     scene.progress.reached(8)
     await scene.prover.prove_if_due()
     assert scene.ledger.pending_count == 0
+
+
+async def test_of_a_kind_that_nobody_touches_a_successor_need_not_see_more_than_its_last_change() -> None:
+    scene = Scene(70)
+    scene.progress.reached(7)
+    scene.progress.idle()
+    scene.progress.reached(70)
+    scene.clock.advance(BOUND)
+    await scene.prover.prove_if_due()
+    assert (scene.ledger.pending_count, scene.ledger.sighted) == (0, {"Pod": 7})
+
+
+async def test_a_cluster_restored_from_a_backup_ends_the_wait_and_proves_nothing() -> None:
+    scene = Scene(7, 4)
+    scene.progress.reached(6)
+    scene.clock.advance(BOUND)
+    proving_it = await _begun(scene.prover.prove_if_due())
+    scene.progress.reached(3)
+    with pytest.raises(ClusterUnavailableError, match="resourceVersion fell from 6 to 3"):
+        await proving_it
+    assert scene.ledger.pending_count == 1
+    scene.progress.reached(4)
+    await scene.prover.prove_if_due()
+    assert scene.ledger.pending_count == 0
+
+
+async def test_a_watch_that_brings_nothing_is_waited_for_only_so_long_and_a_list_proves_as_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(proving, "BARRIER_SECONDS", 0.01)
+    scene = Scene(7)
+    scene.progress.reached(6)
+    scene.let_list.set()
+    scene.clock.advance(BOUND)
+    await scene.prover.prove_if_due()
+    assert (scene.relists, scene.ledger.pending_count) == (1, 0)
+
+
+async def test_a_list_that_does_not_come_either_is_no_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proving, "BARRIER_SECONDS", 0.01)
+    monkeypatch.setattr(proving, "LIST_SECONDS", 0.01)
+    scene = Scene(7)
+    scene.progress.reached(6)
+    scene.clock.advance(BOUND)
+    with pytest.raises(ClusterUnavailableError, match=r"^no list of Pod within 0\.01 s$"):
+        await scene.prover.prove_if_due()
+    assert scene.ledger.pending_count == 1
 
 
 async def test_it_goes_on_after_errors_and_says_them(monkeypatch: pytest.MonkeyPatch) -> None:

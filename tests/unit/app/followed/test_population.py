@@ -19,7 +19,7 @@ from tests.unit.app.followed.served import (
 from tests.unit.service.doubles import FIRST
 
 from kubemacpool.kube.transport import JSON, METADATA_OF_LIST
-from kubemacpool.service.presence import POLL_SECONDS
+from kubemacpool.service.presence import GONE_SECONDS, POLL_SECONDS, RETRY_SECONDS
 
 MAC: Final = "02:00:00:00:00:01"
 SECOND: Final = "02:00:00:00:00:02"
@@ -118,6 +118,8 @@ async def test_of_a_kubevirt_that_is_removed_nothing_is_left_and_nothing_is_wait
     async with scene.following():
         scene.served.remove()
         await asyncio.sleep(POLL_SECONDS + 0.1)
+        assert scene.holders(FIRST) != {}, "it may be back in a moment"
+        await asyncio.sleep(GONE_SECONDS + RETRY_SECONDS)
         assert scene.holders(FIRST) == {}
         assert list(scene.readiness.obstacles) == []
         assert not scene.followed.knows_all_machines

@@ -4,6 +4,7 @@ import pytest
 from structlog.testing import capture_logs
 from tests.unit.service.doubles import FIRST
 from tests.unit.service.electing.candidates import (
+    BOUND,
     HELD,
     ON_THE_WAY,
     VIRGIN,
@@ -14,7 +15,14 @@ from tests.unit.service.electing.candidates import (
 )
 
 from kubemacpool.ports.deciding import NotDecidingError
-from kubemacpool.service.bounds import LEASE_SECONDS, MARGIN_SECONDS, RENEWAL_SECONDS, WRITE_SECONDS
+from kubemacpool.service.bounds import (
+    CATCH_UP_SECONDS,
+    LEASE_SECONDS,
+    MARGIN_SECONDS,
+    OBSTACLE_SECONDS,
+    RENEWAL_SECONDS,
+    WRITE_SECONDS,
+)
 from kubemacpool.service.catching_up import PATIENCE
 from kubemacpool.wire.lease import LeaseRecord
 from kubemacpool.wire.objects import ObjectIdentity
@@ -179,17 +187,67 @@ async def test_while_something_is_missing_nothing_is_taken_over() -> None:
     await until_deciding(candidate, within=1.0)
 
 
-async def test_what_is_missing_later_stops_the_deciding_and_not_the_renewals() -> None:
+async def test_what_is_missing_for_a_moment_stops_the_deciding_and_not_the_renewals() -> None:
+    store = StoredLease()
+    candidate = Candidate("a", store)
+    await until_deciding(candidate)
+    for _ in range(10):
+        candidate.obstacles.append("no range")
+        with pytest.raises(NotDecidingError, match=r"^no range$"):
+            candidate.elector.check()
+        await asyncio.sleep(OBSTACLE_SECONDS - MOMENT)
+        candidate.obstacles.clear()
+        assert candidate.deciding
+        await asyncio.sleep(RENEWAL_SECONDS + MOMENT)
+    assert store.count("acquire") == 1
+
+
+async def test_who_cannot_decide_for_a_reason_of_its_own_lets_another_one() -> None:
+    store = StoredLease()
+    hindered = Candidate("a", store)
+    await until_deciding(hindered)
+    other = Candidate("b", store)
+    hindered.obstacles.append("no list of machines")
+    with capture_logs() as logs:
+        await until_deciding(other, within=OBSTACLE_SECONDS + 2 * RENEWAL_SECONDS + MOMENT)
+        await asyncio.sleep(60.0)
+    assert [line["reason"] for line in logs if line["event"] == "let another replica decide"] == ["no list of machines"]
+    assert other.deciding
+    assert store.count("acquire") == 2, "nobody takes it back"
+    assert other.core.ledger.suspect_count == 0
+    hindered.obstacles.clear()
+    other.crash()
+    await until_deciding(hindered, within=LEASE_SECONDS + MOMENT)
+
+
+async def test_a_reason_that_passes_while_the_lease_is_being_given_away_comes_too_late() -> None:
+    """What would be granted then would not be named."""
     store = StoredLease()
     candidate = Candidate("a", store)
     await until_deciding(candidate)
     candidate.obstacles.append("no range")
-    with pytest.raises(NotDecidingError, match=r"^no range$"):
-        candidate.elector.check()
-    await asyncio.sleep(60.0)
+    await asyncio.sleep(OBSTACLE_SECONDS - MOMENT)
+    store.slowness = 1.0
+    while not candidate.elector._leaving:  # noqa: ASYNC110 (nobody tells)
+        await asyncio.sleep(ON_THE_WAY)
     candidate.obstacles.clear()
-    assert candidate.deciding
-    assert store.count("acquire") == 1
+    with pytest.raises(NotDecidingError, match=r"^this replica lets another one decide: no range$"):
+        candidate.elector.check()
+    store.slowness = 0.0
+    await until_deciding(candidate, within=2.0)
+    assert store.count("acquire") == 2
+
+
+async def test_a_lease_that_cannot_be_given_away_stays_ours_and_it_is_tried_again() -> None:
+    store = StoredLease()
+    candidate = Candidate("a", store)
+    await until_deciding(candidate)
+    candidate.obstacles.append("no range")
+    await asyncio.sleep(OBSTACLE_SECONDS - MOMENT)
+    store.fates.extend(["made", "not made"])
+    await asyncio.sleep(RENEWAL_SECONDS + 1.0)
+    assert store.record is not None
+    assert store.record.holder == ""
 
 
 async def test_a_view_that_is_as_new_as_the_lease_asks_decides_at_once_and_lists_nothing() -> None:
@@ -220,11 +278,46 @@ async def test_a_view_that_stays_behind_is_listed_afresh_and_decides_only_then()
         await asyncio.sleep(PATIENCE + MOMENT)
     assert candidate.relists == 1
     assert {"kind": "Pod", "version": 9} in [{key: line.get(key) for key in ("kind", "version")} for line in logs]
-    await asyncio.sleep(60.0)
+    await asyncio.sleep(CATCH_UP_SECONDS - PATIENCE - 2 * MOMENT)
     assert not candidate.deciding
     assert candidate.elector.term == HELD.term + 1, "the Lease stays ours meanwhile"
     candidate.let_relist.set()
     await until_deciding(candidate, within=MOMENT)
+
+
+@pytest.mark.parametrize("lost", [False, True])
+async def test_who_does_not_catch_up_in_time_lets_another_one_try(lost: bool) -> None:  # noqa: FBT001 (a case)
+    store = StoredLease(HELD._replace(holder="", seen={"Pod": 9}))
+    late = Candidate("a", store)
+    late.let_relist.clear()
+    if lost:
+        await asyncio.sleep(MOMENT)
+        store.put(VIRGIN._replace(seen={"Pod": 9}))
+        await asyncio.sleep(BOUND + MOMENT)
+    await asyncio.sleep(1.0)
+    other = Candidate("b", store)
+    other.progress.reached(9)
+    with capture_logs() as logs:
+        await until_deciding(other, within=CATCH_UP_SECONDS + MOMENT)
+    assert "it is not up to date after 30 s" in [line.get("reason") for line in logs]
+    other.crash()
+    await asyncio.sleep(LEASE_SECONDS + PATIENCE + MOMENT)
+    relists = late.relists
+    assert not late.deciding, "it has as much to list as before"
+    late.let_relist.set()
+    await until_deciding(late, within=MOMENT)
+    assert (relists, late.relists) == (2, 2)
+
+
+async def test_who_did_not_catch_up_and_is_alone_tries_again() -> None:
+    store = StoredLease(HELD._replace(holder="", seen={"Pod": 9}))
+    candidate = Candidate("a", store)
+    candidate.let_relist.clear()
+    await asyncio.sleep(CATCH_UP_SECONDS + LEASE_SECONDS / 2)
+    assert candidate.elector._known.record is not None
+    assert candidate.elector._known.record.holder == ""
+    candidate.let_relist.set()
+    await until_deciding(candidate, within=LEASE_SECONDS + PATIENCE)
 
 
 async def test_a_view_of_a_kind_that_is_removed_meanwhile_is_not_waited_for() -> None:
