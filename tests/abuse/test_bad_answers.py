@@ -1,4 +1,4 @@
-"""What an API server says on a bad day, that of the rest of the cluster nothing is true."""
+"""What an API server says on a bad day, of which nothing is true, or what it does not say at all."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from tests.abuse.faulty_api import FaultyApi, Instead
 from tests.e2e.cluster_client import pod
-from tests.e2e.installed import Installed
+from tests.e2e.installed import Installed, eventually
 from tests.e2e.kubevirt.machines import machine_macs
 from tests.e2e.kubevirt.manifests import machine, nic
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.kubevirt import serve_kinds
-from devcluster.settings import RELEASE_MANIFEST
+from devcluster.settings import KUBEVIRT_CRDS, RELEASE_MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -29,6 +29,7 @@ pytestmark = pytest.mark.usefixtures("survivors")
 
 GROUP: Final = re.compile(r"/apis/kubevirt\.io(/v1)?")
 LISTS: Final = re.compile(r"/apis/kubevirt\.io(/.*)?")
+COLLECTIONS: Final = re.compile(r"/apis/kubevirt\.io/v1/virtual.*")
 NOT_FOUND: Final = Instead(404, '{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404}')
 EMPTY: Final = Instead(
     200, '{"kind":"APIResourceList","apiVersion":"v1","groupVersion":"kubevirt.io/v1","resources":[]}'
@@ -125,3 +126,34 @@ async def test_a_moment_in_which_even_their_own_lists_are_not_found_costs_machin
     faulty.fault = lambda _: None
     assert machine_macs(await waits)
     assert installed.log(since, event="following no longer") == []
+
+
+async def test_a_leader_whose_lists_of_a_kind_hang_lets_the_other_one_decide(
+    cluster: ClusterClient, installed: Installed, namespace: str, vms: Machines, faulty: FaultyApi
+) -> None:
+    since = installed.log_ends()
+    crds = KUBEVIRT_CRDS.read_text(encoding="utf-8")
+    await asyncio.to_thread(lambda: installed.control_plane.kubectl("delete", "-f", "-", stdin=crds))
+    await installed.logged(since, event="following no longer", kind="VirtualMachine")
+    leader = await installed.decider()
+    number = int(leader.name.rpartition("-")[2])
+
+    def hangs(request: Request) -> Instead | None:
+        concerned = request.replica == number and COLLECTIONS.fullmatch(request.path) is not None
+        return Instead(None) if concerned else None
+
+    faulty.fault = hangs
+    try:
+        await asyncio.to_thread(serve_kinds, installed.control_plane)
+
+        async def other_decides() -> bool:
+            figures = [await installed.figures(replica) for replica in installed.replicas if replica != leader]
+            return figures[0].get("kubemacpool_decider") == 1
+
+        await eventually(other_decides, "the other replica decides")
+        assert installed.log_of(leader, since, event="let another replica decide")
+        assert (await cluster.made(namespace, pod("served"))).mac
+        assert machine_macs(await vms.made(machine("served")))
+    finally:
+        faulty.fault = lambda _: None
+    await asyncio.to_thread(installed.wait_ready)

@@ -1,0 +1,65 @@
+"""A hand-over on a cluster where nothing happens to virtual machines."""
+
+from __future__ import annotations
+
+import signal
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+from tests.e2e.cluster_client import pod
+from tests.e2e.installed import Installed, eventually, process_of
+
+from devcluster.controlplane import ControlPlane, ControlPlaneSpec
+from devcluster.kubevirt import serve_kinds
+from devcluster.settings import RELEASE_MANIFEST
+from kubemacpool.service.catching_up import PATIENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.cluster_client import ClusterClient
+
+PROVEN: Final = "ended unseen"
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+    """An installation whose replicas may be ended."""
+    spec = ControlPlaneSpec(tmp_path_factory.mktemp("idle-cluster"), controllers=False, ends_with_caller=True)
+    with ControlPlane(spec) as control_plane:
+        serve_kinds(control_plane)
+        installed = Installed(control_plane, RELEASE_MANIFEST)
+        installed.sync()
+        yield installed
+
+
+async def test_a_grant_that_came_to_nothing_does_not_make_the_next_hand_over_wait_for_kinds_that_nobody_touched(
+    cluster: ClusterClient, installed: Installed, namespace: str
+) -> None:
+    decider = await installed.decider()
+    (successor,) = await installed.followers()
+    since = installed.log_ends()
+    refused: dict[str, Any] = pod("refused-after-us")
+    refused["spec"]["containers"][0]["name"] = "Not_A_Name"
+    assert (await cluster.create(namespace, refused)).status == 422
+    # Until this is proven a bookmark has to come for each kind that is idle, about once a minute.
+
+    async def ended() -> bool:
+        return any(line["addresses"] for line in installed.log_of(decider, since, event=PROVEN))
+
+    await eventually(ended, "the grant has ended", within=100.0)
+    since = installed.log_ends()
+    process_of(decider).send(signal.SIGTERM)
+
+    async def decides() -> bool:
+        return bool(installed.log_of(successor, since, event="deciding"))
+
+    await eventually(decides, "the other one decides")
+    began, ended_ = (
+        datetime.fromisoformat(str(installed.log_of(successor, since, event=event)[0]["timestamp"]))
+        for event in ("taken over", "deciding")
+    )
+    assert installed.log_of(successor, since, event="the watch is behind, listing afresh") == []
+    assert (ended_ - began).total_seconds() < PATIENCE
+    await installed.replaced(decider)
