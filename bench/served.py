@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterable
 
-    from kubemacpool.core.decisions import AddressRequest, Decision
+    from kubemacpool.core.decisions import AddressRequest, Decision, Unnamed
     from kubemacpool.ports.clock import Clock
     from kubemacpool.wire.answers import Answer
 
@@ -69,9 +69,9 @@ class CertainElection:
         """Write the Lease after this request, as the real election does in a task of its own."""
         asyncio.get_running_loop().call_soon(self._extend)
 
-    async def name(self, addresses: Iterable[int], automatic: int) -> None:
+    async def name(self, unnamed: Unnamed) -> None:
         """Write the Lease at once."""
-        self._write(addresses, automatic)
+        self._write(unnamed.addresses, unnamed.automatic)
 
     async def until_changed(self, seconds: float) -> None:
         """Nothing ever changes."""

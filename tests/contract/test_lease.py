@@ -10,9 +10,11 @@ import pytest
 from tests.contract.conftest import MonotonicClock
 from tests.contract.following import following
 from tests.contract.objects import config_map, create, delete
+from tests.unit.service.doubles import need
 
 from devcluster.controlplane import ControlPlane
-from kubemacpool.core.decider import MOST_NAMES, Decider
+from kubemacpool.core.budgets import MOST_NAMES
+from kubemacpool.core.decider import Decider
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.pool import AddressRange, Pool
 from kubemacpool.kube.client import ApiClient
@@ -247,7 +249,7 @@ async def test_the_lease_goes_from_one_replica_to_the_next_when_it_is_handed_ove
             while not (first.elector.deciding or second.elector.deciding):
                 await first.elector.until_changed(0.1)
         holder, other = (first, second) if first.elector.deciding else (second, first)
-        await holder.elector.name((FIRST + 40,), 0)
+        await holder.elector.name(need((FIRST + 40,), 0))
         assert FIRST + 40 in (await lease.read()).open
         holder.elector.resign()
         await other.until_deciding()

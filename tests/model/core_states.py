@@ -20,7 +20,7 @@ from tests.model.frozen import (
 )
 
 from kubemacpool.core.decider import Decider, Names
-from kubemacpool.core.decisions import AddressRequest, Decision, Granted, Suspect, Unnamed
+from kubemacpool.core.decisions import AddressRequest, Decision, Granted, Undecided, Unnamed
 from kubemacpool.core.families import Families, OwnerReference
 from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.core.pool import Pool
@@ -65,7 +65,7 @@ class CoreStates:
         self._numbers: dict[tuple[FrozenDecider, FrozenFamilies], int] = {}
         self.states: list[FrozenDecider] = []
         self.families: list[FrozenFamilies] = []
-        self._decided: dict[tuple[int, AddressRequest, int], tuple[Decision | Suspect | Unnamed, int]] = {}
+        self._decided: dict[tuple[int, AddressRequest, int], tuple[Decision | Undecided | Unnamed, int]] = {}
         self._told: dict[tuple[int, ObjectKey, Holder | None, OwnerReference | None], tuple[int, bool]] = {}
         self._written: dict[tuple[int, tuple[int, ...], int], tuple[Names, int]] = {}
         self._confirmed: dict[tuple[int, frozenset[int]], int] = {}
@@ -82,7 +82,7 @@ class CoreStates:
     def __len__(self) -> int:
         return len(self.states)
 
-    def decide(self, state: int, request: AddressRequest, moment: int) -> tuple[Decision | Suspect | Unnamed, int]:
+    def decide(self, state: int, request: AddressRequest, moment: int) -> tuple[Decision | Undecided | Unnamed, int]:
         """Ask for addresses; before it the same as a dry run, which must say the same and change nothing (rule 10)."""
         known = self._decided.get((state, request, moment))
         if known is None:

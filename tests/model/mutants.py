@@ -11,7 +11,7 @@ from tests.model.cluster import EVERY_LAW, Laws
 from tests.model.frozen import LONG
 
 from kubemacpool.core.decider import Decider, Names
-from kubemacpool.core.decisions import AddressRequest, Decision, Suspect, Unnamed
+from kubemacpool.core.decisions import AddressRequest, Decision, Undecided, Unnamed
 from kubemacpool.core.families import Families
 from kubemacpool.core.grants import Grant
 from kubemacpool.core.ledger import Ledger
@@ -72,7 +72,7 @@ class HandOverEmpty(Decider):
 class RecreateUnnamed(Decider):
     """A party is given what it holds without naming or recording it, though what was seen may be its last object."""
 
-    def decide(self, request: AddressRequest, now: float) -> Decision | Suspect | Unnamed:
+    def decide(self, request: AddressRequest, now: float) -> Decision | Undecided | Unnamed:
         """Treat what the party holds as what the object carried."""
         held = {a for each in self.ledger.holders() if each.party == request.party for a in each.addresses}
         return super().decide(request._replace(carried=request.carried | held), now)

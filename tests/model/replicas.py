@@ -7,7 +7,16 @@ from tests.model.frozen import check, freeze
 from tests.model.oracle import Oracle
 
 from kubemacpool.core.decider import Decider
-from kubemacpool.core.decisions import AddressRequest, Decision, Exhausted, Granted, Refused, Suspect, Unnamed
+from kubemacpool.core.decisions import (
+    AddressRequest,
+    Decision,
+    Exhausted,
+    Granted,
+    Refused,
+    Suspect,
+    Undecided,
+    Unnamed,
+)
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import Holder, ObjectKey
 from kubemacpool.core.pool import Pool
@@ -106,7 +115,7 @@ class ComparedReplica:
         self.decider.openings.confirm(lease.named)
         self.oracle.named, self.oracle.doubtful = lease.named, frozenset()
 
-    def decide(self, request: AddressRequest, now: float) -> Decision | Suspect | Unnamed:
+    def decide(self, request: AddressRequest, now: float) -> Decision | Undecided | Unnamed:
         """Ask the core, first as a dry run; the oracle must agree."""
         self.decider.ledger.end_cooling(now)
         before = freeze(self.decider)
@@ -147,7 +156,7 @@ class ComparedReplica:
         everything = oracle.held() | oracle.unseen() | {*oracle.addresses} | oracle.named
         assert {address for address in everything if address in self.decider.openings} == everything & self._open()
 
-    def _judge(self, request: AddressRequest, decision: Decision | Suspect | Unnamed, now: float) -> None:
+    def _judge(self, request: AddressRequest, decision: Decision | Undecided | Unnamed, now: float) -> None:
         oracle, wanted = self.oracle, request.wanted
         free, early = oracle.choice(wanted, now)
         missing = wanted.count(None) - len(free) - len(early)

@@ -6,16 +6,15 @@ are a crowd, which counts as they come and go, so that the thousandth costs what
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, TypeVar
+from typing import Final
 
 from kubemacpool.core.collisions import colliding
+from kubemacpool.core.counts import add
 from kubemacpool.core.parties import POD, VIRTUAL_MACHINE_INSTANCE, Holder, ObjectKey, Party
 
 FEW: Final = 8
 """So many are counted when it is asked: a machine, its instance, the launcher pods of a migration, twice. A crowd takes
 some kilobytes, and a tuple of so many 104 bytes."""
-
-CountedT = TypeVar("CountedT", str, Party)
 
 
 class Unity:
@@ -203,10 +202,10 @@ class _Crowd:
         self._count(key, self.parties.pop(key), -1)
 
     def _count(self, key: ObjectKey, party: Party, one: int) -> None:
-        _add(self.namespaces, key.namespace, one)
+        add(self.namespaces, key.namespace, one)
         owner = self._unity.owner(party)
         parties = self.owners.setdefault(owner, {})
-        _add(parties, party, one)
+        add(parties, party, one)
         if not parties:
             del self.owners[owner]
         if key.kind in {POD, VIRTUAL_MACHINE_INSTANCE}:
@@ -222,11 +221,3 @@ class _Crowd:
         self._objects += running.objects
         if not running.objects:
             del self._running[party]
-
-
-def _add(counts: dict[CountedT, int], of: CountedT, one: int) -> None:
-    left = counts.get(of, 0) + one
-    if left:
-        counts[of] = left
-    else:
-        del counts[of]

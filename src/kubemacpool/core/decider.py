@@ -8,15 +8,18 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from kubemacpool.core.addresses import AddressError, check_interface_address
+from kubemacpool.core.budgets import MOST_NAMES, Budgets
 from kubemacpool.core.decisions import (
     AddressRequest,
     Decision,
     Exhausted,
     Fault,
     Granted,
+    OverBudget,
     Refusal,
     Refused,
     Suspect,
+    Undecided,
     Unnamed,
 )
 from kubemacpool.core.ledger import Ledger
@@ -27,10 +30,6 @@ from kubemacpool.core.stretch import Stretch
 LONGEST_STRETCH: Final = 2048
 """Addresses set aside at a time: at 400 pods a second with two interfaces each, two and a half seconds' worth, which is
 two renewals of the Lease."""
-
-MOST_NAMES: Final = 10_000
-"""Addresses that the Lease names at most. One takes up to 18 bytes there, and all annotations of an object together may
-have 256 KiB (apimachinery's TotalAnnotationSizeLimitB)."""
 
 POOL_SHARE: Final = 16
 """The stretch is no more than this part of its pool, so that a crash leaves little suspect."""
@@ -60,7 +59,7 @@ class Decider:
         self.openings = Openings()
         self._stretch = Stretch(ledger)
 
-    def decide(self, request: AddressRequest, now: float) -> Decision | Suspect | Unnamed:
+    def decide(self, request: AddressRequest, now: float) -> Decision | Undecided | Unnamed:
         """Grant every interface its address, or none (rule 2).
 
         A dry run is told what would be granted once it was named (rule 10): naming changes the Lease.
@@ -80,27 +79,7 @@ class Decider:
         missing = chosen.count(None)
         if missing:
             return self._exhausted(request, missing)
-        addresses = tuple(address for address in chosen if address is not None)
-        if request.dry_run:
-            return Granted(addresses)
-        granted = tuple(address for address in addresses if address not in request.carried)
-        tacit = self._held_through_others(request, granted)
-        needed = tuple(address for address in granted if address not in tacit)
-        if not all(map(self.openings.__contains__, needed)):
-            return Unnamed(needed, request.wanted.count(None))
-        for address, wanted in zip(addresses, request.wanted, strict=True):
-            if wanted is None:
-                self._stretch.give(address)
-        for address in granted:
-            self.ledger.grant(
-                address,
-                request.party,
-                now,
-                dependent=request.dependent,
-                tacit=address in tacit,
-                shared=address in request.shared,
-            )
-        return Granted(addresses)
+        return self._grant(request, tuple(address for address in chosen if address is not None), now)
 
     def take_over(self, names: Iterable[int], last: int | None, now: float, *, first: bool = False) -> None:
         """The Lease is ours, and names these (rule 4).
@@ -123,6 +102,27 @@ class Decider:
         self._stretch.give_back()
         self.ledger.renounce()
 
+    def fitting(self, granted: Iterable[Unnamed], asked: Iterable[Unnamed]) -> list[OverBudget | None]:
+        """What of these requests the next write of the Lease may take into account, so that none is in others' way.
+
+        Args:
+            granted: those that a write has taken into account, and that have not been decided anew yet.
+            asked: those that wait for one.
+
+        Returns:
+            For each that waits, in order, why it may not; None if it may.
+        """
+        budgets = Budgets(self.ledger)
+        for each in granted:
+            budgets.add(each)
+        found: list[OverBudget | None] = []
+        for each in asked:
+            over = budgets.judge(each.party, each.addresses, each.automatic)
+            if over is None:
+                budgets.add(each)
+            found.append(over)
+        return found
+
     def names(self, asked: Iterable[int], needed: int) -> Names:
         """What the next write of the Lease should say, while we go on deciding (rules 1 and 3).
 
@@ -132,7 +132,7 @@ class Decider:
         """
         ledger = self.ledger
         named = frozenset(asked)
-        unseen = sum(1 for _ in ledger.unseen())
+        unseen = ledger.unseen_count
         complete = unseen + len(named) <= MOST_NAMES
         if not complete:
             named, needed = frozenset(), 0
@@ -170,6 +170,33 @@ class Decider:
         needed = {*names, *self.ledger.unseen()}
         orphaned = islice(self.ledger.orphaned(), max(0, MOST_NAMES - len(needed)))
         return Names(frozenset((*needed, *orphaned)), dict(self.ledger.sighted), last if last >= 0 else None, complete)
+
+    def _grant(self, request: AddressRequest, addresses: tuple[int, ...], now: float) -> Granted | OverBudget | Unnamed:
+        """Grant these, one an interface, if the Lease names them and nobody else needs the room there more."""
+        granted = tuple(address for address in addresses if address not in request.carried)
+        tacit = self._held_through_others(request, granted)
+        needed = tuple(address for address in granted if address not in tacit)
+        automatic = request.wanted.count(None)
+        over = Budgets(self.ledger).judge(request.party, needed, automatic)
+        if over is not None:
+            return over
+        if request.dry_run:
+            return Granted(addresses)
+        if not all(map(self.openings.__contains__, needed)):
+            return Unnamed(needed, automatic, request.party)
+        for address, wanted in zip(addresses, request.wanted, strict=True):
+            if wanted is None:
+                self._stretch.give(address)
+        for address in granted:
+            self.ledger.grant(
+                address,
+                request.party,
+                now,
+                dependent=request.dependent,
+                tacit=address in tacit,
+                shared=address in request.shared,
+            )
+        return Granted(addresses)
 
     def _refusals(self, request: AddressRequest) -> tuple[Refusal, ...]:
         """What is wrong with the addresses that the user gave; each is judged, so that one answer names them all."""

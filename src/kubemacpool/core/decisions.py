@@ -115,11 +115,35 @@ class Unnamed:
     Attributes:
         addresses: all that the request would be granted, also what the Lease names by chance: it has to do so still.
         automatic: how many interfaces of the request had no address of the user's choice.
+        party: who asks.
     """
 
     addresses: tuple[int, ...]
     automatic: int
+    party: Party
+
+
+@dataclass(frozen=True, slots=True)
+class OverBudget:
+    """Nothing was granted: too much is in flight already. Asking again later is the remedy.
+
+    Attributes:
+        namespace: of the object.
+        new: how many addresses it would have added.
+        in_flight: how many the namespace has in flight; all namespaces together where it is `overall`.
+        limit: how many it may have.
+        overall: whether the limit is that of all namespaces together.
+    """
+
+    namespace: str
+    new: int
+    in_flight: int
+    limit: int
+    overall: bool = False
 
 
 Decision = Granted | Refused | Exhausted
 """What a request ends with."""
+
+Undecided = Suspect | OverBudget
+"""What has to be asked again later."""

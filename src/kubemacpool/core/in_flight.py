@@ -5,8 +5,9 @@ VirtualMachine and the instance of its name have one together: their launcher po
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from kubemacpool.core.counts import add
 from kubemacpool.core.grants import Grant
 from kubemacpool.core.parties import Party
 
@@ -17,7 +18,9 @@ class InFlight:
     def __init__(self) -> None:
         # An ordered dict where the oldest goes first: a plain one passes over all that was deleted at its front.
         self._grants: OrderedDict[tuple[int, Party], Grant] = OrderedDict()
-        self._parties: dict[int, tuple[Party, ...]] = {}
+        self._parties: dict[int, dict[Party, None]] = {}
+        self._named: dict[int, int] = {}  # by address, how many grants of it the Lease has to name
+        self._by_namespace: dict[str, int] = {}  # how many of these are to parties of each
 
     def of(self, address: int) -> Iterator[Grant]:
         """Every grant of an address, the latest party's last."""
@@ -32,25 +35,28 @@ class InFlight:
         self.end(address, grant.party)
         party = grant.party.as_machine()
         self._grants[address, party] = grant
-        self._parties[address] = (*self._parties.get(address, ()), party)
+        self._parties.setdefault(address, {})[party] = None
+        self._count(address, grant, 1)
 
     def add_oldest(self, address: int, grant: Grant) -> None:
         """Record a grant earlier than all others, to a party that has none of the address."""
         party = grant.party.as_machine()
         self._grants[address, party] = grant
         self._grants.move_to_end((address, party), last=False)
-        self._parties[address] = (party, *self._parties.get(address, ()))
+        self._parties[address] = {party: None, **self._parties.get(address, {})}
+        self._count(address, grant, 1)
 
     def end(self, address: int, party: Party) -> None:
         """Forget the grant of an address to a party, if there is one."""
         party = party.as_machine()
-        if self._grants.pop((address, party), None) is None:
+        grant = self._grants.pop((address, party), None)
+        if grant is None:
             return
-        left = tuple(other for other in self._parties[address] if other != party)
-        if left:
-            self._parties[address] = left
-        else:
+        parties = self._parties[address]
+        del parties[party]
+        if not parties:
             del self._parties[address]
+        self._count(address, grant, -1)
 
     def end_up_to(self, moment: float) -> list[int]:
         """Forget all grants that were made until then; says of which addresses they were."""
@@ -65,10 +71,21 @@ class InFlight:
         """Forget all."""
         self._grants.clear()
         self._parties.clear()
+        self._named.clear()
+        self._by_namespace.clear()
 
     def oldest(self) -> tuple[int, Grant] | None:
         """The grant that was made first, and of which address it is."""
         return next(iter(self), None)
+
+    @property
+    def named_count(self) -> int:
+        """How many addresses the Lease has to name."""
+        return len(self._named)
+
+    def by_namespace(self) -> Mapping[str, int]:
+        """How many grants that the Lease has to name are to parties of each namespace."""
+        return self._by_namespace
 
     def addresses(self) -> Iterator[int]:
         """Every address in flight, once."""
@@ -84,3 +101,8 @@ class InFlight:
     def __len__(self) -> int:
         """How many addresses are in flight."""
         return len(self._parties)
+
+    def _count(self, address: int, grant: Grant, one: int) -> None:
+        if not grant.tacit:
+            add(self._named, address, one)
+            add(self._by_namespace, grant.party.namespace, one)

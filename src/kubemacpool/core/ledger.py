@@ -298,6 +298,24 @@ class Ledger:
         yield from dict.fromkeys(address for address, grant in self._pending if not grant.tacit)
         yield from self._suspects
 
+    @property
+    def unseen_count(self) -> int:
+        """How many these are; what is both counts twice."""
+        return self._pending.named_count + len(self._suspects)
+
+    def in_flight_of(self, namespace: str) -> int:
+        """How many allocations to parties of a namespace the Lease has to name; what is suspect is nobody's."""
+        return self._pending.by_namespace().get(namespace, 0)
+
+    def in_flight(self) -> Mapping[str, int]:
+        """The same by namespace, for those that have any."""
+        return self._pending.by_namespace()
+
+    def is_named_for(self, address: int, party: Party) -> bool:
+        """Whether this address is in flight to the party already, by name."""
+        grant = self._pending.to(address, party)
+        return grant is not None and not grant.tacit
+
     def orphaned(self) -> Iterator[int]:
         """Addresses that were granted tacitly and that their party holds no more: the Lease had better name them."""
         return (each for each, grant in self._pending if grant.tacit and not self.held_by(each, grant.party))

@@ -1,7 +1,8 @@
 """Having the Lease name an address before it is granted (rule 1), as the one who decides sees it."""
 
-from collections.abc import Iterable
 from typing import Protocol
+
+from kubemacpool.core.decisions import Unnamed
 
 
 class Naming(Protocol):
@@ -19,14 +20,10 @@ class Naming(Protocol):
         """Tells that little is left of what is set aside for the automatic path. Returns at once."""
         ...
 
-    async def name(self, addresses: Iterable[int], automatic: int) -> None:
-        """Returns when a confirmed write of the Lease has taken these into account. Requests share writes.
-
-        Args:
-            addresses: what it is to name.
-            automatic: how many interfaces have no address of the user's choice, so that enough is set aside for all.
+    async def name(self, unnamed: Unnamed) -> None:
+        """Returns when a confirmed write of the Lease has taken this into account. Requests share writes.
 
         Raises:
-            NotDecidingError: it could not be written, or this replica no longer decides.
+            NotDecidingError: it could not be written, this replica no longer decides, or too much is on its way.
         """
         ...

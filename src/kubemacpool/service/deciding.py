@@ -4,10 +4,11 @@ from typing import Final
 
 from kubemacpool.core.addresses import format_address
 from kubemacpool.core.decider import Decider
-from kubemacpool.core.decisions import AddressRequest, Decision, Suspect, Unnamed
+from kubemacpool.core.decisions import AddressRequest, Decision, OverBudget, Suspect, Unnamed
 from kubemacpool.ports.clock import Clock
 from kubemacpool.ports.deciding import NotDecidingError
 from kubemacpool.ports.naming import Naming
+from kubemacpool.service.refusing import over_budget
 from kubemacpool.wire.quoting import first_of
 
 ATTEMPTS: Final = 8
@@ -35,8 +36,10 @@ class LocalDecider:
             self._naming.check()
             decision = self._decider.decide(request, self._clock.now())
             match decision:
-                case Unnamed(addresses, automatic):
-                    await self._naming.name(addresses, automatic)
+                case Unnamed():
+                    await self._naming.name(decision)
+                case OverBudget():
+                    raise NotDecidingError(over_budget(decision))
                 case Suspect(addresses):
                     raise NotDecidingError(_suspicion(addresses))
                 case _:

@@ -22,6 +22,7 @@ from typing import Final
 import structlog
 
 from kubemacpool.core.decider import Decider
+from kubemacpool.core.decisions import Unnamed
 from kubemacpool.ports.clock import Clock
 from kubemacpool.ports.deciding import NotDecidingError
 from kubemacpool.ports.errors import ConflictError, NotFoundError, OutsideError
@@ -141,11 +142,11 @@ class Elector:
         if hindrance:
             raise NotDecidingError(hindrance)
 
-    async def name(self, addresses: Iterable[int], automatic: int) -> None:
+    async def name(self, unnamed: Unnamed) -> None:
         """Returns when a confirmed write of the Lease has taken these into account."""
         self.check()
         self._bell.ring()
-        await self._leadership.name(addresses, automatic)
+        await self._leadership.name(unnamed)
 
     def extend_soon(self) -> None:
         """The stretch is nearly used up: write the Lease before the renewal is due."""

@@ -1,18 +1,21 @@
 """The Lease while it is ours: from the takeover, through catching up and the renewals, until somebody else has it."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Final
 
 import structlog
 
 from kubemacpool.core.decider import Decider
+from kubemacpool.core.decisions import Unnamed
 from kubemacpool.ports.clock import Clock
 from kubemacpool.ports.deciding import NotDecidingError
 from kubemacpool.ports.errors import OutsideError
 from kubemacpool.service.bounds import CATCH_UP_SECONDS, LEASE_SECONDS, MARGIN_SECONDS, RENEWAL_SECONDS
 from kubemacpool.service.catching_up import View, catch_up, list_afresh
-from kubemacpool.service.waiting import Wishes, addresses_of, automatic_of
+from kubemacpool.service.refusing import over_budget
+from kubemacpool.service.waiting import Batch, Wishes
 from kubemacpool.service.writing import LeaseWriter
 from kubemacpool.wire.lease import LEASE_NAME, LeaseRecord
 
@@ -97,11 +100,11 @@ class Leadership:
 
     # Writing
 
-    async def name(self, addresses: Iterable[int], automatic: int) -> None:
+    async def name(self, unnamed: Unnamed) -> None:
         """Returns when a confirmed write has taken these into account, as `Naming` has it."""
         try:
             async with asyncio.timeout(LEASE_SECONDS):
-                await self._wishes.fulfilment(addresses, automatic)
+                await self._wishes.fulfilment(unnamed)
         except TimeoutError:
             raise NotDecidingError(f"Lease {LEASE_NAME} could not be written") from None
 
@@ -129,9 +132,10 @@ class Leadership:
         Raises:
             OutsideError: the write was not made, or its answer was lost; whoever waits for it waits for the next one.
         """
-        batch = self._wishes.take()
-        needed = [*self._wishes.granted, *batch]
-        names = self._decider.names(addresses_of(needed), automatic_of(needed))
+        batch = self._fitting(self._wishes.take())
+        needed = [wish.unnamed for wish in (*self._wishes.granted, *batch)]
+        asked = chain.from_iterable(each.addresses for each in needed)
+        names = self._decider.names(asked, sum(each.automatic for each in needed))
         self._decider.openings.begin_write(names.open)
         sent = self._clock.now()
         try:
@@ -150,6 +154,18 @@ class Leadership:
         else:
             self._wishes.refuse(batch, "too many addresses are on their way to the cluster")
         return stored
+
+    def _fitting(self, batch: Batch) -> Batch:
+        """Those that the next write may take into account; the others are told why it will not."""
+        granted = [wish.unnamed for wish in self._wishes.granted]
+        judged = zip(batch, self._decider.fitting(granted, [wish.unnamed for wish in batch]), strict=True)
+        fitting: Batch = []
+        for wish, over in judged:
+            if over is None:
+                fitting.append(wish)
+            else:
+                self._wishes.refuse([wish], over_budget(over))
+        return fitting
 
     async def _catch_up(self, record: LeaseRecord, *, afresh: bool) -> None:
         """Begin to decide once our view is as new as the Lease asks."""

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from kubemacpool.core.addresses import format_address
-from kubemacpool.core.decisions import Exhausted, Fault, Refusal
+from kubemacpool.core.budgets import LITTLE
+from kubemacpool.core.decisions import Exhausted, Fault, OverBudget, Refusal
 from kubemacpool.core.parties import Party
 from kubemacpool.wire.carrying import MOST_INTERFACES
 from kubemacpool.wire.networks import Selection, describe_short_form
@@ -63,6 +64,24 @@ def exhausted(party: Party, full: Exhausted) -> str:
     return (
         f"{party}: the pool {full.pool} is exhausted: {full.needed} needed, {full.needed - full.missing} free of "
         f"{full.size}{returning}; delete pods that are no longer needed, or widen the range in {RANGE_REMEDY}"
+    )
+
+
+def over_budget(over: OverBudget) -> str:
+    """Too much is on its way."""
+    remedy = (
+        "an address is on its way until its object has been seen, or for some minutes if that is never created: look "
+        "for objects that are refused after their admission (by a quota, or as invalid)"
+    )
+    if over.overall:
+        return (
+            f"{over.in_flight} addresses are on their way to the cluster, and this object in namespace "
+            f"{over.namespace} needs {over.new} more; the limit is {over.limit}, beyond which only objects are "
+            f"served that leave all addresses to us, in namespaces with at most {LITTLE} on their way; {remedy}"
+        )
+    return (
+        f"{over.in_flight} addresses are on their way to namespace {over.namespace}, and this object needs {over.new} "
+        f"more; the limit of a namespace is {over.limit}; {remedy}"
     )
 
 

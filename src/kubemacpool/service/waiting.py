@@ -1,9 +1,8 @@
 """Requests that wait for a write of the Lease, so that all that arrive together share one."""
 
 import asyncio
-from collections.abc import Iterable
-from itertools import chain
 
+from kubemacpool.core.decisions import Unnamed
 from kubemacpool.ports.deciding import NotDecidingError
 
 Batch = list["Wish"]
@@ -12,9 +11,8 @@ Batch = list["Wish"]
 class Wish:
     """What one request waits for."""
 
-    def __init__(self, addresses: Iterable[int], automatic: int) -> None:
-        self.addresses = tuple(addresses)
-        self.automatic = automatic
+    def __init__(self, unnamed: Unnamed) -> None:
+        self.unnamed = unnamed
         self.done = asyncio.get_running_loop().create_future()
 
 
@@ -32,13 +30,13 @@ class Wishes:
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
-    async def fulfilment(self, addresses: Iterable[int], automatic: int) -> None:
+    async def fulfilment(self, unnamed: Unnamed) -> None:
         """One more; returns when a write has taken it into account.
 
         Raises:
             NotDecidingError: none will.
         """
-        wish = Wish(addresses, automatic)
+        wish = Wish(unnamed)
         self._waiting[wish] = None
         try:
             await wish.done
@@ -78,13 +76,3 @@ class Wishes:
     def refuse_all(self, reason: str) -> None:
         """No write will be made for any that wait."""
         self.refuse(self.take(), reason)
-
-
-def addresses_of(batch: Batch) -> Iterable[int]:
-    """Every address that these wait for."""
-    return chain.from_iterable(wish.addresses for wish in batch)
-
-
-def automatic_of(batch: Batch) -> int:
-    """For how many interfaces any free address will do."""
-    return sum(wish.automatic for wish in batch)

@@ -1,6 +1,7 @@
 """Figures for Prometheus."""
 
 from collections.abc import Callable, Iterator
+from heapq import nlargest
 from itertools import islice
 from typing import Final, Protocol, get_args
 
@@ -12,6 +13,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from kubemacpool.core.addresses import format_address
+from kubemacpool.core.budgets import SHARE
 from kubemacpool.core.decider import Decider
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.ports.measures import Forwarding, Outcome
@@ -44,6 +46,9 @@ class Election(Protocol):
 MOST_SERIES: Final = 1_000
 """Addresses with a series of their own: users can make any number of them collide, and Prometheus keeps each series.
 One that was found first stays until it is resolved, so none comes and goes, or is pushed out by later ones."""
+
+MOST_NAMESPACES: Final = 10
+"""With a series of their own."""
 
 _SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0)
 
@@ -156,6 +161,7 @@ class Metrics:
         addresses.labels("suspect").set_function(lambda: ledger.suspect_count)
         addresses.labels("cooling").set_function(lambda: ledger.cooling_count)
         self._registry.register(Collisions(ledger))
+        self._registry.register(InFlight(ledger))
         self._gauge("kubemacpool_pool_size_addresses", "Addresses in the pool.", lambda: ledger.pool.size)
         self._gauge(
             "kubemacpool_pool_free_addresses", "Addresses of the pool that are free.", lambda: ledger.free_count
@@ -221,3 +227,23 @@ class Collisions(Collector):
         yield GaugeMetricFamily(
             "kubevirt_kmp_duplicate_macs", "MAC addresses that objects of more than one party share.", value=len(found)
         )
+
+
+class InFlight(Collector):
+    """What namespaces have of their budgets, on the replica that decides."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """A series for each of the namespaces that have most."""
+        family = GaugeMetricFamily(
+            "kubemacpool_in_flight_addresses",
+            f"Addresses allocated and not seen yet, of the {MOST_NAMESPACES} namespaces with most; "
+            f"one may have {SHARE}.",
+            labels=["namespace"],
+        )
+        in_flight = self._ledger.in_flight()
+        for namespace in nlargest(MOST_NAMESPACES, in_flight, key=in_flight.__getitem__):
+            family.add_metric([namespace], in_flight[namespace])
+        yield family

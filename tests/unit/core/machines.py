@@ -5,7 +5,7 @@ from typing import Final
 from tests.unit.core.subjects import BOUND, at, pool
 
 from kubemacpool.core.decider import Decider
-from kubemacpool.core.decisions import AddressRequest, Decision, Refused, Suspect, Unnamed
+from kubemacpool.core.decisions import AddressRequest, Decision, Refused, Undecided, Unnamed
 from kubemacpool.core.families import OwnerReference
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import Holder, ObjectKey, Party
@@ -60,7 +60,7 @@ class Cluster:
         to_instance = OwnerReference("VirtualMachineInstance", name, f"uid-VirtualMachineInstance-{ns}-{name}")
         self.see("Pod", f"virt-launcher-{name}-{number}", *positions, owner=to_instance, ns=ns)
 
-    def ask(self, party: Party, *positions: int, dependent: Party | None = None) -> Decision | Suspect:
+    def ask(self, party: Party, *positions: int, dependent: Party | None = None) -> Decision | Undecided:
         """What is decided, once it was named."""
         request = AddressRequest(party, tuple(map(at, positions)), dependent=dependent)
         while isinstance(decision := self.decider.decide(request, 3.0), Unnamed):

@@ -5,7 +5,16 @@ from collections.abc import Iterable
 from typing import Final
 
 from kubemacpool.core.decider import Decider, Names
-from kubemacpool.core.decisions import AddressRequest, Decision, Exhausted, Granted, Refusal, Refused, Suspect, Unnamed
+from kubemacpool.core.decisions import (
+    AddressRequest,
+    Decision,
+    Exhausted,
+    Granted,
+    Refusal,
+    Refused,
+    Undecided,
+    Unnamed,
+)
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.core.pool import AddressRange, Pool
@@ -80,7 +89,7 @@ def write(of: Decider, asked: Iterable[int] = (), needed: int = 0) -> Names:
     return names
 
 
-def decide(of: Decider, request: AddressRequest, now: float) -> Decision | Suspect:
+def decide(of: Decider, request: AddressRequest, now: float) -> Decision | Undecided:
     """What the request ends with, once the Lease names what it needs."""
     decision = of.decide(request, now)
     while isinstance(decision, Unnamed):

@@ -21,7 +21,8 @@ from tests.unit.core.subjects import (
 )
 
 from kubemacpool.core.addresses import LARGEST_ADDRESS
-from kubemacpool.core.decider import LONGEST_STRETCH, MOST_NAMES, POOL_SHARE, Decider
+from kubemacpool.core.budgets import MOST_NAMES
+from kubemacpool.core.decider import LONGEST_STRETCH, POOL_SHARE, Decider
 from kubemacpool.core.decisions import AddressRequest, Exhausted, Granted, Refused, Unnamed
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import Holder
@@ -46,7 +47,7 @@ def test_what_the_lease_does_not_name_is_not_granted_and_nothing_is_recorded(
 ) -> None:
     subject = decider()
     before = everything(subject)
-    assert subject.decide(request("web", *wanted), 1.0) == Unnamed(tuple(map(at, unnamed)), automatic)
+    assert subject.decide(request("web", *wanted), 1.0) == Unnamed(tuple(map(at, unnamed)), automatic, pod("web"))
     assert everything(subject) == before
 
 
@@ -54,7 +55,7 @@ def test_all_that_a_request_needs_is_named_at_once() -> None:
     """One address is named by chance, and the next write would leave it out: the request would never have both."""
     subject = decider(40)
     write(subject, [at(30)])
-    assert subject.decide(request("web", None, 30, 31), 1.0) == Unnamed((at(1), at(30), at(31)), 1)
+    assert subject.decide(request("web", None, 30, 31), 1.0) == Unnamed((at(1), at(30), at(31)), 1, pod("web"))
     write(subject, [at(1), at(30), at(31)])
     assert subject.decide(request("web", None, 30, 31), 1.0) == Granted((at(1), at(30), at(31)))
 
@@ -70,7 +71,7 @@ def test_what_is_set_aside_is_granted_without_a_write_until_it_is_used_up() -> N
     assert sorted(numbers(write(subject).open)) == [1, 2, 3]
     for number in (1, 2, 3):
         assert subject.decide(request(f"web-{number}", None), 1.0) == Granted((at(number),))
-    assert subject.decide(request("web-4", None), 1.0) == Unnamed((at(4),), 1)
+    assert subject.decide(request("web-4", None), 1.0) == Unnamed((at(4),), 1, pod("web-4"))
 
 
 def test_what_a_write_leaves_out_is_not_granted_while_it_is_under_way() -> None:
@@ -78,7 +79,7 @@ def test_what_a_write_leaves_out_is_not_granted_while_it_is_under_way() -> None:
     subject = decider()
     write(subject, [at(3)])
     subject.openings.begin_write(subject.names((), 0).open)
-    assert subject.decide(request("web", 3), 1.0) == Unnamed((at(3),), 0)
+    assert subject.decide(request("web", 3), 1.0) == Unnamed((at(3),), 0, pod("web"))
 
 
 def test_what_a_dry_run_is_told_need_not_be_named() -> None:
@@ -99,7 +100,7 @@ def test_an_object_created_again_under_its_name_has_its_address_named_again() ->
     """The party holds it already; but who decides next may see its end and not its return."""
     subject = decider()
     subject.ledger.observe(holder("web", 3), 1.0)
-    assert subject.decide(request("web", 3), 2.0) == Unnamed((at(3),), 0)
+    assert subject.decide(request("web", 3), 2.0) == Unnamed((at(3),), 0, pod("web"))
     write(subject, [at(3)])
     assert subject.decide(request("web", 3), 2.0) == Granted((at(3),))
     assert open_numbers(subject) == [1, 3]
@@ -255,9 +256,7 @@ def test_more_suspects_than_we_would_name_stay_named() -> None:
 def test_one_who_asks_for_more_than_can_be_named_is_in_nobody_elses_way() -> None:
     """What would have been set aside for it is given back, or there would be no room for anybody for good."""
     subject = in_office(ledger(200_000))
-    greedy = subject.decide(request("greedy", *[None] * (MOST_NAMES + 1)), 1.0)
-    assert isinstance(greedy, Unnamed)
-    assert not write(subject, greedy.addresses, greedy.automatic).complete
+    assert not write(subject, map(at, range(100, 101 + MOST_NAMES)), MOST_NAMES + 1).complete
     assert ask(subject, "web", None, 77) == [1, 77]
 
 

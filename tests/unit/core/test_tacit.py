@@ -4,7 +4,7 @@ import pytest
 from tests.unit.core.machines import LAUNCHER, Cluster, machine
 from tests.unit.core.subjects import BOUND, at, numbers
 
-from kubemacpool.core.decider import MOST_NAMES
+from kubemacpool.core.budgets import MOST_NAMES
 from kubemacpool.core.decisions import Fault, Granted, Refusal, Refused
 from kubemacpool.core.families import OwnerReference
 from kubemacpool.core.grants import Grant

@@ -5,7 +5,9 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from kubemacpool.core.decider import Decider
+from kubemacpool.core.decisions import Unnamed
 from kubemacpool.core.ledger import Ledger
+from kubemacpool.core.parties import POD, Party
 from kubemacpool.core.pool import AddressRange, Pool
 from kubemacpool.ports.deciding import NotDecidingError
 from kubemacpool.ports.events import Regarding
@@ -17,6 +19,11 @@ from kubemacpool.wire.networks import NETWORKS_ANNOTATION
 
 FIRST = 0x02_00_00_00_00_01
 BOUND = 120.0
+
+
+def need(addresses: Iterable[int], automatic: int, namespace: str = "default") -> Unnamed:
+    """What a request waits for."""
+    return Unnamed(tuple(addresses), automatic, Party(POD, namespace, "web"))
 
 
 class ManualClock:
@@ -146,11 +153,10 @@ class NamingAtOnce:
         """Counts."""
         self.extensions += 1
 
-    async def name(self, addresses: Iterable[int], automatic: int) -> None:
+    async def name(self, unnamed: Unnamed) -> None:
         """One write, confirmed at once."""
-        asked = tuple(addresses)
-        self.named.append((asked, automatic))
-        names = self._decider.names(asked, automatic)
+        self.named.append((unnamed.addresses, unnamed.automatic))
+        names = self._decider.names(unnamed.addresses, unnamed.automatic)
         self._decider.openings.begin_write(names.open)
         await asyncio.sleep(0)
         self._decider.openings.confirm(names.open)

@@ -1,10 +1,10 @@
 import asyncio
-from collections.abc import Iterable
 
 import pytest
-from tests.unit.service.doubles import FIRST, ManualClock, NamingAtOnce, new_decider
+from tests.unit.service.doubles import FIRST, ManualClock, NamingAtOnce, need, new_decider
 
-from kubemacpool.core.decisions import AddressRequest, Decision, Granted, Refused
+from kubemacpool.core.budgets import COMMON, SHARE
+from kubemacpool.core.decisions import AddressRequest, Decision, Granted, Refused, Unnamed
 from kubemacpool.core.parties import Party
 from kubemacpool.ports.deciding import NotDecidingError
 from kubemacpool.service.deciding import ATTEMPTS, LocalDecider
@@ -51,8 +51,8 @@ async def test_a_grant_counts_from_when_it_was_made_however_long_its_naming_took
     """From an earlier moment its bound would end before its admission must have."""
     scene = Scene()
 
-    async def slowly(addresses: Iterable[int], automatic: int) -> None:
-        await NamingAtOnce.name(scene.naming, addresses, automatic)
+    async def slowly(unnamed: Unnamed) -> None:
+        await NamingAtOnce.name(scene.naming, unnamed)
         scene.clock.advance(4.0)
 
     scene.naming.name = slowly  # type: ignore[method-assign]  # the API server takes its time
@@ -65,7 +65,7 @@ async def test_a_grant_counts_from_when_it_was_made_however_long_its_naming_took
 
 async def test_what_is_set_aside_already_is_granted_without_a_write() -> None:
     scene = Scene(size=64)
-    await scene.naming.name((), 2)
+    await scene.naming.name(need((), 2))
     scene.naming.named.clear()
     assert await scene.decide(None) == Granted((FIRST,))
     assert scene.naming.named == []
@@ -73,7 +73,7 @@ async def test_what_is_set_aside_already_is_granted_without_a_write() -> None:
 
 async def test_that_the_stretch_is_nearly_used_up_is_told_with_the_grant() -> None:
     scene = Scene(size=64)
-    await scene.naming.name((), 4)
+    await scene.naming.name(need((), 4))
     for name, told in (("a", 0), ("b", 0), ("c", 1)):
         await scene.decide(None, party=Party("Pod", "default", name))
         assert scene.naming.extensions == told
@@ -89,14 +89,38 @@ async def test_a_dry_run_has_nothing_named() -> None:
 async def test_a_replica_that_stops_deciding_while_an_address_is_named_grants_nothing() -> None:
     scene = Scene()
 
-    async def lost(addresses: Iterable[int], automatic: int) -> None:
-        await NamingAtOnce.name(scene.naming, addresses, automatic)
+    async def lost(unnamed: Unnamed) -> None:
+        await NamingAtOnce.name(scene.naming, unnamed)
         scene.naming.obstacle = "another replica decides"
 
     scene.naming.name = lost  # type: ignore[method-assign]  # it is lost meanwhile
     with pytest.raises(NotDecidingError, match="another replica decides"):
         await scene.decide(ELSEWHERE)
     assert scene.core.ledger.pending_count == 0
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+async def test_a_namespace_with_too_much_on_its_way_is_told_how_much_and_what_the_limit_is(*, dry_run: bool) -> None:
+    scene = Scene(size=5_000)
+    for number in range(SHARE):
+        scene.core.ledger.grant(ELSEWHERE + number, B, 0.0)
+    with pytest.raises(NotDecidingError) as told:
+        await scene.decide(None, None, dry_run=dry_run)
+    assert str(told.value).startswith(
+        "1250 addresses are on their way to namespace default, and this object needs 2 more; the limit of a namespace "
+        "is 1250; an address is on its way until its object has been seen"
+    )
+    assert scene.naming.named == []
+
+
+async def test_who_comes_when_all_namespaces_have_too_much_on_its_way_is_told_who_is_served_still() -> None:
+    scene = Scene(size=5_000)
+    for number in range(COMMON):
+        scene.core.ledger.grant(ELSEWHERE + number, Party("Pod", f"ns-{number % 9}", "a"), 0.0)
+    with pytest.raises(NotDecidingError, match=r"^7500 addresses are on their way to the cluster, and this") as told:
+        await scene.decide(ELSEWHERE - 1)
+    assert "object in namespace default needs 1 more; the limit is 7500, beyond which only objects" in str(told.value)
+    assert isinstance(await scene.decide(None), Granted)
 
 
 async def test_everything_is_asked_again_after_naming_so_of_two_who_want_one_address_one_is_refused() -> None:
@@ -111,7 +135,7 @@ async def test_who_loses_what_was_named_for_it_again_and_again_is_asked_to_come_
     scene = Scene()
     count = 0
 
-    async def in_vain(addresses: Iterable[int], automatic: int) -> None:  # noqa: ARG001 (as the port has it)
+    async def in_vain(unnamed: Unnamed) -> None:  # noqa: ARG001 (as the port has it)
         nonlocal count
         count += 1
 

@@ -1,12 +1,11 @@
 """Requests whose addresses are named by writes that follow each other without a pause."""
 
 import asyncio
-from collections.abc import Iterable
 
-from tests.unit.service.doubles import FIRST, ManualClock, new_decider
+from tests.unit.service.doubles import FIRST, ManualClock, need, new_decider
 
 from kubemacpool.core.decider import Decider
-from kubemacpool.core.decisions import AddressRequest, Granted
+from kubemacpool.core.decisions import AddressRequest, Granted, Unnamed
 from kubemacpool.core.parties import Party
 from kubemacpool.ports.errors import ClusterUnavailableError
 from kubemacpool.service.deciding import LocalDecider
@@ -60,9 +59,9 @@ class Office:
     def check(self) -> None:
         """It may decide."""
 
-    async def name(self, addresses: Iterable[int], automatic: int) -> None:
+    async def name(self, unnamed: Unnamed) -> None:
         """Waits for a write."""
-        await self._leadership.name(addresses, automatic)
+        await self._leadership.name(unnamed)
 
     def extend_soon(self) -> None:
         """Writes follow anyway."""
@@ -97,7 +96,7 @@ async def test_an_address_stays_named_until_the_request_that_waited_for_it_has_g
 async def test_what_was_named_for_a_request_that_has_gone_on_is_named_no_longer() -> None:
     core = new_decider(size=32)
     office = Office(core)
-    naming = asyncio.create_task(office.name((FIRST + 20,), 0))
+    naming = asyncio.create_task(office.name(need((FIRST + 20,), 0)))
     writing = asyncio.create_task(office.write_without_pause())
     await naming
     await asyncio.sleep(0)  # the first write after it has begun
@@ -108,7 +107,7 @@ async def test_what_was_named_for_a_request_that_has_gone_on_is_named_no_longer(
 async def test_who_is_cancelled_between_the_write_and_its_turn_does_not_stay_named() -> None:
     core = new_decider(size=32)
     office = Office(core)
-    naming = asyncio.create_task(office.name((FIRST + 20,), 0))
+    naming = asyncio.create_task(office.name(need((FIRST + 20,), 0)))
     await asyncio.sleep(0)
     await office.write()
     assert FIRST + 20 in core.openings
@@ -124,7 +123,7 @@ async def test_who_is_cancelled_while_it_waits_leaves_nothing_to_be_written_for(
     office = Office(core)
     await office.write()
     assert office.due_in > 0.0
-    naming = asyncio.create_task(office.name((FIRST + 20,), 3))
+    naming = asyncio.create_task(office.name(need((FIRST + 20,), 3)))
     await asyncio.sleep(0)
     assert office.due_in == 0.0
     naming.cancel()
@@ -138,7 +137,7 @@ async def test_who_is_cancelled_while_a_write_fails_is_no_reason_for_the_next_on
     core = new_decider(size=32)
     office = Office(core)
     await office.write()
-    naming = asyncio.create_task(office.name((FIRST + 20,), 0))
+    naming = asyncio.create_task(office.name(need((FIRST + 20,), 0)))
     await asyncio.sleep(0)
     office.store.fails = True
     writing = asyncio.create_task(office.write())

@@ -100,6 +100,19 @@ def test_of_many_collisions_those_found_first_have_a_series_and_the_total_is_tru
     assert shown(0, MOST_SERIES) == [None, 2], "one was resolved, and the next has its place"
 
 
+def test_the_namespaces_with_most_on_its_way_are_shown() -> None:
+    metrics, ledger = Metrics(), new_ledger(size=10)
+    metrics.follow(ledger)
+    number = 0
+    for namespace in range(12):
+        for _ in range(namespace + 1):
+            ledger.grant(FIRST + number, Party("Pod", f"ns-{namespace}", f"pod-{number}"), 1.0)
+            number += 1
+    name = "kubemacpool_in_flight_addresses"
+    shown = {each: _sample(metrics, f'{name}{{namespace="ns-{each}"}}') for each in range(12)}
+    assert shown == {0: None, 1: None, **{each: each + 1 for each in range(2, 12)}}
+
+
 def test_the_process_is_shown() -> None:
     assert (_sample(Metrics(), "process_cpu_seconds_total") or 0) > 0
 

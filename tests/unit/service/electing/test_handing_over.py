@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 from structlog.testing import capture_logs
-from tests.unit.service.doubles import FIRST
+from tests.unit.service.doubles import FIRST, need
 from tests.unit.service.electing.candidates import (
     HELD,
     ON_THE_WAY,
@@ -26,7 +26,7 @@ async def _decided(store: StoredLease, *, watches: bool = True) -> Candidate:
     """A replica that decides, and has granted the first address of the pool to an object that was not seen yet."""
     candidate = Candidate("a", store, watches=watches)
     await until_deciding(candidate)
-    await candidate.elector.name((), 1)
+    await candidate.elector.name(need((), 1))
     request = AddressRequest(Party("Pod", "default", "a"), (None,))
     assert candidate.core.decide(request, LoopClock().now()) == Granted((FIRST,))
     return candidate
@@ -119,7 +119,7 @@ async def test_those_that_wait_for_a_write_are_told() -> None:
     store = StoredLease()
     candidate = await _decided(store)
     store.fates.append("not made")
-    naming = asyncio.create_task(candidate.elector.name((ELSEWHERE,), 0))
+    naming = asyncio.create_task(candidate.elector.name(need((ELSEWHERE,), 0)))
     await asyncio.sleep(0)
     candidate.elector.resign()
     with pytest.raises(NotDecidingError, match=r"^this replica is shutting down$"):
@@ -129,7 +129,7 @@ async def test_those_that_wait_for_a_write_are_told() -> None:
 async def test_what_is_under_way_when_it_resigns_is_still_written() -> None:
     store = StoredLease()
     candidate = await _decided(store)
-    naming = asyncio.create_task(candidate.elector.name((ELSEWHERE,), 0))
+    naming = asyncio.create_task(candidate.elector.name(need((ELSEWHERE,), 0)))
     await asyncio.sleep(ON_THE_WAY / 2)
     candidate.elector.resign()
     await naming
@@ -157,7 +157,7 @@ async def test_a_hand_over_that_runs_into_an_earlier_write_of_our_own_is_made_af
     store = StoredLease()
     candidate = await _decided(store, watches=False)
     store.fates.append("answer lost")
-    naming = asyncio.create_task(candidate.elector.name((ELSEWHERE,), 0))
+    naming = asyncio.create_task(candidate.elector.name(need((ELSEWHERE,), 0)))
     await asyncio.sleep(ON_THE_WAY / 2)
     candidate.elector.resign()
     await candidate.running

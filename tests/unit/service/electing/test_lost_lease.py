@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from structlog.testing import capture_logs
-from tests.unit.service.doubles import FIRST
+from tests.unit.service.doubles import FIRST, need
 from tests.unit.service.electing.candidates import (
     BOUND,
     HELD,
@@ -71,7 +71,7 @@ async def test_those_that_wait_when_the_lease_is_deleted_are_told_why() -> None:
     store = StoredLease()
     candidate = Candidate("a", store)
     await until_deciding(candidate)
-    naming = asyncio.create_task(candidate.elector.name((FIRST,), 0))
+    naming = asyncio.create_task(candidate.elector.name(need((FIRST,), 0)))
     await asyncio.sleep(0)
     store.delete(told=False)
     with pytest.raises(NotDecidingError, match=r"^Lease kubemacpool-decider: it does not exist$"):

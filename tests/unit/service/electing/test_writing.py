@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from structlog.testing import capture_logs
-from tests.unit.service.doubles import FIRST
+from tests.unit.service.doubles import FIRST, need
 from tests.unit.service.electing.candidates import (
     HELD,
     ON_THE_WAY,
@@ -17,6 +17,7 @@ from tests.unit.service.electing.candidates import (
 )
 
 from kubemacpool.core import decider as core_decider
+from kubemacpool.core.budgets import SHARE
 from kubemacpool.core.decisions import AddressRequest, Granted
 from kubemacpool.core.parties import Party
 from kubemacpool.ports.deciding import NotDecidingError
@@ -55,7 +56,7 @@ async def test_a_renewal_counts_from_when_it_was_sent_and_not_from_its_answer() 
     store = StoredLease()
     candidate = await _deciding(store, watches=False)
     store.slowness = 1.5
-    await candidate.elector.name((), 0)
+    await candidate.elector.name(need((), 0))
     assert candidate.elector.seconds_since_renewal >= store.slowness
 
 
@@ -105,9 +106,9 @@ async def test_who_is_not_told_that_another_has_the_lease_learns_it_from_the_nex
 async def test_those_that_ask_while_a_write_is_under_way_share_the_next_one() -> None:
     store = StoredLease()
     candidate = await _deciding(store)
-    first = asyncio.create_task(candidate.elector.name((ELSEWHERE,), 0))
+    first = asyncio.create_task(candidate.elector.name(need((ELSEWHERE,), 0)))
     await asyncio.sleep(ON_THE_WAY / 2)
-    others = [candidate.elector.name((ELSEWHERE + number,), 0) for number in range(1, 50)]
+    others = [candidate.elector.name(need((ELSEWHERE + number,), 0)) for number in range(1, 50)]
     await asyncio.gather(first, *others)
     assert store.requests == ["update", "update"]
     assert all(ELSEWHERE + number in store.writes[-1].open for number in range(1, 50))
@@ -116,7 +117,7 @@ async def test_those_that_ask_while_a_write_is_under_way_share_the_next_one() ->
 async def test_an_address_is_open_once_the_write_that_names_it_is_confirmed() -> None:
     store = StoredLease()
     candidate = await _deciding(store, watches=False)
-    naming = asyncio.create_task(candidate.elector.name((ELSEWHERE,), 0))
+    naming = asyncio.create_task(candidate.elector.name(need((ELSEWHERE,), 0)))
     await asyncio.sleep(1.5 * ON_THE_WAY)
     assert store.record is not None
     assert ELSEWHERE in store.record.open
@@ -129,7 +130,7 @@ async def test_an_address_that_somebody_took_out_of_the_lease_is_not_open_by_an_
     store = StoredLease()
     candidate = await _deciding(store)
     store.slowness = MOMENT
-    naming = asyncio.create_task(candidate.elector.name((ELSEWHERE,), 0))
+    naming = asyncio.create_task(candidate.elector.name(need((ELSEWHERE,), 0)))
     await asyncio.sleep(1.5 * ON_THE_WAY)
     assert store.record is not None
     assert ELSEWHERE in store.record.open
@@ -145,7 +146,7 @@ async def test_an_address_that_a_write_leaves_out_is_not_open_from_when_it_was_s
     """It may be made or not; whoever decides next may not find the address in the Lease."""
     store = StoredLease()
     candidate = await _deciding(store, watches=False)
-    await candidate.elector.name((ELSEWHERE,), 0)
+    await candidate.elector.name(need((ELSEWHERE,), 0))
     assert ELSEWHERE in candidate.core.openings
     store.default = "never answered"
     await asyncio.sleep(RENEWAL_SECONDS + MOMENT)
@@ -156,7 +157,7 @@ async def test_an_address_that_a_write_leaves_out_is_not_open_from_when_it_was_s
 async def test_what_was_granted_stays_named_until_it_was_seen() -> None:
     store = StoredLease()
     candidate = await _deciding(store)
-    await candidate.elector.name((ELSEWHERE,), 0)
+    await candidate.elector.name(need((ELSEWHERE,), 0))
     request = AddressRequest(Party("Pod", "default", "a"), (ELSEWHERE,))
     assert candidate.core.decide(request, LoopClock().now()) == Granted((ELSEWHERE,))
     await asyncio.sleep(10 * RENEWAL_SECONDS)
@@ -171,7 +172,7 @@ async def test_who_waits_for_a_write_that_fails_gets_the_next_one(fate: Fate, wa
     candidate = await _deciding(store, watches=watches)
     store.fates.append(fate)
     began = LoopClock().now()
-    await candidate.elector.name((ELSEWHERE,), 0)
+    await candidate.elector.name(need((ELSEWHERE,), 0))
     assert ELSEWHERE in candidate.core.openings
     assert candidate.elector.term == 1, "an earlier write of our own is no reason to give up"
     assert LoopClock().now() - began < WRITE_SECONDS + RETRY_SECONDS + MOMENT
@@ -182,13 +183,13 @@ async def test_who_waits_for_a_write_that_cannot_be_made_is_told_so() -> None:
     candidate = await _deciding(store)
     store.default = "not made"
     with pytest.raises(NotDecidingError, match=r"^Lease kubemacpool-decider could not be written$"):
-        await candidate.elector.name((ELSEWHERE,), 0)
+        await candidate.elector.name(need((ELSEWHERE,), 0))
 
 
 async def test_who_gave_up_waiting_is_not_named() -> None:
     store = StoredLease()
     candidate = await _deciding(store)
-    naming = asyncio.create_task(candidate.elector.name((ELSEWHERE,), 0))
+    naming = asyncio.create_task(candidate.elector.name(need((ELSEWHERE,), 0)))
     await asyncio.sleep(0)
     naming.cancel()
     await asyncio.sleep(2 * RENEWAL_SECONDS)
@@ -200,7 +201,7 @@ async def test_who_gives_up_while_the_write_is_under_way_is_named_by_no_other(fa
     store = StoredLease()
     candidate = await _deciding(store)
     store.fates.append(fate)
-    naming = asyncio.create_task(candidate.elector.name((ELSEWHERE,), 0))
+    naming = asyncio.create_task(candidate.elector.name(need((ELSEWHERE,), 0)))
     await asyncio.sleep(1.5 * ON_THE_WAY)
     assert store.requests == ["update"]
     named = [ELSEWHERE in write.open for write in store.writes[-1:]]
@@ -216,7 +217,7 @@ async def test_who_waits_when_the_lease_goes_to_another_is_told_who_to_ask() -> 
     store = StoredLease()
     candidate = await _deciding(store)
     store.default = "never answered"
-    naming = asyncio.create_task(candidate.elector.name((ELSEWHERE,), 0))
+    naming = asyncio.create_task(candidate.elector.name(need((ELSEWHERE,), 0)))
     await asyncio.sleep(MOMENT)
     store.put(HELD._replace(term=7))
     await asyncio.sleep(WRITE_SECONDS)
@@ -229,7 +230,7 @@ async def test_a_write_whose_answer_comes_after_another_has_taken_the_lease_open
     store = StoredLease()
     candidate = await _deciding(store)
     store.slowness = 1.0
-    naming = asyncio.create_task(candidate.elector.name((ELSEWHERE,), 0))
+    naming = asyncio.create_task(candidate.elector.name(need((ELSEWHERE,), 0)))
     await asyncio.sleep(2 * ON_THE_WAY)
     store.put(HELD._replace(term=7))
     with pytest.raises(NotDecidingError, match=r"^another replica decides$"):
@@ -243,7 +244,7 @@ async def test_nobody_has_anything_named_by_a_replica_that_does_not_decide() -> 
     store = StoredLease(HELD)
     candidate = Candidate("a", store)
     with pytest.raises(NotDecidingError, match=r"^another replica decides$"):
-        await candidate.elector.name((ELSEWHERE,), 0)
+        await candidate.elector.name(need((ELSEWHERE,), 0))
     assert store.requests == []
 
 
@@ -252,10 +253,28 @@ async def test_more_names_than_the_lease_has_room_for_are_refused(monkeypatch: p
     store = StoredLease()
     candidate = await _deciding(store)
     with pytest.raises(NotDecidingError, match=r"^too many addresses are on their way to the cluster$"):
-        await candidate.elector.name(range(ELSEWHERE, ELSEWHERE + 50), 0)
+        await candidate.elector.name(need(range(ELSEWHERE, ELSEWHERE + 50), 0))
     assert store.record is not None
     assert len(store.record.open) <= 20
-    await candidate.elector.name((ELSEWHERE,), 0)
+    await candidate.elector.name(need((ELSEWHERE,), 0))
+
+
+async def test_one_namespace_that_asks_for_too_much_is_told_so_and_keeps_nobody_waiting_who_shares_the_write() -> None:
+    store = StoredLease()
+    candidate = await _deciding(store)
+    writes = len(store.writes)
+    greedy = need(range(ELSEWHERE, ELSEWHERE + SHARE + 1), 0, "greedy")
+    others = [need((ELSEWHERE + 5_000 + number,), 0, f"ns-{number}") for number in range(3)]
+    told, *served = await asyncio.gather(*map(candidate.elector.name, (greedy, *others)), return_exceptions=True)
+    assert served == [None] * 3
+    assert isinstance(told, NotDecidingError)
+    assert str(told).startswith(
+        f"0 addresses are on their way to namespace greedy, and this object needs {SHARE + 1} more; the limit of a "
+        f"namespace is {SHARE}; "
+    )
+    assert len(store.writes) == writes + 1
+    assert {each.addresses[0] for each in others} <= store.writes[-1].open
+    assert ELSEWHERE not in store.writes[-1].open
 
 
 async def test_a_stretch_that_is_nearly_used_up_is_extended_before_the_renewal_is_due() -> None:
@@ -278,10 +297,10 @@ async def test_what_a_successor_must_have_seen_grows_and_never_shrinks() -> None
     candidate = Candidate("a", store)
     candidate.core.ledger._sighted["Pod"] = 50
     await until_deciding(candidate)
-    await candidate.elector.name((), 0)
+    await candidate.elector.name(need((), 0))
     assert store.writes[-1].seen == {"Pod": 50}
     candidate.core.ledger._sighted["Pod"] = 40
-    await candidate.elector.name((), 0)
+    await candidate.elector.name(need((), 0))
     assert store.writes[-1].seen == {"Pod": 50}
 
 
@@ -289,11 +308,11 @@ async def test_where_the_search_goes_on_is_kept_until_it_has_moved() -> None:
     store = StoredLease(HELD._replace(holder="", last=FIRST + 9))
     candidate = Candidate("a", store)
     await until_deciding(candidate)
-    await candidate.elector.name((), 1)
+    await candidate.elector.name(need((), 1))
     assert store.writes[-1].last == FIRST + 9
     request = AddressRequest(Party("Pod", "default", "a"), (None,))
     assert candidate.core.decide(request, LoopClock().now()) == Granted((FIRST + 10,))
-    await candidate.elector.name((), 1)
+    await candidate.elector.name(need((), 1))
     assert store.writes[-1].last == FIRST + 10
 
 

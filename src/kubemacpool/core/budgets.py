@@ -1,0 +1,66 @@
+"""In-flight budgets: how much of what the Lease may list one namespace has, so that nobody takes it from the others.
+
+An address is in flight from its allocation until it is observed, or until the in-flight bound has passed. Whoever has
+objects refused after us (a quota, a fault of the object's own) leaves all of theirs in flight for the whole bound.
+What is in doubt is nobody's, and takes its place in the list all the same.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from kubemacpool.core.decisions import OverBudget, Unnamed
+from kubemacpool.core.ledger import Ledger
+from kubemacpool.core.parties import Party
+
+MOST_NAMES: Final = 10_000
+"""Addresses that the Lease names at most. One takes up to 18 bytes there, and all annotations of an object together may
+have 256 KiB (apimachinery's TotalAnnotationSizeLimitB)."""
+
+SHARE: Final = MOST_NAMES // 8
+"""What one namespace may have in flight. Where all goes well an address is in flight for milliseconds: 600 pods a
+second with two networks each, seen a second late, stay below it."""
+
+COMMON: Final = MOST_NAMES * 3 // 4
+"""What all namespaces together may have; what is beyond is for those with little in flight."""
+
+LITTLE: Final = 64
+"""In flight, of a namespace that is served beyond `COMMON` where all the object's addresses are automatic: 39 such
+namespaces have room there at a time."""
+
+
+class Budgets:
+    """What may be added to what is in flight."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Count what is in flight, and nothing else yet."""
+        self._ledger = ledger
+        self._more: dict[str, int] = {}
+        self._total = ledger.unseen_count
+
+    def judge(self, party: Party, addresses: Iterable[int], automatic: int) -> OverBudget | None:
+        """Whether a party may be allocated these by name; None if it may.
+
+        Args:
+            party: who asks.
+            addresses: which ones; what it has been allocated already is no more than before.
+            automatic: how many of them any address would have done for.
+        """
+        wanted = list(addresses)
+        new = sum(not self._ledger.is_named_for(address, party) for address in wanted)
+        in_flight = self._ledger.in_flight_of(party.namespace) + self._more.get(party.namespace, 0)
+        if not new:
+            return None
+        if in_flight + new > SHARE:
+            return OverBudget(party.namespace, new, in_flight, SHARE)
+        little = automatic == len(wanted) and in_flight + new <= LITTLE
+        limit = MOST_NAMES if little else COMMON
+        if self._total + new > limit:
+            return OverBudget(party.namespace, new, self._total, limit, overall=True)
+        return None
+
+    def add(self, unnamed: Unnamed) -> None:
+        """Count what is going to be allocated as well."""
+        namespace = unnamed.party.namespace
+        new = sum(not self._ledger.is_named_for(address, unnamed.party) for address in unnamed.addresses)
+        self._more[namespace] = self._more.get(namespace, 0) + new
+        self._total += new
