@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 
 class Carrier(NamedTuple):
@@ -34,12 +34,20 @@ class Duplicate(msgspec.Struct, frozen=True):
 
 
 class Auditor:
-    """Follows every pod in the order of the resourceVersions, and remembers each duplicate, however short it lasted."""
+    """Follows every pod in the order of the resourceVersions, and remembers each duplicate, however short it lasted.
 
-    def __init__(self) -> None:
+    Args:
+        sharing: namespaces whose pods may share addresses among themselves, and with nobody else.
+    """
+
+    def __init__(self, sharing: Collection[str] = ()) -> None:
         self.live: dict[str, Carrier] = {}
-        """By uid, in the order in which they came."""
+        """By uid, in the order in which they came: the pods that share with nobody."""
+        self.sharing: dict[str, Carrier] = {}
+        """The others, with all that the running ones of them have ever carried: their interfaces have it still."""
         self.duplicates: list[Duplicate] = []
+        self._namespaces = frozenset(sharing)
+        self._running: set[str] = set()
         self._carriers: dict[str, set[str]] = {}
 
     @property
@@ -47,29 +55,44 @@ class Auditor:
         """How many addresses are carried now."""
         return len(self._carriers)
 
+    @property
+    def everybody(self) -> dict[str, Carrier]:
+        """Every pod that there is, by uid."""
+        return {**self.live, **self.sharing}
+
+    def run(self, uid: str) -> None:
+        """A pod runs from now on: what it carries it has until it ends, whatever its annotation says later."""
+        self._running.add(uid)
+
     def present(self, pod: Carrier, resource_version: int) -> None:
         """A pod was created, or changed."""
-        before = self.live.get(pod.uid)
+        known = self.sharing if pod.namespace in self._namespaces else self.live
+        before = known.get(pod.uid)
+        had = frozenset() if before is None else before.addresses
+        if pod.uid in self._running:
+            pod = pod._replace(addresses=pod.addresses | had)
         if before is not None:
-            self._leave(before, before.addresses - pod.addresses)
-        self.live[pod.uid] = pod
-        for address in pod.addresses - (before.addresses if before is not None else frozenset()):
+            self._leave(before, had - pod.addresses)
+        known[pod.uid] = pod
+        for address in pod.addresses - had:
             carriers = self._carriers.setdefault(address, set())
             carriers.add(pod.uid)
-            if len(carriers) > 1:
-                holders = tuple(sorted(f"{self.live[uid].title} ({uid})" for uid in carriers))
+            if len(carriers) > 1 and not carriers <= self.sharing.keys():
+                everybody = self.everybody
+                holders = tuple(sorted(f"{everybody[uid].title} ({uid})" for uid in carriers))
                 self.duplicates.append(Duplicate(address, holders, resource_version))
 
     def gone(self, uid: str) -> None:
         """A pod was deleted."""
-        before = self.live.pop(uid, None)
+        self._running.discard(uid)
+        before = self.live.pop(uid, None) or self.sharing.pop(uid, None)
         if before is not None:
             self._leave(before, before.addresses)
 
     def replace(self, pods: Iterable[Carrier], resource_version: int) -> None:
         """The watch missed something, and these are all there are: what is missing went before what is new came."""
         listed = {pod.uid: pod for pod in pods}
-        for uid in self.live.keys() - listed.keys():
+        for uid in self.everybody.keys() - listed.keys():
             self.gone(uid)
         for pod in listed.values():
             self.present(pod, resource_version)
@@ -82,8 +105,8 @@ class Auditor:
                 del self._carriers[address]
 
 
-def duplicates_in(pods: Iterable[Carrier], resource_version: int) -> list[Duplicate]:
-    """Every address that two of these pods carry."""
-    auditor = Auditor()
+def duplicates_in(pods: Iterable[Carrier], resource_version: int, sharing: Collection[str] = ()) -> list[Duplicate]:
+    """Every address that two of these pods carry, unless both are in a namespace whose pods may share."""
+    auditor = Auditor(sharing)
     auditor.replace(pods, resource_version)
     return auditor.duplicates

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 # As src/kubemacpool/service/refusing.py words it.
 _REFUSAL = re.compile(
-    r"mac (?P<address>[0-9a-f:]{17}) (?:is in use by|was granted to) (?P<holder>Pod [^/ ]+/[^ ;]+)(?: a moment ago)?;"
+    r"mac (?P<address>[0-9a-f:]{17}) (?:is in use by|was granted to) "
+    r"(?P<holder>(?:Pod|VirtualMachine|VirtualMachineInstance) [^/ ]+/[^ ;]+)(?: a moment ago)?;"
 )
 
 

@@ -35,7 +35,8 @@ EXPLICIT = tuple(f"02:00:00:00:0a:{index:02x}" for index in range(32)) + tuple(
 )
 
 
-def chaos(  # noqa: PLR0913, PLR0917 (an option each)
+def chaos(  # noqa: PLR0913 (an option each)
+    *,
     seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long faults are inflicted.")] = 300.0,
     seed: Annotated[int | None, typer.Option(help="Draws faults and load.", show_default="a random one")] = None,
     clients: Annotated[int, typer.Option(min=1, max=256, help="Creates under way at a time.")] = 16,
@@ -43,6 +44,8 @@ def chaos(  # noqa: PLR0913, PLR0917 (an option each)
     replicas: Annotated[int, typer.Option(min=2, max=10, help="Replicas of KubeMacPool.")] = 3,
     pods: Annotated[int, typer.Option(min=10, max=1500, help="Pods that are kept; the oldest go.")] = 600,
     only: Annotated[list[Kind] | None, typer.Option(help="Only these faults.", show_default="all")] = None,
+    faults: Annotated[bool, typer.Option(help="Whether there are any; without, the tenant's effect is seen.")] = True,
+    tenant: Annotated[bool, typer.Option(help="Whether a hostile tenant is there, from the tenth second.")] = True,
     json: Annotated[Path, typer.Option(help="Where the results are written.")] = OUT / "chaos.json",
     work: Annotated[Path, typer.Option(help="Where logs and the control plane's state are kept.")] = OUT / "chaos",
 ) -> None:
@@ -59,7 +62,8 @@ def chaos(  # noqa: PLR0913, PLR0917 (an option each)
 
     seed = secrets.randbelow(1 << 32) if seed is None else seed
     progress(f"seed {seed}: repeat with --seed {seed}")
-    extent = Extent(seconds, seed, only or list(Kind), Plan(clients, rate, pods, EXPLICIT))
+    kinds = (only or list(Kind)) if faults else []
+    extent = Extent(seconds, seed, kinds, Plan(clients, rate, pods, EXPLICIT), tenant)
     results = asyncio.run(_run(extent, work.absolute(), replicas, progress))
     results.write(json)
     for table in tables(results):
@@ -89,6 +93,10 @@ def _say(results: Results, console: Console) -> None:
         console.print(f"DUPLICATE {duplicate.address}: {', '.join(duplicate.holders)}", markup=False)
     for untruth in results.untruths[:MOST_SHOWN]:
         console.print(f"UNTRUE {untruth}", markup=False)
+    if results.tenant is not None:
+        deeds = ", ".join(f"{count} {deed}" for deed, count in results.tenant.deeds.items())
+        answers = ", ".join(f"{count} times {status}" for status, count in results.tenant.answers.items())
+        console.print(f"The tenant's deeds: {deeds}. It was answered {answers}.")
     for failed in [each for each in results.failed if each.verdict.cause is Cause.OTHER][:MOST_SHOWN]:
         console.print(f"OTHER during {failed.during or 'no fault'}: {failed.failure}", markup=False)
 

@@ -150,8 +150,11 @@ class UnexpectedError(Exception):
 
 
 def addresses_of(annotation: str) -> frozenset[str]:
-    """Read the addresses in a network-selection annotation in its JSON form; there are no others here."""
-    selections = msgspec.json.decode(annotation, type=list[_Selection]) if annotation else []
+    """Read the addresses in a network-selection annotation in its JSON form; the tenant's others carry none."""
+    try:
+        selections = msgspec.json.decode(annotation, type=list[_Selection]) if annotation else []
+    except (msgspec.DecodeError, RecursionError):
+        return frozenset()
     return frozenset(selection.mac.lower() for selection in selections if selection.mac)
 
 

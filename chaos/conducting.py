@@ -12,13 +12,16 @@ from chaos.auditing import Auditor, duplicates_in
 from chaos.causes import Attribution
 from chaos.claims import Claims
 from chaos.cluster import UnexpectedError
-from chaos.faults import drawn
+from chaos.faults import ENDING, drawn
 from chaos.following import LeaseFollower, PodFollower
 from chaos.inflicting import Impossible, Inflicter
 from chaos.load import Load, Plan
-from chaos.results import Episode, FailedCreate, Results
+from chaos.results import Episode, FailedCreate, Results, TenantResults
 from chaos.stage import WAIT_SECONDS, WEBHOOK_TIMEOUT_SECONDS, Stage
+from chaos.starting import Starter
 from chaos.suspicion import Suspicion
+from chaos.tenant import NAMESPACES, Tenant
+from chaos.weighing import Weigher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,6 +31,11 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.1
 WARM_UP_SECONDS = 2.0
+# Before the tenant moves in, and beside it before the first fault: 600 creates and more, by which a p99 is known.
+TENANT_WARM_UP_SECONDS = 10.0
+TENANT_ALONE_SECONDS = 15.0
+# One account of what happened without a fault.
+QUIET_SECONDS = 10.0
 # A create's failure may be known a moment before the end of its connection.
 NOTES_SECONDS = 0.5
 # For everybody to be ready after a fault; past it, the next one strikes all the same if two are.
@@ -48,7 +56,10 @@ class Extent(NamedTuple):
     seconds: float
     seed: int
     kinds: Sequence[Kind]
+    """Of faults; none, for the tenant to be alone."""
     load: Plan
+    tenant: bool = True
+    """Whether a hostile tenant is there."""
 
 
 class Conductor:
@@ -59,13 +70,20 @@ class Conductor:
         self._stage = stage
         self._extent = extent
         self._progress = progress
-        self._auditor = Auditor()
+        self._auditor = Auditor(NAMESPACES)
         claims = Claims(float(WAIT_SECONDS))
         suspicion = Suspicion(WAIT_SECONDS + PROOF_SECONDS)
         self._pods = PodFollower(stage.cluster, self._auditor, claims)
         self._lease = LeaseFollower(stage.cluster, suspicion)
         self._load = Load(stage.cluster, self._auditor, claims, extent.load, extent.seed)
         self._inflicter = Inflicter(stage)
+        self._weigher = Weigher(stage.replicas)
+        self._starter = Starter(stage.cluster, extent.seed)
+        self._tenant = Tenant(
+            stage.cluster, self._auditor, claims, stage.webhook_urls, self._starter.addresses, stage.strangers_address
+        )
+        self._moved_in: float | None = None
+        self._quiet: list[tuple[float, float]] = []
         self._attribution = Attribution(self._inflicter.outages, self._inflicter.downtimes, suspicion)
         self._episodes: list[Episode] = []
         self._failed: list[FailedCreate] = []
@@ -75,33 +93,67 @@ class Conductor:
     async def run(self) -> Results:
         """Do everything, and return what was found."""
         async with asyncio.TaskGroup() as tasks:
-            following = [tasks.create_task(each.run()) for each in (self._pods, self._lease)]
+            following = [tasks.create_task(each.run()) for each in (self._pods, self._lease, self._weigher)]
             self._began = time.monotonic()
-            creating = tasks.create_task(self._load.run())
-            await asyncio.sleep(WARM_UP_SECONDS)
-            await self._account(QUIET, self._began, 0)
-            for fault in drawn(self._extent.seed, self._extent.kinds):
-                if time.monotonic() - self._began >= self._extent.seconds:
+            creating = [tasks.create_task(self._load.run())]
+            if self._extent.tenant:
+                await self._pass(TENANT_WARM_UP_SECONDS)
+                creating += await self._let_in(tasks)
+                await self._pass(TENANT_ALONE_SECONDS)
+            else:
+                await self._pass(WARM_UP_SECONDS)
+            for fault in drawn(self._extent.seed, self._extent.kinds) if self._extent.kinds else ():
+                if self._left <= 0:
                     break
                 await self._episode(fault)
+            while self._left > 0:
+                await self._pass(min(QUIET_SECONDS, self._left))
             before, ending = self._load.creates, time.monotonic()
-            self._load.end()
-            await creating
+            for each in (self._load, self._tenant, self._starter):
+                each.end()
+            await asyncio.gather(*creating)
             await self._account(QUIET, ending, before)
+            self._weigher.look()
+            if self._extent.tenant:
+                await self._tenant.move_out()
+                await self._starter.tear_down()
             await self._settle()
             await self._compare()
             for task in following:
                 task.cancel()
         return self._results(ending - self._began)
 
+    @property
+    def _left(self) -> float:
+        return self._began + self._extent.seconds - time.monotonic()
+
+    async def _let_in(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        """Have others make their machines, and the tenant move in."""
+        await self._starter.set_up()
+        await self._tenant.move_in()
+        self._moved_in = time.monotonic()
+        self._progress("a hostile tenant has moved in")
+        return [tasks.create_task(self._tenant.run(self._extent.seed)), tasks.create_task(self._starter.run())]
+
+    async def _pass(self, seconds: float) -> None:
+        """Let time pass without a fault, and account for it."""
+        begun, before = time.monotonic(), self._load.creates
+        await asyncio.sleep(seconds)
+        self._quiet.append((begun, time.monotonic()))
+        await self._account(QUIET, begun, before)
+
     async def _episode(self, fault: Fault) -> None:
         begun, before = time.monotonic(), self._load.creates
+        self._weigher.excused = fault.kind in ENDING
         try:
             await self._inflict(fault)
         except Impossible:
             self._progress(f"{fault}: nobody to do it to")
             await asyncio.sleep(POLL_SECONDS)
             return
+        finally:
+            self._weigher.look()
+            self._weigher.excused = False
         await self._recover()
         # Creates that the fault has struck belong to it, not to the next one.
         await self._load.quiet(time.monotonic())
@@ -138,12 +190,13 @@ class Conductor:
         await asyncio.sleep(NOTES_SECONDS)
         self._attribution.learn(self._take_losses())
         failures: Counter[str] = Counter()
-        for failure in self._load.failures:
+        for failure in [*self._load.failures, *self._starter.failures]:
             verdict = self._attribution.judge(failure)
             failures[verdict.cause] += 1
             during = "" if fault is None else fault.kind.value
             self._failed.append(FailedCreate(verdict, during, verdict.since < begun, failure))
         self._load.failures.clear()
+        self._starter.failures.clear()
         self._load.check_refusals()
         try:
             listed = await self._stage.cluster.pods()
@@ -152,7 +205,7 @@ class Conductor:
         else:
             version = int(listed.metadata.resource_version)
             known = {duplicate.address for duplicate in self._auditor.duplicates}
-            for duplicate in duplicates_in(listed.carriers(), version):
+            for duplicate in duplicates_in(listed.carriers(), version, NAMESPACES):
                 if duplicate.address not in known:
                     self._auditor.duplicates.append(duplicate)
         now, creates = time.monotonic(), self._load.creates - before
@@ -175,6 +228,7 @@ class Conductor:
         until = time.monotonic() + SETTLE_SECONDS
         while True:
             await self._load.stir()
+            await self._starter.stir()
             self._leaks = await self._unsettled()
             if not self._leaks or time.monotonic() > until:
                 return
@@ -201,10 +255,12 @@ class Conductor:
         until = time.monotonic() + AUDIT_SECONDS
         while True:
             listed = {pod.uid for pod in (await self._stage.cluster.pods()).carriers()}
-            if listed == set(self._auditor.live):
+            if listed == set(self._auditor.everybody):
                 return
             if time.monotonic() > until:
-                self._leaks.append(f"the audit's watch and a list differ in {len(listed ^ set(self._auditor.live))}")
+                self._leaks.append(
+                    f"the audit's watch and a list differ in {len(listed ^ set(self._auditor.everybody))}"
+                )
                 return
             await asyncio.sleep(POLL_SECONDS)
 
@@ -221,7 +277,32 @@ class Conductor:
             episodes=self._episodes,
             failed=self._failed,
             duplicates=self._auditor.duplicates,
-            untruths=self._load.untruths,
+            untruths=[*self._load.untruths, *self._starter.untruths],
             leaks=self._leaks,
             watch_gaps=self._pods.gaps,
+            tenant=self._tenant_results(),
         )
+
+    def _tenant_results(self) -> TenantResults | None:
+        moved_in = self._moved_in
+        if moved_in is None:
+            return None
+        beside = [window for window in self._quiet if window[0] >= moved_in]
+        return TenantResults(
+            deeds=dict(sorted(self._tenant.counts.items())),
+            answers=dict(sorted(self._tenant.answers.items())),
+            p99_before=self._p99([window for window in self._quiet if window[1] <= moved_in]),
+            p99_beside=self._p99(beside),
+            starts=self._starter.starts,
+            longest_start=self._starter.longest,
+            peak_bytes=self._weigher.peak,
+            log_bytes=self._weigher.log_bytes,
+            ended=self._weigher.ended,
+        )
+
+    def _p99(self, windows: list[tuple[float, float]]) -> float:
+        """Of the seconds that creates took which were sent within these."""
+        took = sorted(
+            seconds for sent, seconds in self._load.times if any(begin <= sent < end for begin, end in windows)
+        )
+        return took[int(0.99 * len(took))] if took else 0.0

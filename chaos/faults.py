@@ -29,6 +29,9 @@ class Kind(StrEnum):
     COMPACT = "compact"
 
 
+ENDING = frozenset({Kind.KILL_DECIDER, Kind.KILL_FOLLOWER, Kind.ROLL})
+"""After these a replica's process is another one, and that is no fault of its own."""
+
 DESCRIPTIONS = {
     Kind.KILL_DECIDER: "kill -9 of the decider",
     Kind.KILL_FOLLOWER: "kill -9 of a follower",

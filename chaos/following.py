@@ -61,7 +61,7 @@ class PodFollower:
     async def _list(self) -> None:
         listed = await self._cluster.pods()
         carriers = listed.carriers()
-        for uid in self._auditor.live.keys() - {carrier.uid for carrier in carriers}:
+        for uid in self._auditor.everybody.keys() - {carrier.uid for carrier in carriers}:
             self._close(uid)
         for carrier in carriers:
             self._note(carrier)

@@ -104,6 +104,8 @@ class Load:
         """Refusals that named somebody who did not have the address, and answers that gave no address."""
         self.longest = 0.0
         """Seconds that the slowest create took among those that were granted or refused."""
+        self.times: list[tuple[float, float]] = []
+        """When each of them was sent, and how many seconds it took."""
         self._cluster = cluster
         self._auditor = auditor
         self._claims = claims
@@ -188,6 +190,7 @@ class Load:
             )
         else:
             self.longest = max(self.longest, answer.answered - answer.sent)
+            self.times.append((answer.sent, answer.answered - answer.sent))
             # A pod that was created is followed by the watch from here on; the others came to nothing.
             claim.addresses = self._addresses(answer) if outcome == "created" else frozenset()
         claim.ended = answer.answered

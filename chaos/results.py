@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 ROLL = Kind.ROLL.value
 LEAST_RATE = 50.0
+MOST_P99_SECONDS = 1.0
+# The memory limit of the container in config/release/kubemacpool.yaml: past it the kernel ends the replica.
+MOST_RESIDENT_BYTES = 300 << 20
+# Each of three replicas, at level debug, may have a line of 4 KiB to say about a request, and one about its object.
+MOST_LOG_BYTES = 3 * 2 * 4096
 
 
 class Episode(msgspec.Struct, frozen=True):
@@ -52,6 +57,55 @@ class Target(msgspec.Struct, frozen=True):
     found: str
 
 
+class TenantResults(msgspec.Struct, frozen=True, kw_only=True):
+    """What the hostile tenant did, and what others felt of it."""
+
+    deeds: dict[str, int]
+    answers: dict[int, int]
+    """What the API server said to them, by status."""
+    p99_before: float
+    """Of others' creates, before the tenant moved in."""
+    p99_beside: float
+    """The same while the tenant was there, and no fault."""
+    starts: int
+    """Of others' machines."""
+    longest_start: float
+    peak_bytes: dict[str, int]
+    """What each replica had resident at most."""
+    log_bytes: int
+    """What all replicas wrote."""
+    ended: list[str]
+    """Replicas that ended by themselves."""
+
+    def targets(self, creates: int) -> list[Target]:
+        """Check what has to be so whoever has a namespace."""
+        peak = max(self.peak_bytes.values(), default=0)
+        a_request = self.log_bytes / max(1, creates + sum(self.deeds.values()))
+        return [
+            Target("no replica ends by itself", not self.ended, "; ".join(self.ended) or "none did"),
+            Target(
+                "others' creates beside the tenant: p99 below a second, or twice that without",
+                self.p99_beside < max(MOST_P99_SECONDS, 2 * self.p99_before),
+                f"{self.p99_beside * 1000:.0f} ms, {self.p99_before * 1000:.0f} ms before",
+            ),
+            Target(
+                "others' machines start",
+                self.starts > 0,
+                f"{self.starts} did, the slowest pod in {self.longest_start * 1000:.0f} ms",
+            ),
+            Target(
+                f"no replica has more than {MOST_RESIDENT_BYTES >> 20} MiB",
+                peak <= MOST_RESIDENT_BYTES,
+                f"{peak >> 20} MiB at most",
+            ),
+            Target(
+                f"logs grow by less than {MOST_LOG_BYTES >> 10} KiB a request",
+                a_request < MOST_LOG_BYTES,
+                f"{a_request / 1024:.1f} KiB, {self.log_bytes >> 20} MiB in all",
+            ),
+        ]
+
+
 class Results(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a run found."""
 
@@ -72,6 +126,8 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     leaks: list[str]
     watch_gaps: int
     """How often the audit's watch had to list again: between, a duplicate might have come and gone."""
+    tenant: TenantResults | None = None
+    """None where there was none."""
 
     @property
     def rate(self) -> float:
@@ -98,6 +154,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
                 self.longest_create < self.webhook_timeout,
                 f"{self.longest_create:.2f} s of {self.webhook_timeout:.0f} s",
             ),
+            *(self.tenant.targets(sum(self.creates.values())) if self.tenant is not None else ()),
         ]
 
     def write(self, path: Path) -> None:

@@ -18,6 +18,7 @@ from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.egress import write_table
 from devcluster.errors import ClusterError
 from devcluster.installation import read_plan, read_status, write_plan
+from devcluster.kubevirt import serve_kinds
 from devcluster.loopback import HOST
 from devcluster.processes import ProcessId
 from devcluster.settings import RELEASE_MANIFEST
@@ -85,6 +86,7 @@ class Stage:
         self._progress("starting a control plane")
         try:
             await asyncio.to_thread(self.control_plane.start, self._progress)
+            await asyncio.to_thread(serve_kinds, self.control_plane)
             self.cluster = await Cluster(self.control_plane).__aenter__()
             await self._install()
             answer = await self.cluster.ask("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
@@ -143,6 +145,15 @@ class Stage:
             for family in text_string_to_metric_families(text)
             for sample in family.samples
         }
+
+    def webhook_urls(self) -> list[str]:
+        """Where the replicas answer reviews, without the Service."""
+        return [replica.webhook_url for replica in self.ready_replicas().values()]
+
+    @property
+    def strangers_address(self) -> str:
+        """From where somebody calls who is neither the API server nor a replica."""
+        return f"127.{self.control_plane.record().share.number}.66.6"
 
     def _ready(self) -> frozenset[int]:
         return frozenset(self.ready_replicas())
