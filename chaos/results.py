@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 ROLL = Kind.ROLL.value
 LEAST_RATE = 50.0
 MOST_P99_SECONDS = 1.0
+# Where the machine is so busy that creates take long anyway: the tenant's requests are served by the same processors.
+SLOWER = 4
 # The memory limit of the container in config/release/kubemacpool.yaml: past it the kernel ends the replica.
 MOST_RESIDENT_BYTES = 300 << 20
 # Each of three replicas, at level debug, may have a line of 4 KiB to say about a request, and one about its object.
@@ -84,8 +86,8 @@ class TenantResults(msgspec.Struct, frozen=True, kw_only=True):
         return [
             Target("no replica ends by itself", not self.ended, "; ".join(self.ended) or "none did"),
             Target(
-                "others' creates beside the tenant: p99 below a second, or twice that without",
-                self.p99_beside < max(MOST_P99_SECONDS, 2 * self.p99_before),
+                "others' creates beside the tenant: p99 below a second, or four times that before",
+                self.p99_beside < max(MOST_P99_SECONDS, SLOWER * self.p99_before),
                 f"{self.p99_beside * 1000:.0f} ms, {self.p99_before * 1000:.0f} ms before",
             ),
             Target(
