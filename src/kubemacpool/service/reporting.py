@@ -33,7 +33,7 @@ FEW_ADDRESSES: Final = 3
 MOST_TOLD: Final = 128
 """Objects that share one address and are told of it; with so many everybody knows."""
 
-FEW_LINES: Final = 10
+FEW_LINES: Final = 50
 """In the log, at a time; how many more there are is one more."""
 
 SLICE: Final = 256
