@@ -3,13 +3,11 @@
 import asyncio
 from typing import Final
 
-import pytest
 from structlog.testing import capture_logs
 from tests.unit.service.doubles import FIRST, KeptEvents, new_ledger
 
 from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.ports.events import Regarding
-from kubemacpool.service import reporting
 from kubemacpool.service.reporting import FEW_ADDRESSES, FEW_LINES, MOST_TOLD, SLICE, CollisionReporter
 
 MESSAGE: Final = "MAC 02:00:00:00:00:01: Collision between pod/ns/a, pod/ns/b"
@@ -36,11 +34,6 @@ class Watched:
         self._events.warnings.clear()
         await self.reporter.look()
         return [(regarding.name, reason, message) for regarding, reason, message in self._events.warnings]
-
-    @property
-    def warnings(self) -> list[tuple[Regarding, str, str]]:
-        """All that was told, and that nobody has asked for."""
-        return self._events.warnings
 
     def regarding(self) -> list[Regarding]:
         """The objects that the last look told of."""
@@ -240,17 +233,3 @@ async def test_others_get_their_turn_while_many_are_looked_at() -> None:
     await watched.told()
     other.cancel()
     assert turns >= 2 * 900 // SLICE
-
-
-async def test_it_looks_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reporting, "PAUSE", 0.001)
-    watched = Watched()
-    running = asyncio.create_task(watched.reporter.run())
-    await asyncio.sleep(0.005)
-    watched.carry("a", FIRST)
-    watched.carry("b", FIRST)
-    async with asyncio.timeout(10):
-        while not watched.warnings:  # noqa: ASYNC110 (nobody tells of a warning)
-            await asyncio.sleep(0.001)
-    running.cancel()
-    await asyncio.wait({running})
