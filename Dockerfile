@@ -19,6 +19,6 @@ COPY --from=build /opt/kubemacpool /opt/kubemacpool
 ENV PATH=/opt/kubemacpool/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 # A number, so that a kubelet can tell that it is not root.
 USER 65532:65532
-EXPOSE 8000 8443
+EXPOSE 8000 8443 8081
 ENTRYPOINT ["kubemacpool"]
 CMD ["manager"]

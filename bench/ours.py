@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 SERVICE = "kubemacpool-service"
 REPLICAS = 3
 METRICS_PORT = 9443
+HEALTH_PORT = 9543
 POLL_SECONDS = 0.05
 DECIDES = "kubemacpool_decider"
 FORWARDED = 'kubemacpool_forwarded_reviews_total{outcome="answered"}'
@@ -80,6 +81,7 @@ def launches(control_plane: ControlPlane, name: str, replicas: int, directory: P
             "KUBEMACPOOL_BIND_ADDRESS": address,
             "KUBEMACPOOL_WEBHOOK_PORT": str(PORT + number),
             "KUBEMACPOOL_METRICS_PORT": str(METRICS_PORT + number),
+            "KUBEMACPOOL_HEALTH_PORT": str(HEALTH_PORT + number),
             # Nothing sends its connections elsewhere here.
             "KUBEMACPOOL_DRAIN_DELAY": "0",
         }

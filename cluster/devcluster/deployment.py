@@ -19,7 +19,10 @@ NAMESPACE = "kubemacpool-system"
 DEPLOYMENT = "kubemacpool-mac-controller-manager"
 WEBHOOK: Final = "webhook"
 METRICS: Final = "metrics"
-# Which of a replica's two listeners each Service reaches.
+HEALTH: Final = "health"
+# The listeners of a replica, in the order of its ports, and the port of each in a container.
+LISTENERS: Mapping[str, int] = {WEBHOOK: 8000, METRICS: 8443, HEALTH: 8081}
+# Which of a replica's listeners each Service reaches.
 SERVICES: Mapping[str, Literal["webhook", "metrics"]] = {
     "kubemacpool-service": WEBHOOK,
     "kubemacpool-metrics-service": METRICS,
@@ -51,9 +54,11 @@ class Variable(msgspec.Struct, rename="camel"):
 
 
 class HttpGet(msgspec.Struct):
-    """A request that a probe makes."""
+    """A request that a probe makes, to a port of the container or one that it names."""
 
     path: str = "/"
+    port: int | str = HEALTH
+    scheme: Literal["HTTP", "HTTPS"] = "HTTP"
 
 
 class Probe(msgspec.Struct, rename="camel"):
@@ -203,7 +208,7 @@ def plan(
         fields={name: path for name, path in fields.items() if name not in overrides},
         service_account=pod.service_account_name,
         grace_seconds=pod.termination_grace_period_seconds,
-        readiness=container.readiness_probe or Probe(HttpGet("/readyz")),
+        readiness=container.readiness_probe or Probe(HttpGet("/readyz", WEBHOOK, "HTTPS")),
         liveness=container.liveness_probe,
         forwards=[
             Forward(name, services[name].spec.cluster_ip, port.port, listener)
@@ -212,6 +217,19 @@ def plan(
             for port in services[name].spec.ports
         ],
     )
+
+
+def listener_of(port: int | str) -> str:
+    """Which listener a probe means by a port or its name.
+
+    Raises:
+        SettingError: none has that port.
+    """
+    for name, number in LISTENERS.items():
+        if port in {name, number}:
+            return name
+    message = f"A probe of Deployment {DEPLOYMENT} asks port {port}; a replica has {', '.join(LISTENERS)}."
+    raise SettingError(message)
 
 
 def environment_of(plan_: Plan, pod_fields: Mapping[str, str]) -> dict[str, str]:

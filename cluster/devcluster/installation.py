@@ -28,6 +28,7 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
     """How the last process ended, in words."""
     webhook_url: str
     metrics_url: str
+    health_url: str
     log: str
 
 

@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Literal
 
 import aiohttp
 
-from devcluster.deployment import NAMESPACE, Plan, Probe, environment_of, expand
+from devcluster.deployment import (
+    LISTENERS,
+    NAMESPACE,
+    HttpGet,
+    Plan,
+    Probe,
+    environment_of,
+    expand,
+    listener_of,
+)
 from devcluster.errors import ClusterError
 from devcluster.installation import ReplicaStatus
 from devcluster.loopback import HOST
@@ -38,8 +47,8 @@ PROGRAMS = Path(sys.executable).parent
 class Replica:
     """A replica of one revision; `run` lives as long as the replica."""
 
-    def __init__(self, plan: Plan, number: int, ports: tuple[int, int], layout: Layout, kubeconfig: Path) -> None:
-        """Name the replica and give it its two ports: webhook and metrics."""
+    def __init__(self, plan: Plan, number: int, ports: tuple[int, int, int], layout: Layout, kubeconfig: Path) -> None:
+        """Name the replica and give it its three ports: webhook, metrics and probes."""
         self.plan = plan
         self.name = f"replica-{plan.revision}-{number}"
         self.ports = ports
@@ -72,6 +81,7 @@ class Replica:
             last_exit=self._last_exit,
             webhook_url=f"https://{HOST}:{self.ports[0]}",
             metrics_url=f"https://{HOST}:{self.ports[1]}",
+            health_url=f"http://{HOST}:{self.ports[2]}",
             log=str(self._daemon.log_file),
         )
 
@@ -144,6 +154,7 @@ class Replica:
             "KUBEMACPOOL_BIND_ADDRESS": HOST,
             "KUBEMACPOOL_WEBHOOK_PORT": str(self.ports[0]),
             "KUBEMACPOOL_METRICS_PORT": str(self.ports[1]),
+            "KUBEMACPOOL_HEALTH_PORT": str(self.ports[2]),
             "POD_NAME": self.name,
             "POD_NAMESPACE": NAMESPACE,
         }
@@ -179,8 +190,9 @@ class Replica:
 
     async def _answers(self, session: aiohttp.ClientSession, probe: Probe) -> bool:
         """Ask as a kubelet does: any certificate, any status from 200 to 399."""
-        path = probe.http_get.path if probe.http_get is not None else "/"
-        url = f"https://{HOST}:{self.ports[0]}{path}"
+        asked = probe.http_get or HttpGet()
+        port = dict(zip(LISTENERS, self.ports, strict=True))[listener_of(asked.port)]
+        url = f"{asked.scheme.lower()}://{HOST}:{port}{asked.path}"
         limit = aiohttp.ClientTimeout(total=probe.timeout_seconds)
         try:
             async with session.get(url, ssl=False, timeout=limit, allow_redirects=False) as answer:

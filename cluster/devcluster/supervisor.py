@@ -17,7 +17,7 @@ import aiohttp
 
 from devcluster import kubeconfig
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
-from devcluster.deployment import NAMESPACE, WEBHOOK, Forward, Plan
+from devcluster.deployment import LISTENERS, NAMESPACE, WEBHOOK, Forward, Plan
 from devcluster.egress import write_table
 from devcluster.errors import ClusterError
 from devcluster.files import write_atomically
@@ -36,7 +36,7 @@ TOKEN_SECONDS = 3600
 TOKEN_RENEWAL_SECONDS = 600.0
 TOKEN_RETRY_SECONDS = 2.0
 LEFTOVER_GRACE_SECONDS = 5.0
-PORTS_PER_REPLICA = 2
+PORTS_PER_REPLICA = len(LISTENERS)
 FIRST_UNPRIVILEGED_PORT = 1024
 
 
@@ -95,11 +95,11 @@ class Supervisor:
         record = self._control_plane.record()
         taken = {*record.ports.all(), *(port for replica in self._replicas.values() for port in replica.ports)}
         try:
-            webhook, metrics = record.share.free_ports(PORTS_PER_REPLICA, taken)
+            webhook, metrics, health = record.share.free_ports(PORTS_PER_REPLICA, taken)
         except ClusterError as error:
             self._problem = str(error)
             return
-        replica = Replica(plan, self._started, (webhook, metrics), self._layout, self._kubeconfig)
+        replica = Replica(plan, self._started, (webhook, metrics, health), self._layout, self._kubeconfig)
         self._started += 1
         print(f"{replica.name} is started on {HOST}:{webhook}", flush=True)
         self._replicas[asyncio.create_task(replica.run(session))] = replica

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 import ssl
+from collections.abc import Mapping
 from importlib.metadata import version
 
 import structlog
@@ -12,6 +13,7 @@ import uvloop
 from kubemacpool.app.assembly import Deciding, Surroundings
 from kubemacpool.app.clock import MonotonicClock
 from kubemacpool.app.credentials import SERVICES, bootstrap_for, establish_credentials, learn_cluster_uid
+from kubemacpool.app.descriptors import DescriptorsError, Room, raise_limit, room_in
 from kubemacpool.app.loop import Loop
 from kubemacpool.app.settings import IN_FLIGHT_FLOOR, Settings
 from kubemacpool.app.supervising import Supervisor
@@ -34,9 +36,10 @@ from kubemacpool.telemetry.quieting import LineRation
 from kubemacpool.tls.contexts import client_context, server_context
 from kubemacpool.tls.identity import Identity
 from kubemacpool.tls.issuing import KeyPair, service_names
-from kubemacpool.web.endpoints import WEBHOOKS, Reviewing, metrics_routes, webhook_routes
+from kubemacpool.web import limits
+from kubemacpool.web.endpoints import WEBHOOKS, Reviewing, health_routes, metrics_routes, webhook_routes
 from kubemacpool.web.peer import PeerClient
-from kubemacpool.web.server import Server
+from kubemacpool.web.server import Handler, Route, Server
 from kubemacpool.wire.answers import SERVICE_UNAVAILABLE, Answer, in_words
 from kubemacpool.wire.ranges import RANGE_CONFIG_MAP, decode_config_map
 
@@ -69,20 +72,27 @@ def run_manager(settings: Settings) -> None:
     ration = configure_logs(settings.log_level, settings.log_format)
     clock = MonotonicClock()
     try:
+        room = room_in(raise_limit())
+    except DescriptorsError as error:
+        raise StartError(str(error)) from error
+    try:
         config = load_in_cluster(clock) if settings.kubeconfig is None else load_kubeconfig(settings.kubeconfig, clock)
     except ClusterConfigError as error:
         raise StartError(f"{error} (setting: --kubeconfig or KUBECONFIG)") from error
-    uvloop.run(Process(settings, config, clock, ration).run(), loop_factory=Loop)
+    uvloop.run(Process(settings, config, clock, ration, room).run(), loop_factory=Loop)
 
 
 class Process:
     """Everything that one process does, and the order in which it begins and ends."""
 
-    def __init__(self, settings: Settings, config: ClusterConfig, clock: MonotonicClock, ration: LineRation) -> None:
+    def __init__(
+        self, settings: Settings, config: ClusterConfig, clock: MonotonicClock, ration: LineRation, room: Room
+    ) -> None:
         self._settings = settings
         self._config = config
         self._clock = clock
         self._ration = ration
+        self._room = room
         self._failed = ""  # why this replica ends, where nobody told it to
         self._stopping = asyncio.Event()
         self._metrics = Metrics()
@@ -91,7 +101,7 @@ class Process:
         """What keeps the API server from trusting us. It hinders all replicas alike: no reason not to decide."""
         self._deciding: Deciding | None = None
         self._election: asyncio.Task[None] | None = None
-        self._servers: tuple[Server, ...] = ()
+        self._servers: dict[str, Server] = {}
 
     async def run(self) -> None:
         """Serve until told to stop, then hand over and drain.
@@ -103,7 +113,7 @@ class Process:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
-        _log.info("starting", version=version("kubemacpool"), server=self._config.server)
+        _log.info("starting", version=version("kubemacpool"), server=self._config.server, **self._room._asdict())
         if self._settings.wait_time < IN_FLIGHT_FLOOR:
             _log.warning(
                 "the wait time is shorter than an admission may take: an address could be given twice",
@@ -128,27 +138,22 @@ class Process:
     async def _serve(self, client: ApiClient) -> None:
         """Answer, follow the cluster and report, until cancelled."""
         settings = self._settings
+        await self._listen("health", _small_server(health_routes(self._obstacles), None), settings.health_port)
         events = EventRecorder(client, self._metrics)
         bootstrap = bootstrap_for(client, settings.namespace)
         identity = Identity(await establish_credentials(bootstrap), _server_tls)
-        webhook = Server(
-            webhook_routes({path: self._answer_at(path) for path in WEBHOOKS}, self._obstacles), identity.webhook
-        )
-        metrics = Server(metrics_routes(self._metrics.exposition), identity.metrics)
-        self._servers = (webhook, metrics)
-        try:
-            port = await webhook.start(settings.bind_address, settings.webhook_port)
-            metrics_port = await metrics.start(settings.bind_address, settings.metrics_port)
-        except OSError as error:
-            raise StartError(f"{error.strerror}; choose another --bind-address or port") from error
-        _log.info("listening", address=settings.bind_address, port=port, metrics_port=metrics_port)
+        routes = webhook_routes({path: self._answer_at(path) for path in WEBHOOKS}, self._obstacles)
+        webhook = Server(routes, identity.webhook, self._room.connections, self._room.backlog)
+        port = await self._listen("webhook", webhook, settings.webhook_port)
+        metrics = _small_server(metrics_routes(self._metrics.exposition), identity.metrics)
+        await self._listen("metrics", metrics, settings.metrics_port)
         configuration = WebhookConfiguration(client, WEBHOOK_CONFIGURATION)
         trust = TrustKeeper(bootstrap, configuration, identity, self._trusted, self._metrics, self._clock)
         peers = PeerClient(lambda: identity.peers, service_names(SERVICES, settings.namespace)[0])
         async with peers, asyncio.TaskGroup() as tasks:
             supervisor = Supervisor(tasks, self._readiness, self._metrics)
             tasks.create_task(self._end_when_given_up(supervisor))
-            for name, server in zip(("webhook", "metrics"), self._servers, strict=True):
+            for name, server in self._servers.items():
                 supervisor.keep(f"sweep {name}", server.sweep, Importance.USEFUL)
             supervisor.keep("log", self._tell_of_lines_left_out, Importance.USEFUL)
             supervisor.keep("events", events.run, Importance.USEFUL)
@@ -164,6 +169,20 @@ class Process:
             around = Surroundings(settings, uid, client, peers, self._readiness, self._metrics, events, self._clock)
             self._deciding = Deciding(await ranges.first_pool(), _endpoint(settings.advertised, port), around)
             self._election = self._deciding.start(supervisor)
+
+    async def _listen(self, name: str, server: Server, port: int) -> int:
+        """Open a port, which is drained when we end; gives its number.
+
+        Raises:
+            StartError: when the address cannot be used.
+        """
+        try:
+            opened = await server.start(self._settings.bind_address, port)
+        except OSError as error:
+            raise StartError(f"{error.strerror}; choose another --bind-address or --{name}-port") from error
+        self._servers[name] = server
+        _log.info("listening", what=name, address=self._settings.bind_address, port=opened)
+        return opened
 
     async def _end_when_given_up(self, supervisor: Supervisor) -> None:
         """What cannot be started again makes this replica hand over and end."""
@@ -202,17 +221,18 @@ class Process:
         """Why no traffic should come here."""
         if self._stopping.is_set():
             return ("this replica is shutting down",)
+        if self._deciding is None and not self._readiness.obstacles:
+            return ("this replica has just started",)
         return self._readiness.obstacles + self._trusted.obstacles
 
     async def _drain(self) -> None:
         """Hand over, let the Service send its connections elsewhere, finish what is under way, and close the ports."""
-        if not self._servers:
-            return
         _log.info("draining", delay=self._settings.drain_delay)
-        for server in self._servers:
+        for server in self._servers.values():
             server.begin_draining()
-        await asyncio.gather(self._hand_over(), asyncio.sleep(self._settings.drain_delay))
-        await asyncio.gather(*(server.drain(DRAIN_SECONDS) for server in self._servers))
+        if "webhook" in self._servers:
+            await asyncio.gather(self._hand_over(), asyncio.sleep(self._settings.drain_delay))
+        await asyncio.gather(*(server.drain(DRAIN_SECONDS) for server in self._servers.values()))
 
     async def _hand_over(self) -> None:
         """Let another replica decide; what still arrives here is handed to it."""
@@ -236,6 +256,10 @@ class Process:
 def _endpoint(address: str, port: int) -> str:
     """Host and port as a URL has them."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _small_server(routes: Mapping[Route, Handler], tls: ssl.SSLContext | None) -> Server:
+    return Server(routes, tls, limits.FEW_CONNECTIONS, limits.FEW_CONNECTIONS)
 
 
 def _server_tls(pair: KeyPair, client_authorities: bytes | None) -> ssl.SSLContext:

@@ -1,6 +1,7 @@
 """What can be set, and what a setting may be. Read once, at start."""
 
 import ipaddress
+import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,7 @@ class Settings:
         advertise_address: IP address at which the other replicas reach this one; None for the one to listen on.
         webhook_port: TCP port of the webhook and the probes.
         metrics_port: TCP port of the metrics.
+        health_port: TCP port of the probes alone, without TLS.
         wait_time: seconds for which a grant is kept whose object never appeared: the in-flight bound.
         cool_down: seconds for which a released address is kept back; 0 for not at all.
         drain_delay: seconds between SIGTERM and closing the port, for endpoints to be taken out of the Service.
@@ -59,6 +61,7 @@ class Settings:
     advertise_address: str | None = None
     webhook_port: int = 8000
     metrics_port: int = 8443
+    health_port: int = 8081
     wait_time: int = DEFAULT_WAIT_TIME
     cool_down: int = DEFAULT_WAIT_TIME
     drain_delay: int = 3
@@ -88,6 +91,7 @@ class Settings:
         """
         _check_number("--webhook-port (KUBEMACPOOL_WEBHOOK_PORT)", self.webhook_port, 0, LARGEST_PORT)
         _check_number("--metrics-port (KUBEMACPOOL_METRICS_PORT)", self.metrics_port, 0, LARGEST_PORT)
+        _check_number("--health-port (KUBEMACPOOL_HEALTH_PORT)", self.health_port, 0, LARGEST_PORT)
         _check_number("--wait-time (KUBEMACPOOL_WAIT_TIME)", self.wait_time, 1, LONGEST_TIME)
         _check_number("--cool-down (KUBEMACPOOL_COOL_DOWN)", self.cool_down, 0, LONGEST_TIME)
         _check_number("--drain-delay (KUBEMACPOOL_DRAIN_DELAY)", self.drain_delay, 0, LONGEST_TIME)
@@ -98,11 +102,7 @@ class Settings:
             raise SettingsError(
                 f"--advertise-address (POD_IP) is {self.advertised}, which is no address of one; {remedy}"
             )
-        if self.webhook_port == self.metrics_port != 0:
-            raise SettingsError(
-                f"--webhook-port (KUBEMACPOOL_WEBHOOK_PORT) and --metrics-port (KUBEMACPOOL_METRICS_PORT) are both "
-                f"{self.webhook_port}; give each a port of its own"
-            )
+        self._check_ports_differ()
         if _DNS_LABEL.fullmatch(self.namespace) is None:
             raise SettingsError(
                 f"--namespace (POD_NAMESPACE) is {self.namespace!r}, which cannot be the name of a namespace; "
@@ -113,6 +113,16 @@ class Settings:
                 f"--kubeconfig (KUBECONFIG) is {self.kubeconfig}, which is not a file; "
                 "give the path of a kubeconfig, or leave it out inside a cluster"
             )
+
+    def _check_ports_differ(self) -> None:
+        ports = {
+            "--webhook-port (KUBEMACPOOL_WEBHOOK_PORT)": self.webhook_port,
+            "--metrics-port (KUBEMACPOOL_METRICS_PORT)": self.metrics_port,
+            "--health-port (KUBEMACPOOL_HEALTH_PORT)": self.health_port,
+        }
+        for (one, its), (other, others) in itertools.combinations(ports.items(), 2):
+            if its == others != 0:
+                raise SettingsError(f"{one} and {other} are both {its}; give each a port of its own")
 
 
 def _check_address(setting: str, value: str, remedy: str) -> None:

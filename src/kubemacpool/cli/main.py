@@ -85,6 +85,15 @@ def _manager(  # noqa: PLR0913, PLR0917 (a setting each)
         int,
         typer.Option(envvar="KUBEMACPOOL_METRICS_PORT", parser=_number, metavar="<port>", help="Port of the metrics."),
     ] = Settings.metrics_port,
+    health_port: Annotated[
+        int,
+        typer.Option(
+            envvar="KUBEMACPOOL_HEALTH_PORT",
+            parser=_number,
+            metavar="<port>",
+            help="Port of the probes alone, without TLS.",
+        ),
+    ] = Settings.health_port,
     wait_time: Annotated[
         int,
         typer.Option(
@@ -145,6 +154,7 @@ def _manager(  # noqa: PLR0913, PLR0917 (a setting each)
             advertise_address=advertise_address,
             webhook_port=webhook_port,
             metrics_port=metrics_port,
+            health_port=health_port,
             wait_time=wait_time,
             cool_down=wait_time if cool_down is None else cool_down,
             drain_delay=drain_delay,

@@ -1,4 +1,4 @@
-"""What is served where: the webhook and its probes on one port, the metrics on another."""
+"""What is served where: the webhook and its probes on one port, the metrics on another, the probes alone on a third."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
@@ -39,6 +39,19 @@ def webhook_routes(answers: Mapping[str, Reviewing], obstacles: Callable[[], Seq
         answers: by path, what judges the bodies of the reviews that are sent there.
         obstacles: what keeps this replica from being ready, a sentence each.
     """
+    bodies = Bodies()
+    return {
+        **{("POST", path): _reviewing(answer, bodies) for path, answer in answers.items()},
+        **health_routes(obstacles),
+    }
+
+
+def health_routes(obstacles: Callable[[], Sequence[str]]) -> Mapping[Route, Handler]:
+    """The kubelet's probes.
+
+    Args:
+        obstacles: what keeps this replica from being ready, a sentence each.
+    """
 
     async def alive(_: web.BaseRequest) -> web.Response:
         return text(200, "ok")
@@ -47,12 +60,7 @@ def webhook_routes(answers: Mapping[str, Reviewing], obstacles: Callable[[], Seq
         found = obstacles()
         return unavailable("\n".join(found)) if found else text(200, "ok")
 
-    bodies = Bodies()
-    return {
-        **{("POST", path): _reviewing(answer, bodies) for path, answer in answers.items()},
-        ("GET", "/healthz"): alive,
-        ("GET", "/readyz"): ready,
-    }
+    return {("GET", "/healthz"): alive, ("GET", "/readyz"): ready}
 
 
 def metrics_routes(exposition: Callable[[], tuple[bytes, str]]) -> Mapping[Route, Handler]:

@@ -67,6 +67,9 @@ MAX_CONNECTIONS: Final = 2048
 itself to 600 requests by default (--max-requests-inflight and --max-mutating-requests-inflight), and large clusters
 have three or five of them."""
 
+FEW_CONNECTIONS: Final = 64
+"""At once, to a port for metrics or probes only: a few scrapers and one kubelet, each with one at a time."""
+
 SOURCE_DIVISOR: Final = 2
 """A single address may have half of all connections, and of the memory for bodies: several API servers may come from
 one address (NAT), so the bound lets one and a half of them through at their worst, and whatever one address does, the

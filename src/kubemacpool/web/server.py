@@ -35,6 +35,7 @@ class Server:
         routes: what answers where.
         tls: how we prove who we are; None for HTTP without TLS.
         most_connections: how many there may be at once.
+        backlog: how many may wait to be accepted; they are accepted in one go before anybody has to go for them.
     """
 
     def __init__(
@@ -42,10 +43,12 @@ class Server:
         routes: Mapping[Route, Handler],
         tls: ssl.SSLContext | None,
         most_connections: int = limits.MAX_CONNECTIONS,
+        backlog: int = limits.BACKLOG,
     ) -> None:
         self._routes = routes
         self._paths = {path for _, path in routes}
         self._tls = tls
+        self._backlog = backlog
         self._draining = False
         self._crowd = Crowd(most_connections, asyncio.get_running_loop().time)
         self._listener: asyncio.Server | None = None
@@ -63,7 +66,7 @@ class Server:
                 lambda: Entrance(self._crowd, self._tls, lambda: Connection(self._http, loop)),
                 host,
                 port,
-                backlog=limits.BACKLOG,
+                backlog=self._backlog,
             )
         except OSError as error:
             raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from error

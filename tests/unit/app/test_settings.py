@@ -10,6 +10,7 @@ def test_what_is_not_set_is_as_shipped() -> None:
     assert (settings.namespace, settings.kubeconfig) == ("kubemacpool-system", None)
     assert settings.advertise_address is None
     assert (settings.bind_address, settings.webhook_port, settings.metrics_port) == ("0.0.0.0", 8000, 8443)  # noqa: S104
+    assert settings.health_port == 8081
     assert (settings.wait_time, settings.cool_down, settings.drain_delay) == (120, 120, 3)
     assert (settings.log_level, settings.log_format) == ("info", "json")
 
@@ -63,8 +64,8 @@ def test_a_wrong_address_to_listen_on_is_not_called_a_wrong_one_to_advertise() -
         Settings(bind_address="localhost")
 
 
-def test_two_free_ports_may_be_asked_for() -> None:
-    assert Settings(webhook_port=0, metrics_port=0).webhook_port == 0
+def test_free_ports_may_be_asked_for() -> None:
+    assert Settings(webhook_port=0, metrics_port=0, health_port=0).webhook_port == 0
 
 
 @pytest.mark.parametrize(("wait_time", "cool_down", "drain_delay"), [(1, 0, 0), (LONGEST_TIME,) * 3])
@@ -84,6 +85,21 @@ def test_a_port_that_does_not_exist_is_named(port: int) -> None:
         Settings(metrics_port=port)
     assert str(caught.value) == (
         f"--metrics-port (KUBEMACPOOL_METRICS_PORT) is {port}; give a whole number from 0 to 65535"
+    )
+    with pytest.raises(SettingsError) as caught:
+        Settings(health_port=port)
+    assert str(caught.value) == (
+        f"--health-port (KUBEMACPOOL_HEALTH_PORT) is {port}; give a whole number from 0 to 65535"
+    )
+
+
+@pytest.mark.parametrize(("name", "port"), [("webhook", 8000), ("metrics", 8443)])
+def test_the_port_of_the_probes_is_no_other_one(name: str, port: int) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings(health_port=port)
+    assert str(caught.value) == (
+        f"--{name}-port (KUBEMACPOOL_{name.upper()}_PORT) and --health-port (KUBEMACPOOL_HEALTH_PORT) are both {port}; "
+        "give each a port of its own"
     )
 
 

@@ -18,6 +18,7 @@ SETTINGS = {
     "--advertise-address": "POD_IP",
     "--webhook-port": "KUBEMACPOOL_WEBHOOK_PORT",
     "--metrics-port": "KUBEMACPOOL_METRICS_PORT",
+    "--health-port": "KUBEMACPOOL_HEALTH_PORT",
     "--wait-time": "KUBEMACPOOL_WAIT_TIME",
     "--cool-down": "KUBEMACPOOL_COOL_DOWN",
     "--drain-delay": "KUBEMACPOOL_DRAIN_DELAY",
@@ -30,6 +31,7 @@ GOOD = {
     "--advertise-address": ("10.0.0.1", {"advertise_address": "10.0.0.1"}),
     "--webhook-port": ("9000", {"webhook_port": 9000}),
     "--metrics-port": ("9001", {"metrics_port": 9001}),
+    "--health-port": ("9002", {"health_port": 9002}),
     "--wait-time": ("300", {"wait_time": 300, "cool_down": 300}),
     "--cool-down": ("0", {"cool_down": 0}),
     "--drain-delay": ("0", {"drain_delay": 0}),
@@ -43,6 +45,7 @@ BAD = {
     "--advertise-address": ("0.0.0.0", "0.0.0.0, which is no address of one; give the address at which"),  # noqa: S104
     "--webhook-port": ("99999", "99999; give a whole number from 0 to 65535"),
     "--metrics-port": ("http", "'http' is not a whole number; write it with digits"),
+    "--health-port": ("70000", "70000; give a whole number from 0 to 65535"),
     "--wait-time": ("0", "0; give a whole number from 1 to"),
     "--cool-down": ("-1", "-1; give a whole number from 0 to"),
     "--drain-delay": ("1.5", "'1.5' is not a whole number; write it with digits"),

@@ -1,0 +1,69 @@
+"""How many files and connections the process may have open, and what part of them its ports may take."""
+
+import resource
+from typing import Final, NamedTuple
+
+from kubemacpool.web import limits
+
+OWN_DESCRIPTORS: Final = 64
+"""For what is not a connection to one of our ports: the event loop, logs and libraries (some ten), a watch of each kind
+and of ourselves (ten), and the calls to the API server that are under way at once."""
+
+SMALL_PORTS: Final = 2
+"""Metrics and probes, with `limits.FEW_CONNECTIONS` each."""
+
+FEWEST_DESCRIPTORS: Final = 256
+"""With fewer there would be room for less than a dozen reviews at a time."""
+
+BACKLOG_DIVISOR: Final = 8
+"""What waits to be accepted is accepted in one go before anybody is sent away for it: that much beside the bound."""
+
+
+class DescriptorsError(Exception):
+    """There are too few; the message says how many, and what to do."""
+
+
+class Room(NamedTuple):
+    """What the webhook's port may take.
+
+    Attributes:
+        descriptors: how many files and connections the process may have open.
+        connections: how many of them may be clients of the webhook.
+        backlog: how many of those may wait to be accepted.
+    """
+
+    descriptors: int
+    connections: int
+    backlog: int
+
+
+def raise_limit() -> int:
+    """Let the process have as many files open as it may allow itself; gives their number.
+
+    The lower limit is there for programs that use select(2); containers commonly get 1,024 of a million.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+def room_in(descriptors: int) -> Room:
+    """What the webhook's port may take of so many descriptors.
+
+    Half of what is left beside ourselves: each review that is handed to another replica needs a connection there.
+
+    Raises:
+        DescriptorsError: there are fewer than `FEWEST_DESCRIPTORS`.
+    """
+    if descriptors < FEWEST_DESCRIPTORS:
+        raise DescriptorsError(
+            f"the limit of open files (ulimit -n) is {descriptors}; at least {FEWEST_DESCRIPTORS} are needed, "
+            f"and {_needed_for(limits.MAX_CONNECTIONS)} to serve as many clients at once as there may be"
+        )
+    backlog = min(limits.BACKLOG, descriptors // BACKLOG_DIVISOR)
+    left = descriptors - OWN_DESCRIPTORS - SMALL_PORTS * limits.FEW_CONNECTIONS - backlog
+    return Room(descriptors, min(limits.MAX_CONNECTIONS, left // 2), backlog)
+
+
+def _needed_for(connections: int) -> int:
+    return OWN_DESCRIPTORS + SMALL_PORTS * limits.FEW_CONNECTIONS + limits.BACKLOG + 2 * connections
