@@ -170,8 +170,13 @@ async def test_an_upgrade_a_drain_and_the_loss_of_a_node_leave_a_replica_to_answ
 
 
 WEBHOOKS = {
-    "mutatepods.kubemacpool.io": ("/mutate-pods", ["pods"], ["CREATE"]),
+    "mutatepods.kubemacpool.io": ("/mutate-pods", ["pods"], ["CREATE", "UPDATE"]),
     "mutatevirtualmachines.kubemacpool.io": ("/mutate-virtualmachines", ["virtualmachines"], ["CREATE", "UPDATE"]),
+    "mutatevirtualmachineinstances.kubemacpool.io": (
+        "/mutate-virtualmachineinstances",
+        ["virtualmachineinstances"],
+        ["CREATE"],
+    ),
 }
 
 

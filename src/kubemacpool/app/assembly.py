@@ -22,7 +22,7 @@ from kubemacpool.ports.keeping import Importance, Keeper
 from kubemacpool.service.deciding import LocalDecider
 from kubemacpool.service.electing import Elector, Replica
 from kubemacpool.service.kinship import Kinship
-from kubemacpool.service.machine_admission import Followed, MachineAdmission
+from kubemacpool.service.machine_admission import Followed, InstanceAdmission, MachineAdmission
 from kubemacpool.service.pod_admission import Place, PodAdmission
 from kubemacpool.service.policies import NamespacePolicies
 from kubemacpool.service.proving import WatchProver
@@ -31,7 +31,7 @@ from kubemacpool.service.reporting import CollisionReporter
 from kubemacpool.service.routing import Router
 from kubemacpool.service.setting_aside import SettingAside, Trials
 from kubemacpool.telemetry.metrics import Metrics
-from kubemacpool.web.endpoints import MUTATE_PODS, MUTATE_VIRTUAL_MACHINES
+from kubemacpool.web.endpoints import MUTATE_INSTANCES, MUTATE_PODS, MUTATE_VIRTUAL_MACHINES
 from kubemacpool.wire.lease import decode_lease
 from kubemacpool.wire.namespaces import decode_namespace
 
@@ -65,7 +65,9 @@ class Deciding:
         settings, client, clock = around.settings, around.client, around.clock
         ledger = Ledger(pool, in_flight_bound=settings.wait_time, cool_down=settings.cool_down)
         self.decider = Decider(ledger)
-        self._cluster = FollowedCluster(client, ledger, around.readiness, around.metrics, clock)
+        self._cluster = FollowedCluster(
+            client, ledger, around.readiness, around.metrics, clock, settings.passed_over_networks
+        )
         self._prover = WatchProver(ledger, self._cluster.followed, clock)
         self.elector = Elector(
             Replica(f"{os.uname().nodename}_{uuid.uuid4()}", endpoint),
@@ -91,12 +93,13 @@ class Deciding:
         metrics, clock = around.metrics, around.clock
         decider = LocalDecider(self.decider, self.elector, clock)
         kinship = Kinship(self._cluster.population.families, clock)
-        place = Place(around.cluster_uid, lambda: self.decider.ledger.pool)
+        place = Place(around.cluster_uid, lambda: self.decider.ledger.pool, pod_network=around.settings.pod_network)
         machines = Followed(lambda: self._cluster.knows_all_machines, self._cluster.presence.look_soon)
         served = around.settings.served_networks
         answers = {
             MUTATE_PODS: PodAdmission(decider, policies, kinship, place, metrics, clock).answer,
             MUTATE_VIRTUAL_MACHINES: MachineAdmission(decider, policies, machines, served, metrics, clock).answer,
+            MUTATE_INSTANCES: InstanceAdmission(decider, policies, machines, served, kinship, metrics, clock).answer,
         }
         return {
             path: Router(path, answer, self.elector, around.peer, metrics, clock) for path, answer in answers.items()

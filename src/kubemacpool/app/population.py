@@ -24,10 +24,10 @@ from kubemacpool.service.readiness import Readiness
 from kubemacpool.service.rebuilding import Rebuilder
 from kubemacpool.service.setting_aside import ForgivingListener, SettingAside, Trials
 from kubemacpool.wire.carrying import KUBEVIRT
-from kubemacpool.wire.kubevirt import decode_instance, decode_machine
+from kubemacpool.wire.kubevirt import NOT_OURS, NetworkKind, decoders
 from kubemacpool.wire.migrations import decode_migration
 from kubemacpool.wire.objects import Decoded, ItemT
-from kubemacpool.wire.pods import decode_pod
+from kubemacpool.wire.pods import pod_decoder
 
 PODS: Final = Resource(
     "/api/v1/pods",
@@ -42,9 +42,24 @@ class FollowedCluster:
     """Everything that the ledger is derived from."""
 
     def __init__(
-        self, client: Transport, ledger: Ledger, readiness: Readiness, measures: Measures, clock: Clock
+        self,
+        client: Transport,
+        ledger: Ledger,
+        readiness: Readiness,
+        measures: Measures,
+        clock: Clock,
+        passed_over: frozenset[NetworkKind] = NOT_OURS,
     ) -> None:
-        """Put the parts together; nothing runs yet."""
+        """Put the parts together; nothing runs yet.
+
+        Args:
+            client: the API server.
+            ledger: what is derived.
+            readiness: hindered until all is known.
+            measures: told of what cannot be read.
+            clock: the process's own.
+            passed_over: on what kinds of network the addresses of virtual machines do not count.
+        """
         self.on_rewind: Callable[[str], None] = lambda _: None
         """Called with the reason, when a list shows that the cluster was restored from a backup."""
         self._client = client
@@ -58,11 +73,12 @@ class FollowedCluster:
 
         self._pod_follower = follower(POD)
         self._pod_follower.begin()
-        self._pods = self._reflector(PODS, decode_pod, self._pod_follower, POD)
+        self._pods = self._reflector(PODS, pod_decoder(pod_network=not passed_over), self._pod_follower, POD)
+        machine, instance = decoders(passed_over)
         self._machines = {
-            VIRTUAL_MACHINE: self._kind(VIRTUAL_MACHINE, "virtualmachines", follower(VIRTUAL_MACHINE), decode_machine),
+            VIRTUAL_MACHINE: self._kind(VIRTUAL_MACHINE, "virtualmachines", follower(VIRTUAL_MACHINE), machine),
             VIRTUAL_MACHINE_INSTANCE: self._kind(
-                VIRTUAL_MACHINE_INSTANCE, "virtualmachineinstances", follower(VIRTUAL_MACHINE_INSTANCE), decode_instance
+                VIRTUAL_MACHINE_INSTANCE, "virtualmachineinstances", follower(VIRTUAL_MACHINE_INSTANCE), instance
             ),
         }
         self._migrating = MigrationFollower(ledger)

@@ -9,7 +9,7 @@ from typing import Final
 
 from kubemacpool.service.policies import ConflictPolicy
 from kubemacpool.telemetry.logs import LogFormat, LogLevel
-from kubemacpool.wire.machine_review import NetworkKind
+from kubemacpool.wire.kubevirt import NOT_OURS, NetworkKind
 
 DEFAULT_NAMESPACE: Final = "kubemacpool-system"
 
@@ -81,7 +81,12 @@ class Settings:
     def served_networks(self) -> frozenset[NetworkKind]:
         """What an interface of a virtual machine has to be bound to in order to be given an address."""
         served = {NetworkKind.MULTUS, NetworkKind.POD_MASQUERADE}
-        return frozenset(served | {NetworkKind.POD_OTHER} if self.pod_network else served)
+        return frozenset(served | {NetworkKind.POD_OTHER, NetworkKind.UNKNOWN} if self.pod_network else served)
+
+    @property
+    def passed_over_networks(self) -> frozenset[NetworkKind]:
+        """On what the address of a virtual machine's interface is nobody's business, so that it does not count."""
+        return NOT_OURS - self.served_networks
 
     def __post_init__(self) -> None:
         """Check what no type can say.

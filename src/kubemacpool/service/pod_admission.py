@@ -1,11 +1,11 @@
-"""Answering the API server's question whether a pod may be created, and with which addresses."""
+"""Answering the API server's question whether a pod may have the networks that it asks for, with which addresses."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import structlog
 
-from kubemacpool.core.addresses import AddressError, format_address, parse_address
+from kubemacpool.core.addresses import format_address
 from kubemacpool.core.decisions import AddressRequest, Granted
 from kubemacpool.core.parties import POD, Party
 from kubemacpool.core.pool import Pool
@@ -13,40 +13,41 @@ from kubemacpool.ports.clock import Clock
 from kubemacpool.ports.deciding import AddressDecider
 from kubemacpool.ports.measures import Measures
 from kubemacpool.service import refusing
-from kubemacpool.service.admission import BAD_REQUEST, UNTOUCHED, Admission, Denial, Verdict, denial_of
+from kubemacpool.service.admission import BAD_REQUEST, UNTOUCHED, Admission, Denial, Verdict, denial_of, texts_of
+from kubemacpool.service.asking import Asked, AskingError, Wish, read_asked
 from kubemacpool.service.conflicts import Resolution, decide
 from kubemacpool.service.kinship import Kinship
 from kubemacpool.service.policies import NamespacePolicies
 from kubemacpool.service.refusing import Field
 from kubemacpool.service.sticky import preferred
 from kubemacpool.wire.carrying import MOST_INTERFACES
-from kubemacpool.wire.networks import (
-    NETWORKS_ANNOTATION,
-    NetworkSelections,
-    NetworksError,
-    parse_networks,
-)
+from kubemacpool.wire.networks import NETWORKS_ANNOTATION, is_short_form
 from kubemacpool.wire.patches import annotation_patch
 from kubemacpool.wire.pod_review import STICKY, PodReview, decode_pod_review
-from kubemacpool.wire.quoting import first_of, listed, quoted
+from kubemacpool.wire.quoting import quoted
 
 _log = structlog.get_logger(__name__)
 
 UNSEPARATED: Final = 12
 """Characters of an address that is written as hexadecimal digits only."""
 
-_FIELD: Final = Field(f"annotation {NETWORKS_ANNOTATION}", "mac")
-
 
 class Place(NamedTuple):
-    """What the preferred addresses of pods are derived from: the cluster's uid, and the pool in force."""
+    """Where pods are.
+
+    Attributes:
+        cluster_uid: from which the preferred addresses of pods are derived.
+        pool: the pool in force, from which they are derived as well.
+        pod_network: whether addresses of virtual machines on the pod network count (`wire/pods.py`).
+    """
 
     cluster_uid: str
     pool: Callable[[], Pool]
+    pod_network: bool = False
 
 
 class PodAdmission(Admission[PodReview]):
-    """Gives the interfaces of new pods their addresses."""
+    """Gives the interfaces of pods their addresses: of new pods, and those that are added to a running one."""
 
     kind = POD
 
@@ -71,70 +72,75 @@ class PodAdmission(Admission[PodReview]):
 
     async def admit(self, review: PodReview, party: Party) -> Verdict:
         """Fill in what is missing, and judge what the user gave."""
-        if not review.networks or review.networks.isspace():
+        if review.ending or not any(review.annotations):
             return UNTOUCHED
-        selections = _selections(review.networks, party)
-        if selections is None:
-            return UNTOUCHED._replace(warnings=[refusing.short_form_warning(review.networks)])
-        if not selections.selections:
-            return UNTOUCHED
-        wanted = _wanted(selections, party)
+        family = None
         if review.owner is not None:
             family = await self._kinship.party_of_owner(review.namespace, review.owner)
-            if family is not None:
-                return await self._admit_launcher(review, party, family, wanted)
-        return await self._admit_alone(review, party, selections, wanted)
+        if family is None:
+            return await self._admit_alone(review, party, _asked(review, party))
+        if not self._place.pod_network:
+            review = _without_default(review)
+        return await self._admit_launcher(review, party, family, _asked(review, party))
 
-    async def _admit_launcher(
-        self, review: PodReview, pod: Party, family: Party, wanted: tuple[int | None, ...]
-    ) -> Verdict:
+    async def _admit_launcher(self, review: PodReview, pod: Party, family: Party, asked: Asked) -> Verdict:
         """A launcher pod carries what its virtual machine does, and is given nothing of its own."""
-        given = {index: address for index, address in enumerate(wanted) if address is not None}
-        if not given:
-            return UNTOUCHED
-        request = AddressRequest(family, tuple(given.values()), dry_run=review.dry_run, dependent=pod)
-        labels = [f"entry {index}" for index in given]
+        wishes = [wish for wish in asked.wishes if wish.address is not None]
+        if not wishes:
+            return _untouched(review)
+        request, labels = _request(review, family, asked, wishes)
         policy = self._policies.policy_of(review.namespace)
+        request = request._replace(dependent=pod)
         decision, conflicts = await decide(self._decider, request, lambda _: policy.resolution)
         if not isinstance(decision, Granted):
-            raise denial_of(decision, pod, _FIELD, labels, policy.fault)
-        _log.debug(
-            "granted", object=str(pod), family=str(family), addresses=first_of(_texts(decision)), dry_run=review.dry_run
-        )
+            raise denial_of(decision, pod, Field(asked.where, "mac"), labels, policy.fault)
+        addresses = texts_of(decision.addresses)
+        _log.debug("granted", object=str(pod), family=str(family), addresses=addresses, dry_run=review.dry_run)
         warnings = [_admitted(refusing.conflict(labels, each)) for each in conflicts]
         return Verdict("granted", warnings=[*warnings, *policy.warnings(mattered=bool(conflicts))])
 
-    async def _admit_alone(
-        self, review: PodReview, party: Party, selections: NetworkSelections, wanted: tuple[int | None, ...]
-    ) -> Verdict:
-        warnings = _spelling_warnings(selections)
-        sticky = self._preferred(review, party, wanted, warnings)
+    async def _admit_alone(self, review: PodReview, party: Party, asked: Asked) -> Verdict:
+        if not asked.wishes:
+            return _untouched(review)._replace(patch=_patch(review, asked, {}) if asked.restored else None)
+        warnings = [*_untouched(review).warnings, *_spelling_warnings(asked.wishes)]
+        request, labels = _request(review, party, asked, asked.wishes)
+        entries = {
+            place: wish.entry for place, wish in enumerate(asked.wishes, len(asked.kept)) if wish.entry is not None
+        }
+        sticky = self._preferred(review, party, request, entries, warnings)
         policy = self._policies.policy_of(review.namespace)
 
         def resolution(interface: int) -> Resolution:
             return Resolution.REPLACE if interface in sticky else policy.resolution
 
-        asked = tuple(sticky.get(index, address) for index, address in enumerate(wanted))
-        request = AddressRequest(party, asked, dry_run=review.dry_run)
-        decision, conflicts = await decide(self._decider, request, resolution)
-        labels = [refusing.entry(index, selections.selections) for index in range(len(wanted))]
+        wanted = tuple(sticky.get(place, address) for place, address in enumerate(request.wanted))
+        decision, conflicts = await decide(self._decider, request._replace(wanted=wanted), resolution)
         if not isinstance(decision, Granted):
-            raise denial_of(decision, party, _FIELD, labels, policy.fault)
-        macs = _texts(decision)
+            raise denial_of(decision, party, Field(asked.where, "mac"), labels, policy.fault)
         for each in conflicts:
             text = refusing.conflict(labels, each)
-            warnings.append(_instead(text, macs[each.interface]) if each.interface in sticky else _admitted(text))
+            mac = format_address(decision.addresses[each.interface])
+            warnings.append(_instead(text, mac) if each.interface in sticky else _admitted(text))
         warnings += policy.warnings(mattered=any(each.interface not in sticky for each in conflicts))
-        value = selections.filled(review.namespace, macs)
-        patch = None if value is None else annotation_patch(NETWORKS_ANNOTATION, value)
-        _log.debug("granted", object=str(party), addresses=first_of(macs), dry_run=review.dry_run)
+        patch = _patch(review, asked, {entry: decision.addresses[place] for place, entry in entries.items()})
+        given = texts_of(decision.addresses[len(asked.kept) :])
+        _log.debug("granted", object=str(party), addresses=given, dry_run=review.dry_run)
         return Verdict("granted", patch, warnings)
 
     def _preferred(
-        self, review: PodReview, party: Party, wanted: tuple[int | None, ...], warnings: list[str]
+        self, review: PodReview, party: Party, request: AddressRequest, entries: Mapping[int, int], warnings: list[str]
     ) -> Mapping[int, int]:
-        """By interface without an address of the user's choice, the one that a sticky pod prefers."""
-        if review.sticky is None or review.sticky == "false":
+        """By interface without an address of the user's choice, the one that a sticky pod prefers.
+
+        Args:
+            review: the pod.
+            party: who would have it.
+            request: which addresses it has and wants.
+            entries: by interface that is to be given one, its entry, on whose place the address depends: an entry that
+                is added to a running pod prefers what it would have preferred from the beginning.
+            warnings: told of an annotation that has no effect.
+        """
+        if review.sticky is None or review.sticky == "false" or (review.old is not None and not entries):
             return {}
         if review.sticky != "true":
             fault = f'annotation {STICKY} is {quoted(review.sticky)}, expected "true" or "false"'
@@ -142,19 +148,58 @@ class PodAdmission(Admission[PodReview]):
         if not review.name:
             warnings.append(f"kubemacpool: {STICKY} has no effect without a name of the pod's own; use a StatefulSet")
             return {}
-        taken = {address for address in wanted if address is not None}
+        taken = {*request.carried, *(address for address in request.wanted if address is not None)}
         found: dict[int, int] = {}
-        for index in (index for index, address in enumerate(wanted) if address is None):
+        for place, entry in entries.items():
             pod = (self._place.cluster_uid, review.namespace, review.name)
-            address = preferred(self._place.pool(), pod, index, taken)
+            address = preferred(self._place.pool(), pod, entry, taken)
             if address is not None:
-                found[index] = address
+                found[place] = address
                 taken.add(address)
         return found
 
 
-def _texts(granted: Granted) -> list[str]:
-    return [format_address(address) for address in granted.addresses]
+def _asked(review: PodReview, party: Party) -> Asked:
+    try:
+        asked = read_asked(review.annotations, review.old, review.namespace)
+    except AskingError as error:
+        fault = refusing.field_fault(party, error.where, str(error))
+        raise Denial("invalid", BAD_REQUEST, fault) from error
+    if asked.wishes and asked.interfaces > MOST_INTERFACES:
+        fault = refusing.too_many_entries(party, asked.where, asked.interfaces)
+        raise Denial("invalid", BAD_REQUEST, fault)
+    return asked
+
+
+def _without_default(review: PodReview) -> PodReview:
+    old = review.old
+    return review._replace(
+        annotations=review.annotations._replace(default=None), old=None if old is None else old._replace(default=None)
+    )
+
+
+def _request(review: PodReview, party: Party, asked: Asked, wishes: Sequence[Wish]) -> tuple[AddressRequest, list[str]]:
+    """What is to be decided, and what people call each interface: those that the pod keeps come first."""
+    wanted = (*asked.kept, *(wish.address for wish in wishes))
+    request = AddressRequest(party, wanted, asked.carried, review.dry_run, uid=review.object_uid)
+    return request, [*asked.kept.values(), *(wish.label for wish in wishes)]
+
+
+def _patch(review: PodReview, asked: Asked, given: Mapping[int, int]) -> bytes | None:
+    """What makes the annotation have these addresses, by entry, and those that it lost."""
+    if asked.selections is None:
+        return None
+    macs = {entry: format_address(address) for entry, address in (asked.restored | dict(given)).items()}
+    value = asked.selections.filled(review.namespace, macs)
+    return None if value is None else annotation_patch(NETWORKS_ANNOTATION, value)
+
+
+def _untouched(review: PodReview) -> Verdict:
+    """Nothing to do; in the short form there is nothing that could be done."""
+    networks = review.annotations.networks
+    if networks is None or networks.isspace() or not is_short_form(networks):
+        return UNTOUCHED
+    return UNTOUCHED._replace(warnings=[refusing.short_form_warning(networks)])
 
 
 def _admitted(conflict: str) -> str:
@@ -165,38 +210,11 @@ def _instead(conflict: str, mac: str) -> str:
     return f"kubemacpool: {conflict}, so the sticky address is {mac} this time"
 
 
-def _selections(networks: str, party: Party) -> NetworkSelections | None:
-    try:
-        selections = parse_networks(networks)
-    except NetworksError as error:
-        raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _FIELD.where, str(error))) from error
-    if selections is not None and (count := len(selections.selections)) > MOST_INTERFACES:
-        raise Denial("invalid", BAD_REQUEST, refusing.too_many_entries(party, _FIELD.where, count))
-    return selections
-
-
-def _spelling_warnings(selections: NetworkSelections) -> list[str]:
+def _spelling_warnings(wishes: Sequence[Wish]) -> list[str]:
     """Addresses that we understand and CNI plugins (Go's net.ParseMAC) do not: the pod would not start."""
     return [
-        f"kubemacpool: mac {selection.mac} is written without separators, which CNI plugins do not understand; "
-        f"write {format_address(int(selection.mac, 16))}"
-        for selection in selections.selections
-        if len(selection.mac) == UNSEPARATED
+        f"kubemacpool: mac {wish.text} is written without separators, which CNI plugins do not understand; "
+        f"write {format_address(int(wish.text, 16))}"
+        for wish in wishes
+        if len(wish.text) == UNSEPARATED
     ]
-
-
-def _wanted(selections: NetworkSelections, party: Party) -> tuple[int | None, ...]:
-    """The addresses that the user gave; all that cannot be read are named in one answer."""
-    wanted: list[int | None] = []
-    faults: list[str] = []
-    for index, selection in enumerate(selections.selections):
-        if not selection.mac:
-            wanted.append(None)
-            continue
-        try:
-            wanted.append(parse_address(selection.mac))
-        except AddressError as error:
-            faults.append(f"{refusing.entry(index, selections.selections)}: mac {quoted(selection.mac)} is {error}")
-    if faults:
-        raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, _FIELD.where, listed(faults)))
-    return tuple(wanted)

@@ -8,8 +8,8 @@ from kubemacpool.core.budgets import LITTLE
 from kubemacpool.core.decisions import Exhausted, Fault, OverBudget, Refusal
 from kubemacpool.core.parties import Party
 from kubemacpool.wire.carrying import MOST_INTERFACES
-from kubemacpool.wire.networks import Selection, describe_short_form
-from kubemacpool.wire.quoting import listed, quoted
+from kubemacpool.wire.networks import describe_short_form
+from kubemacpool.wire.quoting import listed
 
 RANGE_REMEDY = "ConfigMap kubemacpool-mac-range-config (RANGE_START, RANGE_END)"
 
@@ -24,11 +24,6 @@ class Field(NamedTuple):
 
     where: str
     key: str
-
-
-def entry(index: int, selections: Sequence[Selection]) -> str:
-    """One entry of the annotation, as people count and name it."""
-    return f"entry {index} ({quoted(selections[index].name)})"
 
 
 def field_fault(party: Party, where: str, fault: str) -> str:

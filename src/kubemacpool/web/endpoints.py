@@ -14,7 +14,8 @@ from kubemacpool.wire.durations import DurationError, parse_duration
 
 MUTATE_PODS = "/mutate-pods"
 MUTATE_VIRTUAL_MACHINES = "/mutate-virtualmachines"
-WEBHOOKS = (MUTATE_PODS, MUTATE_VIRTUAL_MACHINES)
+MUTATE_INSTANCES = "/mutate-virtualmachineinstances"
+WEBHOOKS = (MUTATE_PODS, MUTATE_VIRTUAL_MACHINES, MUTATE_INSTANCES)
 JSON = "application/json"
 
 

@@ -59,16 +59,15 @@ def read_addresses(given: Iterable[tuple[str, str]]) -> tuple[tuple[int, ...], s
     """The addresses that can be read, each once, and what is wrong with the others.
 
     Args:
-        given: what an address is called there, and its text; an empty text is none.
+        given: what an address is called there, and its text.
     """
     addresses: dict[int, None] = {}
     faults: list[str] = []
     for label, text in given:
-        if text:
-            try:
-                addresses[parse_address(text)] = None
-            except AddressError as error:
-                faults.append(f"{label}: mac {quoted(text)} is {error}")
+        try:
+            addresses[parse_address(text)] = None
+        except AddressError as error:
+            faults.append(f"{label}: mac {quoted(text)} is {error}")
     return tuple(addresses), listed(faults)
 
 

@@ -7,7 +7,8 @@ An address that is overlooked may be given to somebody else. So what is of an un
 possible: each interface is read by itself, and an instance whose phase cannot be read has not ended.
 """
 
-from collections.abc import Iterable
+import enum
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeVar
 
 import msgspec
@@ -43,9 +44,34 @@ class _Object(msgspec.Struct, gc=False):
     status: msgspec.Raw = NULL
 
 
+class NetworkKind(enum.Enum):
+    """What an interface is bound to."""
+
+    MULTUS = "multus"
+    POD_MASQUERADE = "the pod network, by masquerade"
+    POD_OTHER = "the pod network, by another binding"
+    UNKNOWN = "a network of a kind that is not known here"
+    MISSING = "nothing of its name"
+
+
+NOT_OURS: Final = frozenset({NetworkKind.POD_OTHER})
+"""Where addresses are nobody's business but the network's, unless we are told to serve it: bound to the pod network by
+bridge, l2bridge or passt, a machine has what the network gives it, and the primary user-defined networks of
+OVN-Kubernetes, which are apart from each other, give addresses that are made from the IP address (`0a:58:…`)."""
+
+
+class Network(msgspec.Struct, gc=False):
+    """What belongs to an interface of its name."""
+
+    name: str = ""
+    pod: dict[str, object] | None = None
+    multus: dict[str, object] | None = None
+
+
 class _Interface(msgspec.Struct, gc=False, rename="camel"):
-    name: msgspec.Raw = msgspec.Raw(b'""')  # said in messages only
+    name: msgspec.Raw = msgspec.Raw(b'""')
     mac_address: str | None = None
+    masquerade: msgspec.Raw = NULL
 
 
 class _Devices(msgspec.Struct, gc=False):
@@ -58,6 +84,7 @@ class _Domain(msgspec.Struct, gc=False):
 
 class _InstanceSpec(msgspec.Struct, gc=False):
     domain: _Domain | None = None
+    networks: list[msgspec.Raw] | None = None
 
 
 class _Template(msgspec.Struct, gc=False):
@@ -76,11 +103,38 @@ _objects: Final = msgspec.json.Decoder(_Object)
 _machine_specs: Final = msgspec.json.Decoder(_MachineSpec | None)
 _instance_specs: Final = msgspec.json.Decoder(_InstanceSpec | None)
 _interfaces: Final = msgspec.json.Decoder(_Interface)
+_networks: Final = msgspec.json.Decoder(Network)
+_texts: Final = msgspec.json.Decoder(str)
 _statuses: Final = msgspec.json.Decoder(_Status | None)
 
 
-def decode_machine(raw: bytes | msgspec.Raw) -> Decoded[CarriedAddresses]:
+DecodeObject = Callable[[bytes | msgspec.Raw], Decoded[CarriedAddresses]]
+
+
+def decoders(passed_over: frozenset[NetworkKind]) -> tuple[DecodeObject, DecodeObject]:
+    """What reads VirtualMachines, and what reads their instances.
+
+    Args:
+        passed_over: on what kinds of network the addresses of interfaces do not count.
+    """
+
+    def machine(raw: bytes | msgspec.Raw) -> Decoded[CarriedAddresses]:
+        return decode_machine(raw, passed_over)
+
+    def instance(raw: bytes | msgspec.Raw) -> Decoded[CarriedAddresses]:
+        return decode_instance(raw, passed_over)
+
+    return machine, instance
+
+
+def decode_machine(
+    raw: bytes | msgspec.Raw, passed_over: frozenset[NetworkKind] = NOT_OURS
+) -> Decoded[CarriedAddresses]:
     """Read the addresses that a VirtualMachine carries; one without any is told as well, for others may belong to it.
+
+    Args:
+        raw: the object.
+        passed_over: on what kinds of network the addresses of interfaces do not count.
 
     Raises:
         UnreadableObjectError: when its spec is not of the expected shape, so that nothing is known of its addresses.
@@ -92,11 +146,17 @@ def decode_machine(raw: bytes | msgspec.Raw) -> Decoded[CarriedAddresses]:
     except msgspec.ValidationError as error:
         raise _unreadable(machine, error) from error
     template = spec.template if spec is not None else None
-    return _decoded(machine, template.spec if template is not None else None)
+    return _decoded(machine, template.spec if template is not None else None, passed_over)
 
 
-def decode_instance(raw: bytes | msgspec.Raw) -> Decoded[CarriedAddresses]:
+def decode_instance(
+    raw: bytes | msgspec.Raw, passed_over: frozenset[NetworkKind] = NOT_OURS
+) -> Decoded[CarriedAddresses]:
     """Read the addresses that a VirtualMachineInstance carries; none where it has ended, but others may belong to it.
+
+    Args:
+        raw: the object.
+        passed_over: on what kinds of network the addresses of interfaces do not count.
 
     Raises:
         UnreadableObjectError: when its spec is not of the expected shape, so that nothing is known of its addresses.
@@ -104,12 +164,12 @@ def decode_instance(raw: bytes | msgspec.Raw) -> Decoded[CarriedAddresses]:
     """
     instance = _objects.decode(raw)
     if _has_ended(instance.status):
-        return _decoded(instance, None)
+        return _decoded(instance, None, passed_over)
     try:
         spec = _instance_specs.decode(instance.spec)
     except msgspec.ValidationError as error:
         raise _unreadable(instance, error) from error
-    return _decoded(instance, spec)
+    return _decoded(instance, spec, passed_over)
 
 
 def read_entries(
@@ -132,6 +192,17 @@ def read_entries(
     return found, faults
 
 
+def network_kind(network: Network | None, *, masquerade: bool) -> NetworkKind:
+    """What an interface is bound to, by the network of its name and whether its binding is masquerade."""
+    if network is None:
+        return NetworkKind.MISSING
+    if network.multus is not None:
+        return NetworkKind.MULTUS
+    if masquerade:
+        return NetworkKind.POD_MASQUERADE
+    return NetworkKind.UNKNOWN if network.pod is None else NetworkKind.POD_OTHER
+
+
 def _has_ended(status: msgspec.Raw) -> bool:
     try:
         read = _statuses.decode(status)
@@ -140,7 +211,9 @@ def _has_ended(status: msgspec.Raw) -> bool:
     return read is not None and read.phase in ENDED
 
 
-def _decoded(stored: _Object, spec: _InstanceSpec | None) -> Decoded[CarriedAddresses]:
+def _decoded(
+    stored: _Object, spec: _InstanceSpec | None, passed_over: frozenset[NetworkKind]
+) -> Decoded[CarriedAddresses]:
     identity, version = identify(stored.metadata)
     domain = spec.domain if spec is not None else None
     devices = domain.devices if domain is not None else None
@@ -148,12 +221,23 @@ def _decoded(stored: _Object, spec: _InstanceSpec | None) -> Decoded[CarriedAddr
     interfaces, faults = read_entries("interface", entries[:MOST_INTERFACES], _interfaces)
     if len(entries) > MOST_INTERFACES:
         faults.insert(0, too_many(len(entries)))
-    addresses, fault = read_addresses(
-        (f"interface {_named(interface.name)}", interface.mac_address or "") for interface in interfaces
-    )
+    given = [each for each in interfaces if each.mac_address]
+    if given and spec is not None and spec.networks:
+        networks, _ = read_entries("network", spec.networks, _networks)  # one that cannot be read excuses no address
+        by_name = {network.name: network for network in networks}
+        given = [each for each in given if _kind(each, by_name) not in passed_over]
+    addresses, fault = read_addresses((f"interface {_named(each.name)}", each.mac_address or "") for each in given)
     fault = "; ".join(filter(None, (listed(faults), fault)))
     owner = controller_of(stored.metadata.owner_references, VIRTUAL_MACHINE)
     return Decoded(identity, version, CarriedAddresses(addresses, fault, owner))
+
+
+def _kind(interface: _Interface, networks: Mapping[str, Network]) -> NetworkKind:
+    try:
+        network = networks.get(_texts.decode(interface.name))
+    except (msgspec.DecodeError, UnicodeError):
+        network = None
+    return network_kind(network, masquerade=bytes(interface.masquerade) != bytes(NULL))
 
 
 def _named(name: msgspec.Raw) -> str:

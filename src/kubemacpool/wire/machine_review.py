@@ -1,35 +1,25 @@
-"""The question whether a VirtualMachine may be as it is, and the patch that gives its interfaces addresses.
+"""The question whether a VirtualMachine, or an instance, may be as it is, and the patch that gives it addresses.
 
-Source: kubevirt.io/v1: spec.template.spec.domain.devices.interfaces[] and spec.template.spec.networks[] belong together
-by name.
+Source: kubevirt.io/v1: domain.devices.interfaces[] and networks[] belong together by name, in the spec of an instance
+and in that of a machine's template.
 """
 
-import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from kubemacpool.core.parties import VIRTUAL_MACHINE
+from kubemacpool.core.families import OwnerReference
+from kubemacpool.core.parties import VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE
 from kubemacpool.wire.admission import Expected, Review, ReviewedMetadata, decode_review
-from kubemacpool.wire.carrying import KUBEVIRT
-from kubemacpool.wire.kubevirt import NULL, read_entries
+from kubemacpool.wire.carrying import KUBEVIRT, Reference, controller_of
+from kubemacpool.wire.kubevirt import NULL, Network, NetworkKind, network_kind, read_entries
 from kubemacpool.wire.quoting import listed
 
 MAC_POLICY: Final = "kubemacpool.io/mac-policy"
-INTERFACES: Final = "/spec/template/spec/domain/devices/interfaces"
 
 OLD_FINALIZER: Final = "k8s.v1.cni.cncf.io/kubeMacPool"
 """Early versions of the Go implementation added it to machines. Nobody is left to take it away, but we."""
-
-
-class NetworkKind(enum.Enum):
-    """What an interface is bound to."""
-
-    MULTUS = "multus"
-    POD_MASQUERADE = "the pod network, by masquerade"
-    POD_OTHER = "the pod network, by another binding, or a network of a kind that is not known here"
-    MISSING = "nothing of its name"
 
 
 class MachineInterface(NamedTuple):
@@ -49,13 +39,13 @@ class MachineInterface(NamedTuple):
 
 
 class MachineReview(NamedTuple):
-    """A VirtualMachine about to be created or changed.
+    """A VirtualMachine or an instance about to be created or changed.
 
     Attributes:
         uid: of the request.
         operation: CREATE or UPDATE.
-        namespace: the machine's.
-        name: the machine's, or empty when the API server has yet to make one from `generate_name`.
+        namespace: the object's.
+        name: the object's, or empty when the API server has yet to make one from `generate_name`.
         generate_name: the prefix of that name.
         dry_run: whether nothing will be persisted.
         deleting: whether it is being deleted.
@@ -65,6 +55,8 @@ class MachineReview(NamedTuple):
         fault: what of the interfaces and networks cannot be read, or an empty text. The API server looks at the types
             of a custom resource's fields only after we have.
         old_finalizer: where among its finalizers the old one is; None where it is not.
+        owner: the VirtualMachine that an instance says it belongs to.
+        object_uid: the object's; empty at a creation.
     """
 
     uid: str
@@ -79,6 +71,8 @@ class MachineReview(NamedTuple):
     old_interfaces: tuple[MachineInterface, ...]
     fault: str = ""
     old_finalizer: int | None = None
+    owner: OwnerReference | None = None
+    object_uid: str = ""
 
 
 class _Annotations(msgspec.Struct, gc=False):
@@ -89,6 +83,8 @@ class _Metadata(ReviewedMetadata, gc=False, rename="camel"):
     annotations: _Annotations | None = None
     deletion_timestamp: str | None = None
     finalizers: list[str] | None = None
+    owner_references: list[Reference] | None = None
+    uid: str | None = None
 
 
 class _Interface(msgspec.Struct, gc=False, rename="camel"):
@@ -104,11 +100,6 @@ class _Devices(msgspec.Struct, gc=False):
 
 class _Domain(msgspec.Struct, gc=False):
     devices: _Devices | None = None
-
-
-class _Network(msgspec.Struct, gc=False):
-    name: str = ""
-    multus: dict[str, Any] | None = None
 
 
 class _InstanceSpec(msgspec.Struct, gc=False):
@@ -129,12 +120,16 @@ class _Machine(msgspec.Struct, gc=False):
     spec: msgspec.Raw = NULL
 
 
-_EXPECTED: Final = Expected(KUBEVIRT, VIRTUAL_MACHINE, ("CREATE", "UPDATE"))
+_MACHINES: Final = Expected(KUBEVIRT, VIRTUAL_MACHINE, ("CREATE", "UPDATE"))
+_INSTANCES: Final = Expected(KUBEVIRT, VIRTUAL_MACHINE_INSTANCE, ("CREATE",))
 _reviews: Final = msgspec.json.Decoder(Review[_Machine])
 _specs: Final = msgspec.json.Decoder(_Spec | None)
+_instance_specs: Final = msgspec.json.Decoder(_InstanceSpec | None)
 _interfaces: Final = msgspec.json.Decoder(_Interface)
-_networks: Final = msgspec.json.Decoder(_Network)
+_networks: Final = msgspec.json.Decoder(Network)
 _encoder: Final = msgspec.json.Encoder()
+
+_SpecOf = Callable[[msgspec.Raw], _InstanceSpec | None]
 
 
 def decode_machine_review(body: bytes) -> MachineReview:
@@ -143,10 +138,24 @@ def decode_machine_review(body: bytes) -> MachineReview:
     Raises:
         ReviewError: when the body is no AdmissionReview of this version, or asks about something else.
     """
-    request, machine = decode_review(body, _reviews, _EXPECTED)
+    return _read(body, _MACHINES, _template_of)
+
+
+def decode_instance_review(body: bytes) -> MachineReview:
+    """Read the question whether a VirtualMachineInstance may be created.
+
+    Raises:
+        ReviewError: when the body is no AdmissionReview of this version, or asks about something else.
+    """
+    return _read(body, _INSTANCES, _instance_specs.decode)
+
+
+def _read(body: bytes, expected: Expected, spec_of: _SpecOf) -> MachineReview:
+    request, machine = decode_review(body, _reviews, expected)
     metadata = machine.metadata
-    interfaces, fault = _read_spec(machine.spec)
+    interfaces, fault = _read_spec(machine.spec, spec_of)
     finalizers = metadata.finalizers or []
+    old = request.old_object if request.operation == "UPDATE" else None
     return MachineReview(
         request.uid,
         request.operation,
@@ -157,20 +166,24 @@ def decode_machine_review(body: bytes) -> MachineReview:
         metadata.deletion_timestamp is not None,
         metadata.annotations.mac_policy if metadata.annotations is not None else None,
         interfaces,
-        _read_spec(request.old_object.spec)[0] if request.old_object is not None else (),
+        _read_spec(old.spec, spec_of)[0] if old is not None else (),
         fault,
         finalizers.index(OLD_FINALIZER) if OLD_FINALIZER in finalizers else None,
+        controller_of(metadata.owner_references, VIRTUAL_MACHINE),
+        (metadata.uid or "") if old is not None else "",
     )
 
 
-def interface_patch(macs: Mapping[int, str]) -> bytes:
+def interface_patch(macs: Mapping[int, str], field: str) -> bytes:
     """A JSON patch (RFC 6902) that gives interfaces their addresses.
 
     Args:
         macs: by the interface's index in the object.
+        field: that has the interfaces, its parts separated by dots.
     """
+    path = "/" + field.replace(".", "/")
     return _encoder.encode(
-        [{"op": "add", "path": f"{INTERFACES}/{index}/macAddress", "value": mac} for index, mac in macs.items()]
+        [{"op": "add", "path": f"{path}/{index}/macAddress", "value": mac} for index, mac in macs.items()]
     )
 
 
@@ -186,14 +199,19 @@ def finalizer_patch(index: int) -> bytes:
     )
 
 
-def _read_spec(raw: msgspec.Raw) -> tuple[tuple[MachineInterface, ...], str]:
+def _template_of(raw: msgspec.Raw) -> _InstanceSpec | None:
+    """What a machine's spec says of its instances."""
+    whole = _specs.decode(raw)
+    template = whole.template if whole is not None else None
+    return template.spec if template is not None else None
+
+
+def _read_spec(raw: msgspec.Raw, spec_of: _SpecOf) -> tuple[tuple[MachineInterface, ...], str]:
     """The interfaces that can be read, and what is wrong with what cannot."""
     try:
-        whole = _specs.decode(raw)
+        spec = spec_of(raw)
     except (msgspec.DecodeError, UnicodeError) as error:
         return (), str(error)
-    template = whole.template if whole is not None else None
-    spec = template.spec if template is not None else None
     if spec is None or spec.domain is None or spec.domain.devices is None:
         return (), ""
     interfaces, faults = read_entries("interface", spec.domain.devices.interfaces, _interfaces)
@@ -201,15 +219,10 @@ def _read_spec(raw: msgspec.Raw) -> tuple[tuple[MachineInterface, ...], str]:
     by_name = {network.name: network for network in networks}
     return tuple(
         MachineInterface(
-            each.name, each.mac_address or "", _network_kind(each, by_name.get(each.name)), each.state == "absent"
+            each.name,
+            each.mac_address or "",
+            network_kind(by_name.get(each.name), masquerade=each.masquerade is not None),
+            each.state == "absent",
         )
         for each in interfaces
     ), listed(faults + more_faults)
-
-
-def _network_kind(interface: _Interface, network: _Network | None) -> NetworkKind:
-    if network is None:
-        return NetworkKind.MISSING
-    if network.multus is not None:
-        return NetworkKind.MULTUS
-    return NetworkKind.POD_MASQUERADE if interface.masquerade is not None else NetworkKind.POD_OTHER

@@ -1,25 +1,33 @@
-"""The network-selection annotation of a pod.
+"""The annotations by which a pod asks for networks, and for addresses in them.
 
 Source: NPWG Kubernetes Network Custom Resource Definition De-facto Standard, section 4 ("Pod network attachment
 selection annotation"). The value is a list of names separated by commas (short form), or a JSON list of objects.
+Multus reads `v1.multus-cni.io/default-network`, which takes the place of the cluster's default network, in the same way
+(pkg/k8sclient/k8sclient.go, tryLoadK8sPodDefaultNetwork).
 
 Implementations of the standard read the JSON form with Go's encoding/json, which does not tell upper from lower case in
-keys and lets the last of several equal ones win. So do we: an address under "MAC" is one that the interface will have.
-A null changes nothing there, wherever it stands.
+keys and goes through them in their order, so that the last of several equal ones wins. So do we: an address under "MAC"
+is one that the interface will have. A null changes nothing there, wherever it stands.
+
+An address may stand in two places. Multus hands `mac` to the plugin as the runtime configuration's, and puts what is in
+`cni-args` into the network's configuration (pkg/types/conf.go: mergeCNIRuntimeConfig, injectCNIArgs); plugins such as
+bridge and macvlan take `args.cni.mac` from there where the runtime gives none (containernetworking/plugins,
+plugins/main/bridge/bridge.go, loadNetConf). Which of two that differ a plugin takes is for the plugin to say: both
+count. `cni-args` is a map in Multus, whose keys keep their case, and is written anew with its keys in order; the plugin
+then reads "mac" in any case, and the last one wins. Several `cni-args` are merged, and a null among them clears it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
 from kubemacpool.wire.quoting import quoted, quoted_json
+from kubemacpool.wire.shallow import elements, pairs
 
 NETWORKS_ANNOTATION: Final = "k8s.v1.cni.cncf.io/networks"
 
-LARGEST_ANNOTATIONS: Final = 256 * 1024
-"""Bytes of all annotations of an object together, keys included (apimachinery's TotalAnnotationSizeLimitB). The API
-server looks only after the webhooks have been asked."""
+DEFAULT_NETWORK_ANNOTATION: Final = "v1.multus-cni.io/default-network"
 
 LONGEST_SHORT_FORM: Final = 256
 """Characters that are looked at of a value in the short form: as many as a warning has."""
@@ -27,9 +35,16 @@ LONGEST_SHORT_FORM: Final = 256
 _JSON_MARKS: Final = frozenset('[{"')
 """Any of these makes the value JSON; none can be part of a name in the short form."""
 
+_TEXTS: Final = ("name", "namespace", "mac", "interface")
+_ARGS: Final = "cni-args"
+_REQUIRED: Final = frozenset({"name", "namespace", "mac"})
+"""Fields that have to be texts; another one that is none is for its reader to refuse."""
+
 _Entry = dict[str, msgspec.Raw]
+_Pairs = Sequence[tuple[str, msgspec.Raw]]
 _entries = msgspec.json.Decoder(list[_Entry])
 _text = msgspec.json.Decoder(str | None)
+_arguments = msgspec.json.Decoder(_Entry | None)
 _encoder = msgspec.json.Encoder()
 
 
@@ -38,11 +53,28 @@ class NetworksError(ValueError):
 
 
 class Selection(NamedTuple):
-    """One entry of the JSON form. An empty text stands for a field that is missing, null or empty."""
+    """One entry of the JSON form. An empty text stands for a field that is missing, null or empty.
+
+    Attributes:
+        name: of the network.
+        namespace: where its definition is.
+        mac: the address that the runtime is to ask for.
+        interface: what it is to be called in the pod.
+        args_mac: the address among the arguments for the plugin (`cni-args`).
+    """
 
     name: str
     namespace: str
     mac: str
+    interface: str = ""
+    args_mac: str = ""
+
+
+class Given(NamedTuple):
+    """An address as a user wrote it, and what people call its place."""
+
+    label: str
+    text: str
 
 
 class NetworkSelections:
@@ -50,29 +82,35 @@ class NetworkSelections:
 
     __slots__ = ("_entries", "_repeated", "selections")
 
-    def __init__(self, entries: list[_Entry]) -> None:
-        self._entries = entries
-        read = [_selection(index, entry) for index, entry in enumerate(entries)]
-        self.selections = tuple(selection for selection, _ in read)
-        self._repeated = any(repeated for _, repeated in read)
+    def __init__(self, entries: Iterable[_Pairs]) -> None:
+        read = [_read(index, entry) for index, entry in enumerate(entries)]
+        self.selections = tuple(selection for selection, _, _ in read)
+        self._entries = [entry for _, entry, _ in read]
+        self._repeated = any(repeated for _, _, repeated in read)
 
-    def filled(self, namespace: str, macs: Sequence[str]) -> str | None:
-        """The annotation with every missing `namespace` and `mac` filled in; None when it is good as it is.
+    def filled(self, namespace: str, macs: Mapping[int, str]) -> str | None:
+        """The annotation with every missing `namespace`, and these addresses, filled in; None when it is good as it is.
 
-        An annotation in which a field is there in several seen is written anew in any case: when one of these is
-        there several times, only the last of them was read here, so another reader could see another winner.
+        An annotation in which a field is there several times is written anew in any case, each of them once: another
+        reader could see another winner.
 
         Args:
             namespace: the pod's own.
-            macs: one text an entry; used where the entry has no `mac`.
+            macs: by the index of entries that have no `mac`.
         """
         changed = self._repeated
-        for entry, selection, mac in zip(self._entries, self.selections, macs, strict=True):
-            for key, have, value in (("namespace", selection.namespace, namespace), ("mac", selection.mac, mac)):
-                if not have:
+        for index, (entry, selection) in enumerate(zip(self._entries, self.selections, strict=True)):
+            missing = {"namespace": "" if selection.namespace else namespace, "mac": macs.get(index, "")}
+            for key, value in missing.items():
+                if value:
                     entry[_spelling(entry, key)] = msgspec.Raw(_encoder.encode(value))
                     changed = True
         return _encoder.encode(self._entries).decode() if changed else None
+
+
+def is_short_form(value: str) -> bool:
+    """Whether the annotation has the short form, in which there is no place for an address."""
+    return _JSON_MARKS.isdisjoint(value)
 
 
 def parse_networks(value: str) -> NetworkSelections | None:
@@ -81,12 +119,35 @@ def parse_networks(value: str) -> NetworkSelections | None:
     Raises:
         NetworksError: when the value is meant to be JSON but is not a list of objects with texts where texts belong.
     """
-    if _JSON_MARKS.isdisjoint(value):
+    if is_short_form(value):
         return None
     try:
-        return NetworkSelections(_entries.decode(value))
+        entries = _entries.decode(value)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise NetworksError(f'not a JSON list of objects ({error}); write it like [{{"name":"my-network"}}]') from error
+    if _may_repeat(value, entries):
+        return NetworkSelections(
+            [(key, msgspec.Raw(raw)) for key, raw in pairs(each)] for each in elements(value.encode())
+        )
+    return NetworkSelections(list(entry.items()) for entry in entries)
+
+
+def entry_label(index: int, selection: Selection) -> str:
+    """One entry of the annotation, as people count and name it."""
+    return f"entry {index} ({quoted(selection.name)})"
+
+
+def given_addresses(selections: Iterable[Selection], of: str = "") -> Iterator[Given]:
+    """Every address that stands in the annotation.
+
+    Args:
+        selections: its entries.
+        of: the annotation, where that has to be told.
+    """
+    for index, selection in enumerate(selections):
+        for text, where in ((selection.mac, ""), (selection.args_mac, f", {_ARGS}")):
+            if text:
+                yield Given(entry_label(index, selection) + where + (f" of {of}" if of else ""), text)
 
 
 def describe_short_form(value: str) -> str:
@@ -103,30 +164,74 @@ def describe_short_form(value: str) -> str:
     return _encoder.encode(entries).decode()
 
 
-def _selection(index: int, entry: _Entry) -> tuple[Selection, bool]:
-    """What one entry says, and whether it has one of these fields in more than one spelling."""
-    fields = {"name": "", "namespace": "", "mac": ""}
-    seen: set[str] = set()
-    repeated = False
-    for key, raw in entry.items():
+def _read(index: int, items: _Pairs) -> tuple[Selection, _Entry, bool]:
+    """What one entry says; the entry with each of our fields once; and whether one was there several times."""
+    texts = dict.fromkeys(_TEXTS, "")
+    arguments: _Entry = {}
+    spellings: dict[str, list[str]] = {}
+    for key, raw in items:
         field = key.casefold()
-        if field in fields:
-            repeated = repeated or field in seen
-            seen.add(field)
-            try:
-                text = _text.decode(raw)
-            except msgspec.ValidationError:
-                value = quoted_json(bytes(raw))
-                raise NetworksError(f"entry {index}: {quoted(key)} is {value[1:-1]}, which is not a text") from None
+        if field in texts:
+            text = _read_text(index, key, field, raw)
             if text is not None:
-                fields[field] = text
-    return Selection(fields["name"], fields["namespace"], fields["mac"]), repeated
+                texts[field] = text
+        elif field == _ARGS:
+            arguments = _merged(arguments, raw)
+        else:
+            continue
+        spellings.setdefault(field, []).append(key)
+    selection = Selection(**texts, args_mac=_mac_among(arguments))
+    repeated = {field for field, keys in spellings.items() if len(keys) > 1}
+    entry = dict(items)
+    for field in repeated:
+        won = arguments if field == _ARGS else texts[field]
+        entry[spellings[field][-1]] = msgspec.Raw(_encoder.encode(won))
+        for key in {*spellings[field][:-1]} - {spellings[field][-1]}:
+            del entry[key]
+    return selection, entry, bool(repeated)
+
+
+def _read_text(index: int, key: str, field: str, raw: msgspec.Raw) -> str | None:
+    try:
+        text: str | None = _text.decode(raw)
+    except msgspec.ValidationError:
+        if field not in _REQUIRED:
+            return None
+        value = quoted_json(bytes(raw))
+        raise NetworksError(f"entry {index}: {quoted(key)} is {value[1:-1]}, which is not a text") from None
+    return text
+
+
+def _merged(arguments: _Entry, raw: msgspec.Raw) -> _Entry:
+    """What Go makes of one more value for the same map; what is no map has no address in it."""
+    try:
+        added = _arguments.decode(raw)
+    except msgspec.ValidationError:
+        return arguments
+    return {} if added is None else arguments | added
+
+
+def _mac_among(arguments: _Entry) -> str:
+    """The address that a plugin finds among its arguments; what is no text is for the plugin to refuse."""
+    found = ""
+    for key in sorted(key for key in arguments if key.casefold() == "mac"):
+        try:
+            text = _text.decode(arguments[key])
+        except msgspec.ValidationError:
+            continue
+        found = found if text is None else text
+    return found
+
+
+def _may_repeat(value: str, entries: Sequence[_Entry]) -> bool:
+    """Whether one of our fields may be there more often than a dict can tell; cheap, and sometimes wrongly true."""
+    if not value.isascii() or "\\" in value:
+        return True
+    folded = value.lower()
+    keys = [key.lower() for entry in entries for key in entry]
+    return any(folded.count(f'"{field}"') > keys.count(field) for field in (*_TEXTS, _ARGS))
 
 
 def _spelling(entry: _Entry, field: str) -> str:
-    """The key under which an entry has a field already (the last one wins), or the field's own name."""
-    spelling = field
-    for key in entry:
-        if key.casefold() == field:
-            spelling = key
-    return spelling
+    """The key under which an entry has a field already, or the field's own name."""
+    return next((key for key in entry if key.casefold() == field), field)

@@ -53,6 +53,19 @@ async def until_migrating(vms: Machines, name: str, phase: str = "Running") -> N
     await eventually(reached, f"migration {name} is {phase}")
 
 
+async def unserve(vms: Machines) -> None:
+    """From now on nobody asks us about machines and instances of this namespace; about pods they do."""
+    label = {"metadata": {"labels": {"mutatevirtualmachines.kubemacpool.io": "ignore"}}}
+    await vms.cluster.patch(f"/api/v1/namespaces/{vms.namespace}", label)
+
+    async def unserved() -> bool:
+        return not instance_macs(
+            document(await vms.create(instance("x", instance_spec([nic()])), INSTANCES, dry_run=True))
+        )
+
+    await eventually(unserved, f"{vms.namespace} is not served")
+
+
 async def test_the_launcher_pods_of_a_live_migration_share_the_addresses_and_that_is_no_collision(
     vms: Machines, kubevirt: VirtController, collisions: Collisions
 ) -> None:
@@ -114,7 +127,8 @@ async def test_an_instance_without_a_machine_holds_its_address_with_its_launcher
 async def test_instances_of_two_machines_with_one_address_are_a_collision_that_ends_with_one_of_them(
     vms: Machines, kubevirt: VirtController, collisions: Collisions, block: Block
 ) -> None:
-    for name in ("a", "b"):  # nobody asks us about instances
+    await unserve(vms)
+    for name in ("a", "b"):
         await vms.made(instance(name, instance_spec([nic("one", block[0])])), INSTANCES)
     await collisions({block[0]: 2})
 
@@ -197,6 +211,7 @@ async def test_an_instance_with_a_forged_owner_is_nobodys_family_and_its_launche
     made = await vms.made(machine("a", run_strategy="Always"))
     mac = machine_macs(made)["one"]
     await vms.until_running("a")
+    await unserve(vms)
     # The garbage collector deletes what has no true owner; with this finalizer it stays.
     about = {
         "ownerReferences": [controller_reference(made) | {"uid": NOBODY}],

@@ -12,7 +12,7 @@ from kubemacpool.service.deciding import LocalDecider
 from kubemacpool.service.machine_admission import Followed, MachineAdmission
 from kubemacpool.service.policies import ConflictPolicy
 from kubemacpool.wire.answers import Answer
-from kubemacpool.wire.machine_review import NetworkKind
+from kubemacpool.wire.kubevirt import NetworkKind
 from kubemacpool.wire.objects import ObjectIdentity
 
 MAC1, MAC2, MAC3, MAC4 = (f"02:00:00:00:00:0{number}" for number in range(1, 5))
@@ -126,8 +126,8 @@ class Webhook:
         return {number for number in range(100) if self.ledger.pending(FIRST + number) is not None}
 
 
-def read_verdict(answer: Answer) -> Verdict:
-    """What the API server makes of an answer."""
+def read_verdict(answer: Answer, interfaces: str = "/spec/template/spec/domain/devices/interfaces") -> Verdict:
+    """What the API server makes of an answer about an object that has its interfaces there."""
     assert (answer.status, answer.content_type, answer.retry_after) == (200, "application/json", None), answer
     response = json.loads(answer.body)["response"]
     assert response["uid"] == "r1"
@@ -137,7 +137,7 @@ def read_verdict(answer: Answer) -> Verdict:
         for operation in json.loads(b64decode(response["patch"])):
             *path, index, field = operation["path"].split("/")
             assert operation["op"] == "add"
-            assert "/".join(path) == "/spec/template/spec/domain/devices/interfaces"
+            assert "/".join(path) == interfaces
             assert field == "macAddress"
             given[int(index)] = operation["value"]
         assert given, "a patch that changes nothing"

@@ -10,6 +10,7 @@ from tests.unit.service.machines import (
     MAC1,
     MAC2,
     MAC3,
+    SERVED,
     UNTOUCHED,
     Nic,
     Verdict,
@@ -23,7 +24,7 @@ from tests.unit.service.machines import (
 
 from kubemacpool.core.parties import Party
 from kubemacpool.wire.answers import Answer
-from kubemacpool.wire.machine_review import NetworkKind
+from kubemacpool.wire.kubevirt import NetworkKind
 
 VM = Party("VirtualMachine", "default", "vm")
 POD_NETWORK: Nic = {"name": "default", "pod": {}}
@@ -66,14 +67,32 @@ async def test_which_networks_are_served_is_a_setting(
     assert verdict == (Verdict(given={0: MAC1}) if given else UNTOUCHED)
 
 
-async def test_an_address_of_an_interface_that_is_not_served_is_judged_all_the_same() -> None:
-    """It is carried, whoever gave it: nobody else may have it."""
+@pytest.mark.parametrize("mac", [MAC1, "no address", "01:00:00:00:00:00"])
+async def test_an_address_on_the_pod_network_is_nobodys_business_unless_that_is_served(mac: str) -> None:
+    """Primary user-defined networks of OVN-Kubernetes, which are apart from each other, use one address twice."""
     webhook = Webhook()
-    document = machine(nic("default", MAC1), networks=[POD_NETWORK])
+    webhook.hold("Pod", "holder", FIRST)
+    document = machine(nic("default", mac), networks=[POD_NETWORK])
     assert await webhook.judge(document) == UNTOUCHED
-    assert webhook.pending() == {0}
-    webhook.hold("Pod", "holder", FIRST + 1)
-    assert (await webhook.judge(machine(nic("default", MAC2), networks=[POD_NETWORK]))).code == 403
+    assert webhook.pending() == set()
+    serving = Webhook(served=SERVED | {NetworkKind.POD_OTHER})
+    serving.hold("Pod", "holder", FIRST)
+    assert (await serving.judge(document)).code in {400, 403}
+
+
+async def test_an_address_that_comes_from_the_pod_network_to_one_of_ours_is_judged() -> None:
+    webhook = Webhook()
+    webhook.hold("Pod", "holder", FIRST)
+    before = machine(nic("default", MAC1), networks=[POD_NETWORK])
+    assert (await webhook.judge(machine(nic("default", MAC1)), before)).code == 403
+
+
+async def test_an_address_on_a_network_of_an_unknown_kind_is_judged_and_none_is_given() -> None:
+    webhook = Webhook()
+    webhook.hold("Pod", "holder", FIRST)
+    unknown: Nic = {"name": "default", "resourceClaim": {}}
+    assert (await webhook.judge(machine(nic("default", MAC1), networks=[unknown]))).code == 403
+    assert await webhook.judge(machine(nic("default"), networks=[unknown])) == UNTOUCHED
 
 
 @pytest.mark.parametrize("state", ["up", "down"])

@@ -23,7 +23,7 @@ from kubemacpool.service.kinship import Kinship
 from kubemacpool.service.machine_admission import Followed, MachineAdmission
 from kubemacpool.service.pod_admission import Place, PodAdmission
 from kubemacpool.service.policies import ConflictPolicy
-from kubemacpool.wire.machine_review import NetworkKind
+from kubemacpool.wire.kubevirt import NetworkKind
 from kubemacpool.wire.objects import ObjectIdentity
 
 HELD = format_address(FIRST)

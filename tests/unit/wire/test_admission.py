@@ -14,7 +14,7 @@ from kubemacpool.wire.admission import (
     encode_denied,
 )
 from kubemacpool.wire.networks import NETWORKS_ANNOTATION
-from kubemacpool.wire.pod_review import PodReview, decode_pod_review
+from kubemacpool.wire.pod_review import NetworkAnnotations, PodReview, decode_pod_review
 
 Review = dict[str, object]
 
@@ -44,29 +44,41 @@ UID = "705ab4f5-6393-11e8-b7cc-42010a800002"
 NAMED = {"name": "samplepod", "annotations": {"a": "b", NETWORKS_ANNOTATION: "net1"}}
 
 UNDERSTOOD = {
-    "a named pod": (_review(_pod(**NAMED)), PodReview(UID, "default", "samplepod", "", "net1", dry_run=False)),
+    "a named pod": (
+        _review(_pod(**NAMED)),
+        PodReview(UID, "default", "samplepod", "", NetworkAnnotations("net1"), dry_run=False),
+    ),
     "a pod that the API server has yet to name": (
         _review(_pod(generateName="web-")),
-        PodReview(UID, "default", "", "web-", None, dry_run=False),
+        PodReview(UID, "default", "", "web-", NetworkAnnotations(), dry_run=False),
     ),
     "a name that only the request has": (
         _review(_pod(), name="samplepod"),
-        PodReview(UID, "default", "samplepod", "", None, dry_run=False),
+        PodReview(UID, "default", "samplepod", "", NetworkAnnotations(), dry_run=False),
     ),
     "other annotations only": (
         _review(_pod(name="a", annotations={"a": "b"})),
-        PodReview(UID, "default", "a", "", None, dry_run=False),
+        PodReview(UID, "default", "a", "", NetworkAnnotations(), dry_run=False),
     ),
     "annotations null": (
         _review(_pod(name="a", annotations=None)),
-        PodReview(UID, "default", "a", "", None, dry_run=False),
+        PodReview(UID, "default", "a", "", NetworkAnnotations(), dry_run=False),
     ),
-    "an object without metadata": (_review({}, name="a"), PodReview(UID, "default", "a", "", None, dry_run=False)),
-    "a dry run": (_review(_pod(name="a"), dryRun=True), PodReview(UID, "default", "a", "", None, dry_run=True)),
-    "dry run null": (_review(_pod(name="a"), dryRun=None), PodReview(UID, "default", "a", "", None, dry_run=False)),
+    "an object without metadata": (
+        _review({}, name="a"),
+        PodReview(UID, "default", "a", "", NetworkAnnotations(), dry_run=False),
+    ),
+    "a dry run": (
+        _review(_pod(name="a"), dryRun=True),
+        PodReview(UID, "default", "a", "", NetworkAnnotations(), dry_run=True),
+    ),
+    "dry run null": (
+        _review(_pod(name="a"), dryRun=None),
+        PodReview(UID, "default", "a", "", NetworkAnnotations(), dry_run=False),
+    ),
     "the pod's namespace is the request's": (
         _review(_pod(name="a", namespace="liar"), namespace="honest"),
-        PodReview(UID, "honest", "a", "", None, dry_run=False),
+        PodReview(UID, "honest", "a", "", NetworkAnnotations(), dry_run=False),
     ),
 }
 
@@ -107,15 +119,15 @@ REFUSED = {
     "another kind": (
         _review({}, kind={"group": "", "version": "v1", "kind": "Service"}),
         (
-            'asked about "CREATE" of "Service", but only CREATE of Pod is answered here; correct the rules of '
-            "MutatingWebhookConfiguration kubemacpool-mutator"
+            'asked about "CREATE" of "Service", but only CREATE and UPDATE of Pod is answered here; '
+            "correct the rules of MutatingWebhookConfiguration kubemacpool-mutator"
         ),
     ),
     "the same kind of another group": (
         _review({}, kind={"group": "metrics.k8s.io", "version": "v1", "kind": "Pod"}),
         'asked about "CREATE" of "Pod.metrics.k8s.io"',
     ),
-    "another operation": (_review(_pod(name="a"), operation="UPDATE"), 'asked about "UPDATE" of "Pod"'),
+    "another operation": (_review(_pod(name="a"), operation="CONNECT"), 'asked about "CONNECT" of "Pod"'),
     "a deletion": (_review(None, operation="DELETE"), 'asked about "DELETE" of "Pod"'),
     "no object": (_review(None), "asked about a Pod, but `request.object` is missing"),
     "an annotation that is no text": (_review(_pod(annotations={NETWORKS_ANNOTATION: 5})), "str"),

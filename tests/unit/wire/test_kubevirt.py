@@ -10,7 +10,7 @@ from tests.unit.wire.strategies import JSON_VALUES, Json, damaged
 
 from kubemacpool.core.families import OwnerReference
 from kubemacpool.wire.carrying import CarriedAddresses
-from kubemacpool.wire.kubevirt import decode_instance, decode_machine
+from kubemacpool.wire.kubevirt import NOT_OURS, decode_instance, decode_machine, decoders
 from kubemacpool.wire.migrations import Migration, decode_migration
 from kubemacpool.wire.objects import Decoded, ObjectIdentity, UnreadableObjectError
 
@@ -308,3 +308,36 @@ def test_an_interface_is_named_as_it_was_written(name: Json, shown: str) -> None
     item = decode_instance(_instance({"name": name, "macAddress": "x"})).item
     assert item is not None
     assert item.fault.startswith(f"interface {shown}: mac ")
+
+
+POD: dict[str, Json] = {"pod": {}}
+MULTUS: dict[str, Json] = {"multus": {}}
+CLAIM: dict[str, Json] = {"resourceClaim": {}}
+
+BOUND: dict[str, tuple[dict[str, Json], object, bool]] = {
+    "to Multus": ({"bridge": {}}, {"name": "a", **MULTUS}, True),
+    "to the pod network by masquerade": ({"masquerade": {}}, {"name": "a", **POD}, True),
+    "to the pod network by bridge": ({"bridge": {}}, {"name": "a", **POD}, False),
+    "to the pod network by a plugin": ({"binding": {"name": "l2bridge"}}, {"name": "a", **POD}, False),
+    "to the pod network, by no masquerade": ({"masquerade": None}, {"name": "a", **POD}, False),
+    "to a network of another kind": ({"bridge": {}}, {"name": "a", **CLAIM}, True),
+    "to nothing of its name": ({"bridge": {}}, {"name": "b", **POD}, True),
+    "to what cannot be read": ({"bridge": {}}, {"name": "a", "pod": 5}, True),
+    "by a name that is none": ({"bridge": {}, "name": 5}, {"name": "a", **POD}, True),
+}
+
+
+@BOTH
+@pytest.mark.parametrize(("binding", "network", "counts"), BOUND.values(), ids=BOUND)
+def test_an_address_on_the_pod_network_counts_only_where_that_is_served(
+    decode: Decoder, write: Callable[..., bytes], binding: dict[str, Json], network: object, *, counts: bool
+) -> None:
+    raw = write({"name": "a", "macAddress": "02:00:00:00:00:01", **binding}).replace(
+        b'"networks": []', b'"networks": [' + json.dumps(network).encode() + b"]"
+    )
+    item = decode(raw).item
+    assert item == CarriedAddresses((FIRST,) if counts else ())
+    serving = decoders(frozenset())[0 if decode is decode_machine else 1]
+    assert serving(raw).item == CarriedAddresses((FIRST,))
+    passing = decoders(NOT_OURS)[0 if decode is decode_machine else 1]
+    assert passing(raw).item == item

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from tests.unit.wire.strategies import JSON_VALUES, Json, damaged
 
+from kubemacpool.core.families import OwnerReference
 from kubemacpool.wire.admission import ReviewError
+from kubemacpool.wire.kubevirt import NetworkKind
 from kubemacpool.wire.machine_review import (
     OLD_FINALIZER,
     MachineInterface,
     MachineReview,
-    NetworkKind,
+    decode_instance_review,
     decode_machine_review,
     finalizer_patch,
     interface_patch,
@@ -60,7 +62,7 @@ def test_interfaces_are_told_in_their_order_with_what_they_are_bound_to() -> Non
         MachineInterface("red", "02:00:00:00:00:01", NetworkKind.MULTUS, absent=False),
         MachineInterface("default", "", NetworkKind.POD_MASQUERADE, absent=False),
         MachineInterface("plain", "", NetworkKind.POD_OTHER, absent=True),
-        MachineInterface("claimed", "", NetworkKind.POD_OTHER, absent=False),
+        MachineInterface("claimed", "", NetworkKind.UNKNOWN, absent=False),
         MachineInterface("lost", "", NetworkKind.MISSING, absent=False),
     )
 
@@ -124,8 +126,11 @@ def test_what_is_asked_at_the_wrong_place_is_said(body: bytes, message: str) -> 
     assert message in str(caught.value)
 
 
+FIELD = "spec.template.spec.domain.devices.interfaces"
+
+
 def test_the_patch_adds_addresses_and_nothing_else() -> None:
-    assert json.loads(interface_patch({0: "02:00:00:00:00:01", 2: "02:00:00:00:00:02"})) == [
+    assert json.loads(interface_patch({0: "02:00:00:00:00:01", 2: "02:00:00:00:00:02"}, FIELD)) == [
         {
             "op": "add",
             "path": f"/spec/template/spec/domain/devices/interfaces/{index}/macAddress",
@@ -232,3 +237,34 @@ def test_no_json_raises_anything_but_the_error_told(obj: object, before: object)
             decode_machine_review(body)
         except ReviewError:
             continue
+
+
+TO_MACHINE: dict[str, object] = {
+    "apiVersion": "kubevirt.io/v1",
+    "kind": "VirtualMachine",
+    "name": "vm",
+    "uid": "uid-vm",
+    "controller": True,
+}
+
+
+def test_an_instance_has_its_interfaces_in_its_own_spec_and_says_whose_it_is() -> None:
+    spec = {
+        "domain": {"devices": {"interfaces": [{"name": "red", "macAddress": "02:00:00:00:00:01"}]}},
+        "networks": [{"name": "red", "multus": {}}],
+    }
+    asked = {"metadata": {"name": "vm", "uid": "u1", "ownerReferences": [TO_MACHINE]}, "spec": spec}
+    kind = {"group": "kubevirt.io", "version": "v1", "kind": "VirtualMachineInstance"}
+    told = decode_instance_review(review(asked, kind=kind))
+    assert told.interfaces == (MachineInterface("red", "02:00:00:00:00:01", NetworkKind.MULTUS, absent=False),)
+    assert told.owner == OwnerReference("VirtualMachine", "vm", "uid-vm")
+    assert (told.object_uid, told.fault) == ("", "")
+    with pytest.raises(ReviewError, match="only CREATE of VirtualMachineInstance is answered here"):
+        decode_instance_review(review(asked, kind=kind, operation="UPDATE"))
+    assert decode_instance_review(review({"spec": 5}, kind=kind)).fault
+
+
+def test_a_change_of_a_machine_tells_which_one_it_is() -> None:
+    old = {"metadata": {"name": "vm"}}
+    told = decode_machine_review(review({"metadata": {"name": "vm", "uid": "u1"}}, operation="UPDATE", oldObject=old))
+    assert told.object_uid == "u1"

@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 from tests.unit.wire.strategies import ANNOTATIONS, OUR_KEYS, VALUES
 
 from kubemacpool.wire.admission import MAX_WARNING
-from kubemacpool.wire.networks import NetworkSelections, NetworksError, Selection, describe_short_form, parse_networks
+from kubemacpool.wire.networks import (
+    Given,
+    NetworkSelections,
+    NetworksError,
+    Selection,
+    describe_short_form,
+    given_addresses,
+    parse_networks,
+)
 
 MAC = "02:00:00:00:00:07"
 
@@ -19,7 +27,8 @@ def _parsed(value: str) -> NetworkSelections:
 
 def _filled(value: str) -> str | None:
     selections = _parsed(value)
-    return selections.filled("ns", [f"02:00:00:00:00:{index:02}" for index in range(1, len(selections.selections) + 1)])
+    missing = (index for index, selection in enumerate(selections.selections) if not selection.mac)
+    return selections.filled("ns", {index: f"02:00:00:00:00:{index + 1:02}" for index in missing})
 
 
 FILLED = {
@@ -55,11 +64,31 @@ FILLED = {
     ),
     "of several empty spellings the last, which wins": (
         '[{"namespace":"x","mac":"","Mac":null}]',
-        '[{"namespace":"x","mac":"","Mac":"02:00:00:00:00:01"}]',
+        '[{"namespace":"x","Mac":"02:00:00:00:00:01"}]',
     ),
-    "a field in several spellings, one of them repeated: written as it was read": (
+    "a field in several spellings, one of them repeated: written once, as it was read": (
         '[{"namespace":"x","mac":"A","MAC":"C","mac":"B"}]',
-        '[{"namespace":"x","mac":"B","MAC":"C"}]',
+        '[{"namespace":"x","mac":"B"}]',
+    ),
+    "a null after a value, which stays": (
+        '[{"namespace":"x","mac":"A","y":1,"mac":null}]',
+        '[{"namespace":"x","mac":"A","y":1}]',
+    ),
+    "a name and a namespace repeated": (
+        '[{"name":"a","name":"b","namespace":"x","NAMESPACE":"y","mac":"A"}]',
+        '[{"name":"b","NAMESPACE":"y","mac":"A"}]',
+    ),
+    "arguments repeated: merged, as Go does": (
+        '[{"namespace":"x","mac":"A","cni-args":{"a":1.0},"CNI-args":{"b":[2]}}]',
+        '[{"namespace":"x","mac":"A","CNI-args":{"a":1.0,"b":[2]}}]',
+    ),
+    "arguments cleared": (
+        '[{"namespace":"x","mac":"A","cni-args":{"mac":"B"},"cni-args":null}]',
+        '[{"namespace":"x","mac":"A","cni-args":{}}]',
+    ),
+    "an address among the arguments that stands beside one of its own": (
+        '[{"namespace":"x","cni-args":{"mac":"B"}}]',
+        '[{"namespace":"x","cni-args":{"mac":"B"},"mac":"02:00:00:00:00:01"}]',
     ),
     "an empty object": ("[{}]", '[{"namespace":"ns","mac":"02:00:00:00:00:01"}]'),
     "blanks around it": (" \n[ { } ]\t", '[{"namespace":"ns","mac":"02:00:00:00:00:01"}]'),
@@ -98,6 +127,26 @@ FIELDS = {
     "the last of two equal ones": ('[{"mac":"a","mac":"b"}]', Selection("", "", "b")),
     "null after a value": ('[{"mac":"a","MAC":null}]', Selection("", "", "a")),
     "empty after a value": ('[{"mac":"a","MAC":""}]', Selection("", "", "")),
+    "the last of three, of which two are equal": ('[{"mac":"a","MAC":"b","mac":"c"}]', Selection("", "", "c")),
+    "null after an equal one": ('[{"mac":"a","mac":null}]', Selection("", "", "a")),
+    "an equal one, escaped": ('[{"mac":"a","MAC":"b","m\\u0061c":"c"}]', Selection("", "", "c")),
+    "a value that looks like a field": ('[{"name":"mac","mac":"a"}]', Selection("mac", "", "a")),
+    "an interface": ('[{"interface":"if0"}]', Selection("", "", "", "if0")),
+    "an interface that is no text": ('[{"interface":5}]', Selection("", "", "")),
+    "an address among the arguments": ('[{"cni-args":{"mac":"a"}}]', Selection("", "", "", "", "a")),
+    "both": ('[{"mac":"a","cni-args":{"mac":"b"}}]', Selection("", "", "a", "", "b")),
+    "arguments in another case": ('[{"CNI-Args":{"MAC":"a"}}]', Selection("", "", "", "", "a")),
+    "of the arguments the one that comes last in their order": (
+        '[{"cni-args":{"mac":"a","MAC":"b"}}]',
+        Selection("", "", "", "", "a"),
+    ),
+    "null among the arguments": ('[{"cni-args":{"MAC":"b","mac":null}}]', Selection("", "", "", "", "b")),
+    "a null for an equal argument": ('[{"cni-args":{"mac":"b","mac":null}}]', Selection("", "", "")),
+    "no text among the arguments": ('[{"cni-args":{"MAC":"b","mac":5}}]', Selection("", "", "", "", "b")),
+    "no arguments": ('[{"cni-args":null}]', Selection("", "", "")),
+    "arguments that are none": ('[{"cni-args":"mac"}]', Selection("", "", "")),
+    "arguments twice": ('[{"cni-args":{"mac":"a"},"cni-args":{"b":1}}]', Selection("", "", "", "", "a")),
+    "arguments twice, the last a null": ('[{"cni-args":{"mac":"a"},"cni-args":null}]', Selection("", "", "")),
     "escaped": ('[{"m\\u0061c":"\\u0061"}]', Selection("", "", "a")),
 }
 
@@ -116,18 +165,21 @@ def _as_go_reads(entry: list[tuple[str, object]]) -> dict[str, object]:
     return fields
 
 
-SPELLINGS = st.sampled_from(["mac", "MAC", "Mac", "namespace", "NAMESPACE", "x"])
+SPELLINGS = st.sampled_from(["mac", "MAC", "Mac", "m\u0061c", "namespace", "NAMESPACE", "name\u017fpace"])
 
 
 @example([("namespace", "x"), ("mac", "A"), ("MAC", "B"), ("mac", "C")])
+@example([("namespace", "x"), ("mac", "A"), ("mac", None)])
 @example([("namespace", "x"), ("mac", "A"), ("MAC", "B"), ("MAC", None)])
 @given(st.lists(st.tuples(SPELLINGS, st.sampled_from(["A", "B", "", None])), max_size=6))
 def test_whoever_reads_the_answer_as_go_does_reads_the_address_that_was_judged(items: list[tuple[str, object]]) -> None:
     value = "[{" + ",".join(f"{json.dumps(key)}:{json.dumps(item)}" for key, item in items) + "}]"
     selections = _parsed(value)
-    answer = selections.filled("ns", [MAC]) or value
+    answer = selections.filled("ns", {} if selections.selections[0].mac else {0: MAC}) or value
     read = _as_go_reads(json.loads(answer, object_pairs_hook=list)[0])
     assert read["mac"] == (selections.selections[0].mac or MAC)
+    assert (selections.selections[0].mac or None) == (_as_go_reads(items).get("mac") or None)
+    assert len({key.casefold() for key in json.loads(answer)[0]}) == len(json.loads(answer, object_pairs_hook=list)[0])
     assert read["namespace"] == (selections.selections[0].namespace or "ns")
 
 
@@ -142,7 +194,8 @@ def _exact(value: str) -> list[list[tuple[str, object]]]:
 @given(ANNOTATIONS)
 def test_filling_changes_nothing_but_namespace_and_mac(value: str) -> None:
     selections = _parsed(value)
-    answer = selections.filled("ns", [MAC] * len(selections.selections))
+    missing = [index for index, selection in enumerate(selections.selections) if not selection.mac]
+    answer = selections.filled("ns", dict.fromkeys(missing, MAC))
     before, after = _exact(value), _exact(answer or value)
     assert len(before) == len(after)
     for given_entry, entry in zip(before, after, strict=True):
@@ -212,7 +265,7 @@ def test_an_annotation_of_the_greatest_size_is_read() -> None:
     value = "[" + ",".join(['{"name":"a"}'] * count) + "]"
     selections = _parsed(value)
     assert len(selections.selections) == count
-    assert (selections.filled("ns", [MAC] * count) or "").count(MAC) == count
+    assert (selections.filled("ns", dict.fromkeys(range(count), MAC)) or "").count(MAC) == count
 
 
 @given(VALUES)
@@ -252,3 +305,18 @@ def test_the_short_form_is_left_alone_and_has_a_json_form_to_show(value: str, de
 def test_of_a_long_short_form_as_much_is_shown_as_a_warning_has_room_for() -> None:
     described = describe_short_form("net," * 50_000)
     assert MAX_WARNING < len(described) < 10 * MAX_WARNING
+
+
+def test_every_address_is_told_with_its_place() -> None:
+    selections = _parsed(
+        '[{"name":"a","mac":"1","cni-args":{"mac":"2"}},{"name":"b"},{"cni-args":{"mac":"3"}}]'
+    ).selections
+    assert [*given_addresses(selections)] == [
+        Given('entry 0 ("a")', "1"),
+        Given('entry 0 ("a"), cni-args', "2"),
+        Given('entry 2 (""), cni-args', "3"),
+    ]
+    assert [*given_addresses(selections[:1], "x/y")] == [
+        Given('entry 0 ("a") of x/y', "1"),
+        Given('entry 0 ("a"), cni-args of x/y', "2"),
+    ]

@@ -9,7 +9,8 @@ from tests.unit.wire.strategies import Json, damaged
 
 from kubemacpool.core.families import OwnerReference
 from kubemacpool.wire.admission import ReviewError
-from kubemacpool.wire.pod_review import PodReview, decode_pod_review
+from kubemacpool.wire.networks import DEFAULT_NETWORK_ANNOTATION, NETWORKS_ANNOTATION
+from kubemacpool.wire.pod_review import NetworkAnnotations, PodReview, decode_pod_review
 
 TO_VMI: dict[str, Json] = {
     "apiVersion": "kubevirt.io/v1",
@@ -85,3 +86,40 @@ def test_any_other_owner_is_none(references: Json) -> None:
 def test_no_review_raises_anything_but_the_error_told(review: Json) -> None:
     with contextlib.suppress(ReviewError):
         decode_pod_review(json.dumps(review).encode())
+
+
+def test_a_change_tells_what_was_before_and_which_pod_it_is() -> None:
+    review = question(uid="u1", annotations={NETWORKS_ANNOTATION: "new", DEFAULT_NETWORK_ANNOTATION: "d"})
+    request = review["request"]
+    assert isinstance(request, dict)
+    request |= {"operation": "UPDATE", "oldObject": {"metadata": {"annotations": {NETWORKS_ANNOTATION: "old"}}}}
+    read = decode_pod_review(json.dumps(review).encode())
+    assert read.annotations == NetworkAnnotations("new", "d")
+    assert (read.old, read.object_uid, read.ending) == (NetworkAnnotations("old"), "u1", False)
+    request["oldObject"] = {"metadata": {}}
+    assert decode_pod_review(json.dumps(review).encode()).old == NetworkAnnotations()
+
+
+def test_a_creation_has_nothing_before() -> None:
+    read = _read(uid="u1")
+    assert (read.old, read.object_uid, read.ending) == (None, "", False)
+
+
+@pytest.mark.parametrize(
+    ("phase", "deleted", "ending"),
+    [
+        ("Running", None, False),
+        ("Succeeded", None, True),
+        ("Failed", None, True),
+        ("Running", "now", True),
+        (None, None, False),
+    ],
+)
+def test_whether_a_pod_is_ending_is_told(phase: Json, deleted: Json, *, ending: bool) -> None:
+    review = question(deletionTimestamp=deleted)
+    request = review["request"]
+    assert isinstance(request, dict)
+    pod = request["object"]
+    assert isinstance(pod, dict)
+    pod["status"] = {"phase": phase}
+    assert decode_pod_review(json.dumps(review).encode()).ending == ending

@@ -7,9 +7,9 @@ from tests.unit.wire.strategies import Json, damaged
 
 from kubemacpool.core.families import OwnerReference
 from kubemacpool.wire.carrying import CarriedAddresses
-from kubemacpool.wire.networks import NETWORKS_ANNOTATION
+from kubemacpool.wire.networks import DEFAULT_NETWORK_ANNOTATION, NETWORKS_ANNOTATION
 from kubemacpool.wire.objects import Decoded, ObjectIdentity, UnreadableObjectError
-from kubemacpool.wire.pods import decode_pod
+from kubemacpool.wire.pods import STATUS_ANNOTATION, decode_pod, pod_decoder, read_attached
 
 IDENTITY = ObjectIdentity("ns1", "samplepod", "u1")
 
@@ -71,6 +71,95 @@ def test_a_pod_without_addresses_is_of_no_interest(networks: str | None) -> None
 def test_a_launcher_pod_that_has_lost_its_addresses_still_tells_whose_it_is() -> None:
     remnant = decode_pod(_pod(None, ownerReferences=[TO_VMI])).remnant
     assert remnant == CarriedAddresses((), owner=OwnerReference("VirtualMachineInstance", "vm", "uid-vmi"))
+
+
+DEFAULT = '[{"name":"x","mac":"02:00:00:00:00:02"}]'
+
+
+def _annotated(**more: object) -> bytes:
+    names = {"networks": NETWORKS_ANNOTATION, "default": DEFAULT_NETWORK_ANNOTATION, "status": STATUS_ANNOTATION}
+    annotations = {names[key]: more.pop(key) for key in [*more] if key in names}
+    return _pod(None, annotations=annotations, **more)
+
+
+def test_every_place_of_an_address_counts() -> None:
+    networks = '[{"mac":"02:00:00:00:00:01","cni-args":{"mac":"02:00:00:00:00:03"}},{"cni-args":{"mac":"zz"}}]'
+    item = decode_pod(_annotated(networks=networks, default=DEFAULT)).item
+    assert item is not None
+    assert item.addresses == (0x020000000001, 0x020000000003, 0x020000000002)
+    assert item.fault.startswith('entry 1 (""), cni-args: mac "zz" is not')
+    item = decode_pod(_annotated(default=DEFAULT.replace("02:", "zz:", 1))).item
+    assert item is not None
+    assert item.fault.startswith(f'entry 0 ("x") of {DEFAULT_NETWORK_ANNOTATION}: mac ')
+
+
+def test_two_addresses_an_entry_are_as_many_as_two_entries() -> None:
+    both = [f'{{"mac":"{2 * n:012x}","cni-args":{{"mac":"{2 * n + 1:012x}"}}}}' for n in range(1, 130)]
+    item = decode_pod(_annotated(networks=f"[{','.join(both)}]")).item
+    assert item is not None
+    assert item.addresses == tuple(range(2, 258))
+    assert item.fault == "the list has 258 entries; only the first 256 are taken in"
+
+
+def test_the_default_network_of_a_launcher_pod_counts_where_the_pod_network_is_served() -> None:
+    raw = _annotated(default=DEFAULT, ownerReferences=[TO_VMI])
+    assert pod_decoder(pod_network=False)(raw).item is None
+    served = pod_decoder(pod_network=True)(raw).item
+    assert served is not None
+    assert served.addresses == (0x020000000002,)
+    assert pod_decoder(pod_network=False)(_annotated(default="[broken", ownerReferences=[TO_VMI])).item is None
+
+
+def _attachment(name: str, mac: str = "02:00:00:00:00:09", **more: object) -> dict[str, object]:
+    return {"name": name, "mac": mac, **more}
+
+
+ATTACHED: dict[str, tuple[object, tuple[int, ...] | None]] = {
+    "nothing": (None, None),
+    "an empty text": ("", None),
+    "the default network": ([_attachment("cbr0", default=True)], ()),
+    "a primary network that is not said to be the default one": ([_attachment("ovn-kubernetes")], ()),
+    "a default one that has a namespace": ([_attachment("ns/net", default=True)], ()),
+    "a secondary one": (
+        [_attachment("cbr0", "02:00:00:00:00:08"), _attachment("ns/net", default=False)],
+        (0x020000000009,),
+    ),
+    "escaped": ('[{"name":"ns\\u002fnet","mac":"02:00:00:00:00:09"}]', (0x020000000009,)),
+    "the same twice": ([_attachment("ns/a"), _attachment("ns/b")], (0x020000000009,)),
+    "one without an address": ([_attachment("ns/net", ""), {"name": "ns/net"}, {"name": "ns/x", "mac": None}], ()),
+    "one of InfiniBand": ([_attachment("ns/net", "00:" * 19 + "01"), _attachment("ns/b")], (0x020000000009,)),
+    "one that is made from the IP address": ([_attachment("ns/net", "0a:58:0a:80:00:05")], ()),
+    "one without a name": ([{"mac": "02:00:00:00:00:09"}, {"name": None, "mac": "02:00:00:00:00:09", "a": "/"}], ()),
+    "null": ("null /", None),
+    "no JSON": ("a/b", None),
+    "no list": ({"a": "/"}, None),
+    "something else in it": ([5, "/"], None),
+    "nested too deeply": ("[" * 100_000 + '"/"' + "]" * 100_000, None),
+    "too many": ([_attachment("ns/net")] * 257, None),
+    "just not too many": ([_attachment("ns/net")] * 256, (0x020000000009,)),
+}
+
+
+@pytest.mark.parametrize(("status", "attached"), ATTACHED.values(), ids=ATTACHED)
+def test_what_secondary_interfaces_have_is_told(status: object, attached: tuple[int, ...] | None) -> None:
+    text = status if status is None or isinstance(status, str) else json.dumps(status)
+    assert read_attached(text, ()) == attached
+
+
+def test_an_address_that_is_made_from_an_ip_address_counts_where_the_pod_carries_it() -> None:
+    mac = "0a:58:0a:80:00:05"
+    raw = _annotated(networks=f'[{{"mac":"{mac}"}}]', status=json.dumps([_attachment("ns/net", mac)]))
+    assert decode_pod(raw).item == CarriedAddresses((0x0A580A800005,), attached=(0x0A580A800005,))
+
+
+def test_a_pod_that_has_an_interface_with_an_address_is_of_interest_whatever_it_asks_for() -> None:
+    item = decode_pod(_annotated(networks="net1", status=json.dumps([_attachment("ns/net1")]))).item
+    assert item == CarriedAddresses((), attached=(0x020000000009,))
+
+
+def test_a_pod_that_has_the_default_network_only_is_of_no_interest_any_more() -> None:
+    decoded = decode_pod(_annotated(status=json.dumps([_attachment("cbr0", default=True)])))
+    assert (decoded.item, decoded.remnant) == (None, CarriedAddresses((), attached=()))
 
 
 @pytest.mark.parametrize("annotations", [None, {}])

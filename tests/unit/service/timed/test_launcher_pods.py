@@ -87,7 +87,7 @@ async def test_an_address_of_somebody_else_is_refused_to_a_launcher_pod_too() ->
     networks = f'[{{"name":"blue"}},{{"name":"red","mac":"{MAC1}"}},{{"name":"x","mac":"{MAC2}"}}]'
     verdict = await cluster.judge(networks, **owner())
     assert (verdict.code, verdict.reason) == (403, "Forbidden")
-    assert verdict.message.startswith(f"{PREFIX}entry 2: mac {MAC2} is in use by Pod ns1/holder; ")
+    assert verdict.message.startswith(f'{PREFIX}entry 2 ("x"): mac {MAC2} is in use by Pod ns1/holder; ')
     assert cluster.ledger.pending_count == 0
 
 
@@ -98,7 +98,7 @@ async def test_where_the_policy_is_warn_it_is_let_in_and_the_collision_is_told()
     assert verdict == UNTOUCHED._replace(
         warnings=[
             (
-                f"kubemacpool: entry 0: mac {MAC2} is in use by Pod ns1/holder; admitted, "
+                f'kubemacpool: entry 0 ("red"): mac {MAC2} is in use by Pod ns1/holder; admitted, '
                 "because the conflict policy is warn"
             )
         ]
