@@ -239,8 +239,8 @@ class Process:
         if self._deciding is None or self._election is None:
             return
         elector = self._deciding.elector
-        elector.resign()
         if not self._failed:
+            elector.resign()
             await asyncio.wait({self._election})
             return
         # The election may be what has failed, or may wait for what has; what is left of it is the hand-over.
@@ -248,9 +248,10 @@ class Process:
         await asyncio.wait({self._election})
         try:
             async with asyncio.timeout(LAST_WORD_SECONDS):
+                elector.resign()
                 await elector.run()
-        except Exception:  # noqa: BLE001 (it ends all the same; another takes over when the Lease expires)
-            _log.exception("could not hand over")
+        except Exception:  # noqa: BLE001 (it ends all the same)
+            _log.exception("could not hand over: another replica takes over when the Lease expires")
 
 
 def _endpoint(address: str, port: int) -> str:
