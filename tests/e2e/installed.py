@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from devcluster.installation import read_plan, write_plan
 from devcluster.processes import ProcessId
 from devcluster.sync import Installation
+from kubemacpool.tls.contexts import client_context
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -183,13 +184,25 @@ class Installed:
         await eventually(other, f"a new process of {ended.name} is ready")
 
     async def ask(
-        self, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+        self,
+        url: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        identity: tuple[bytes, bytes] | None = None,
     ) -> tuple[int, str, dict[str, str]]:
-        """Ask a replica itself: status, body and headers; a GET where there is no body to send."""
+        """Ask a replica itself: status, body and headers; a GET where there is no body to send.
+
+        Args:
+            url: where.
+            body: what is sent.
+            headers: beside the usual ones.
+            identity: a client certificate and its key, PEM; None for a client that has none.
+        """
+        tls = False if identity is None else client_context(None, verify=False, identity=identity)
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
             sent = ({"Content-Type": "application/json"} if body is not None else {}) | dict(headers or {})
             method = "GET" if body is None else "POST"
-            async with session.request(method, url, data=body, headers=sent, ssl=False) as answer:
+            async with session.request(method, url, data=body, headers=sent, ssl=tls) as answer:
                 return answer.status, await answer.text(), dict(answer.headers)
 
     async def readiness(self) -> set[str]:

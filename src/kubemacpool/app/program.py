@@ -11,6 +11,7 @@ import structlog
 import uvloop
 
 from kubemacpool.app.assembly import Deciding, Surroundings
+from kubemacpool.app.client_ca import ClientAuthority
 from kubemacpool.app.clock import MonotonicClock
 from kubemacpool.app.credentials import SERVICES, bootstrap_for, establish_credentials, learn_cluster_uid
 from kubemacpool.app.descriptors import DescriptorsError, Room, raise_limit, room_in
@@ -33,10 +34,12 @@ from kubemacpool.service.setting_aside import SettingAside, Trials
 from kubemacpool.telemetry.logs import configure_logs
 from kubemacpool.telemetry.metrics import Metrics
 from kubemacpool.telemetry.quieting import LineRation
+from kubemacpool.tls.callers import Callers
 from kubemacpool.tls.contexts import client_context, server_context
 from kubemacpool.tls.identity import Identity
 from kubemacpool.tls.issuing import KeyPair, service_names
 from kubemacpool.web import limits
+from kubemacpool.web.callers import guarded
 from kubemacpool.web.endpoints import WEBHOOKS, Reviewing, health_routes, metrics_routes, webhook_routes
 from kubemacpool.web.peer import PeerClient
 from kubemacpool.web.server import Handler, Route, Server
@@ -142,14 +145,18 @@ class Process:
         events = EventRecorder(client, self._metrics)
         bootstrap = bootstrap_for(client, settings.namespace)
         identity = Identity(await establish_credentials(bootstrap), _server_tls)
+        replica_name = service_names(SERVICES, settings.namespace)[0]
+        client_authority = _client_authority(settings, identity)
+        callers = Callers(lambda: identity.authorities.trusted, replica_name, settings.client_names)
         routes = webhook_routes({path: self._answer_at(path) for path in WEBHOOKS}, self._obstacles)
-        webhook = Server(routes, identity.webhook, self._room.connections, self._room.backlog)
+        guard = guarded(routes, callers.refusal, lambda: identity.handshakes)
+        webhook = Server(guard, identity.webhook, self._room.connections, self._room.backlog)
         port = await self._listen("webhook", webhook, settings.webhook_port)
         metrics = _small_server(metrics_routes(self._metrics.exposition), identity.metrics)
         await self._listen("metrics", metrics, settings.metrics_port)
         configuration = WebhookConfiguration(client, WEBHOOK_CONFIGURATION)
         trust = TrustKeeper(bootstrap, configuration, identity, self._trusted, self._metrics, self._clock)
-        peers = PeerClient(lambda: identity.peers, service_names(SERVICES, settings.namespace)[0])
+        peers = PeerClient(lambda: identity.peers, replica_name)
         async with peers, asyncio.TaskGroup() as tasks:
             supervisor = Supervisor(tasks, self._readiness, self._metrics)
             tasks.create_task(self._end_when_given_up(supervisor))
@@ -160,6 +167,8 @@ class Process:
             supervisor.keep("trust", trust.run, Importance.USEFUL)
             for name, watch in watches_for(trust.alarm, client, settings.namespace).items():
                 supervisor.keep(f"watch {name}", watch.run, Importance.USEFUL)
+            if client_authority is not None:
+                supervisor.keep("client authority", client_authority.run, Importance.USEFUL)
             uid = await learn_cluster_uid(client)
             ranges = RangeFollower(
                 settings.namespace, self._replace_pool, self._readiness, self._metrics, events, cluster_uid=uid
@@ -261,6 +270,20 @@ def _endpoint(address: str, port: int) -> str:
 
 def _small_server(routes: Mapping[Route, Handler], tls: ssl.SSLContext | None) -> Server:
     return Server(routes, tls, limits.FEW_CONNECTIONS, limits.FEW_CONNECTIONS)
+
+
+def _client_authority(settings: Settings, identity: Identity) -> ClientAuthority | None:
+    """The authority of clients that are no replicas, where there is one.
+
+    Raises:
+        StartError: when its file cannot be used.
+    """
+    if settings.client_ca_file is None:
+        return None
+    authority = ClientAuthority(settings.client_ca_file, identity)
+    if fault := authority.look():
+        raise StartError(f"--client-ca-file (KUBEMACPOOL_CLIENT_CA_FILE) is {settings.client_ca_file}; {fault}")
+    return authority
 
 
 def _server_tls(pair: KeyPair, client_authorities: bytes | None) -> ssl.SSLContext:

@@ -51,6 +51,9 @@ class Settings:
         conflict_policy: what happens where a user asks for an address that somebody else holds.
         pod_network: whether virtual machines get an address also for the pod network with another binding than
             masquerade; with bridge binding the pod's own address matters to some CNI plugins.
+        client_ca_file: certificates of the authority that has signed the API server's client certificate; None where
+            it shows none.
+        client_names: the names of which a client's certificate has to have one; none where anybody may ask.
         log_level: the least severe lines that are written.
         log_format: one JSON object a line, or lines for people.
     """
@@ -67,6 +70,8 @@ class Settings:
     drain_delay: int = 3
     conflict_policy: ConflictPolicy = ConflictPolicy.REJECT
     pod_network: bool = False
+    client_ca_file: Path | None = None
+    client_names: tuple[str, ...] = ()
     log_level: LogLevel = "info"
     log_format: LogFormat = "json"
 
@@ -112,6 +117,16 @@ class Settings:
             raise SettingsError(
                 f"--namespace (POD_NAMESPACE) is {self.namespace!r}, which cannot be the name of a namespace; "
                 f"as shipped it is {DEFAULT_NAMESPACE}"
+            )
+        if self.client_ca_file is not None and not _is_file(self.client_ca_file):
+            raise SettingsError(
+                f"--client-ca-file (KUBEMACPOOL_CLIENT_CA_FILE) is {self.client_ca_file}, which is not a file; give "
+                "the path of the certificates, PEM, that have signed the API server's client certificate"
+            )
+        if self.client_names and self.client_ca_file is None:
+            raise SettingsError(
+                f"--client-name (KUBEMACPOOL_CLIENT_NAME) is {', '.join(self.client_names)}, and nobody is told who "
+                "signs for that name; give --client-ca-file as well"
             )
         if self.kubeconfig is not None and not _is_file(self.kubeconfig):
             raise SettingsError(

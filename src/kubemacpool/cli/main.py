@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -34,6 +35,11 @@ def _number(given: str | int) -> int:
     if isinstance(given, str) and _WHOLE_NUMBER.fullmatch(given) is None:
         raise typer.BadParameter(f"{given!r} is not a whole number; write it with digits, such as 120")
     return int(given)
+
+
+def _names(given: Iterable[str]) -> tuple[str, ...]:
+    """Names that were given one by one, or several with commas."""
+    return tuple(name for each in given for part in each.split(",") if (name := part.strip()))
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 (the signature of an option's callback)
@@ -138,6 +144,23 @@ def _manager(  # noqa: PLR0913, PLR0917 (a setting each)
             help="Give virtual machines an address also for the pod network with another binding than masquerade.",
         ),
     ] = Settings.pod_network,
+    client_ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="KUBEMACPOOL_CLIENT_CA_FILE",
+            help="Authority of the API server's client certificate, PEM. Read again when it changes.",
+            show_default="the API server shows no certificate",
+        ),
+    ] = None,
+    client_name: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="KUBEMACPOOL_CLIENT_NAME",
+            help="Name in the API server's client certificate (common name or DNS name); repeated, or several with "
+            "commas. Nobody else but replicas is answered then.",
+            show_default="anybody may ask",
+        ),
+    ] = None,
     log_level: Annotated[
         LogLevel, typer.Option(envvar="KUBEMACPOOL_LOG_LEVEL", help="The least severe lines that are written.")
     ] = "info",
@@ -160,6 +183,8 @@ def _manager(  # noqa: PLR0913, PLR0917 (a setting each)
             drain_delay=drain_delay,
             conflict_policy=conflict_policy,
             pod_network=pod_network,
+            client_ca_file=client_ca_file,
+            client_names=_names(client_name or ()),
             log_level=log_level,
             log_format=log_format,
         )

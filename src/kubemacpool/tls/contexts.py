@@ -29,7 +29,7 @@ def server_context(certificate_pem: bytes, key_pem: bytes, client_authorities: b
     context.num_tickets = 0
     if client_authorities is not None:
         context.verify_mode = ssl.CERT_OPTIONAL
-        context.load_verify_locations(cadata=client_authorities.decode("ascii", "replace"))
+        context.load_verify_locations(cadata=client_authorities.decode("ascii", "ignore"))
     _load_identity(context, certificate_pem, key_pem)
     return context
 
@@ -47,7 +47,7 @@ def client_context(
     Raises:
         ssl.SSLError: something in the PEM cannot be used.
     """
-    context = ssl.create_default_context(cadata=ca_pem.decode("ascii", "replace") if ca_pem is not None else None)
+    context = ssl.create_default_context(cadata=ca_pem.decode("ascii", "ignore") if ca_pem is not None else None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     if not verify:

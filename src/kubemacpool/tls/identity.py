@@ -60,6 +60,11 @@ class Identity:
         """Ours, as they were told last."""
         return self._authorities
 
+    @property
+    def handshakes(self) -> ssl.SSLContext:
+        """By which handshakes with the webhook go, as of now."""
+        return self._webhook
+
     def trust(self, authorities: Authorities) -> None:
         """From now on these are ours; what this replica serves with stays as it is."""
         if authorities != self._authorities:

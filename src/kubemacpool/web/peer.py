@@ -13,6 +13,11 @@ from kubemacpool.wire.answers import Answer
 FORWARDED: Final = "Kubemacpool-Forwarded"
 """The header that tells a review from another replica: it is not handed on again."""
 
+FORBIDDEN: Final = 403
+"""What a replica says that does not know us for one (yet): no answer for whoever has asked us."""
+
+_LONGEST_ECHO: Final = 500
+
 CONNECT_SECONDS: Final = 1.0
 """For TCP and TLS between two replicas. A machine that is gone says nothing, and the review is waiting."""
 
@@ -59,7 +64,7 @@ class PeerClient:
             ) as response:
                 content = await _whole(response.content)
                 retry_after = response.headers.get("Retry-After", "")
-                return Answer(
+                answer = Answer(
                     response.status,
                     content,
                     response.content_type,
@@ -67,6 +72,10 @@ class PeerClient:
                 )
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise PeerError(f"replica {endpoint} gave no answer: {str(error) or type(error).__name__}") from error
+        if answer.status == FORBIDDEN:
+            said = answer.body[:_LONGEST_ECHO].decode("utf-8", "replace").strip()
+            raise PeerError(f"replica {endpoint} refuses us: {said}")
+        return answer
 
 
 async def _whole(content: aiohttp.StreamReader) -> bytes:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.e2e.cluster_client import pod
+from tests.e2e.cluster_client import ConfigMap, pod
 from tests.e2e.replicas.lease import LEASE, Lease
+from tests.e2e.replicas.others import SERVING_PAIR
 from tests.e2e.reviews import review, verdict, webhook
 
 if TYPE_CHECKING:
@@ -58,14 +60,17 @@ async def test_an_address_that_one_replica_has_just_granted_is_refused_by_the_ot
 
 
 async def test_a_review_is_handed_on_once_and_a_replica_that_does_not_decide_says_so_to_another(
-    installed: Installed, namespace: str
+    cluster: ClusterClient, installed: Installed, namespace: str
 ) -> None:
     replicas = await by_role(installed)
-    from_a_replica = {"Kubemacpool-Forwarded": "1"}
+    handed_on = {"Kubemacpool-Forwarded": "1"}
+    pair = (await cluster.get(SERVING_PAIR, ConfigMap)).data
+    by_a_replica = (b64decode(pair["tls.crt"]), b64decode(pair["tls.key"]))
     before = await installed.figures(replicas["follower"])
-    status, text, _ = await installed.ask(webhook(replicas["follower"]), review(namespace, "a"), from_a_replica)
+    asked = review(namespace, "a")
+    status, text, _ = await installed.ask(webhook(replicas["follower"]), asked, handed_on, by_a_replica)
     assert (status, text) == (MISDIRECTED, "not deciding\n")
-    status, text, _ = await installed.ask(webhook(replicas["decider"]), review(namespace, "a"), from_a_replica)
+    status, text, _ = await installed.ask(webhook(replicas["decider"]), asked, handed_on, by_a_replica)
     assert status == 200
     assert verdict(text).allowed
     assert (await installed.figures(replicas["follower"])).get(ANSWERED, 0) == before.get(ANSWERED, 0)

@@ -186,6 +186,15 @@ def test_a_kubeconfig_that_is_a_file_is_taken(tmp_path: Path) -> None:
     assert Settings(kubeconfig=path).kubeconfig == path
 
 
+def test_names_of_clients_need_an_authority_and_an_authority_needs_no_names(tmp_path: Path) -> None:
+    path = tmp_path / "ca.crt"
+    path.touch()
+    assert Settings(client_ca_file=path, client_names=("a",)).client_names == ("a",)
+    assert Settings(client_ca_file=path).client_names == ()
+    with pytest.raises(SettingsError, match=r"is a, b, and nobody is told who signs for that name; give --client-ca"):
+        Settings(client_names=("a", "b"))
+
+
 def test_settings_do_not_change() -> None:
     with pytest.raises(AttributeError):
         Settings().namespace = "other"  # type: ignore[misc]  # that it cannot be assigned is the point

@@ -22,6 +22,8 @@ SETTINGS = {
     "--wait-time": "KUBEMACPOOL_WAIT_TIME",
     "--cool-down": "KUBEMACPOOL_COOL_DOWN",
     "--drain-delay": "KUBEMACPOOL_DRAIN_DELAY",
+    "--client-ca-file": "KUBEMACPOOL_CLIENT_CA_FILE",
+    "--client-name": "KUBEMACPOOL_CLIENT_NAME",
     "--log-level": "KUBEMACPOOL_LOG_LEVEL",
     "--log-format": "KUBEMACPOOL_LOG_FORMAT",
 }
@@ -49,6 +51,8 @@ BAD = {
     "--wait-time": ("0", "0; give a whole number from 1 to"),
     "--cool-down": ("-1", "-1; give a whole number from 0 to"),
     "--drain-delay": ("1.5", "'1.5' is not a whole number; write it with digits"),
+    "--client-ca-file": ("/does/not/exist", "/does/not/exist, which is not a file; give the path of the certificates"),
+    "--client-name": ("kube-apiserver", "kube-apiserver, and nobody is told who signs for that name"),
     "--log-level": ("loud", "'loud' is not one of 'debug', 'info', 'warning', 'error'"),
     "--log-format": ("xml", "'xml' is not one of 'json', 'console'"),
 }
@@ -113,6 +117,18 @@ def test_a_kubeconfig_is_taken_from_either(started: Started, monkeypatch: pytest
     monkeypatch.setenv("KUBECONFIG", str(path))
     assert _run(monkeypatch, "manager") == 0
     assert [settings.kubeconfig for settings in started.settings] == [path, path]
+
+
+def test_the_names_of_clients_are_given_one_by_one_or_with_commas(
+    started: Started, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "ca.crt"
+    path.touch()
+    monkeypatch.setenv("KUBEMACPOOL_CLIENT_CA_FILE", str(path))
+    assert _run(monkeypatch, "manager", "--client-name=a, b", "--client-name", "c,") == 0
+    monkeypatch.setenv("KUBEMACPOOL_CLIENT_NAME", "a,b c")
+    assert _run(monkeypatch, "manager") == 0
+    assert started.settings == [Settings(client_ca_file=path, client_names=("a", "b", "c"))] * 2
 
 
 def test_a_flag_wins_over_its_variable(started: Started, monkeypatch: pytest.MonkeyPatch) -> None:

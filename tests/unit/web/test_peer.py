@@ -169,6 +169,13 @@ async def test_an_answer_that_comes_in_many_pieces_is_passed_on_whole() -> None:
     assert await _forward(saying(*pieces)) == Answer(200, body)
 
 
+async def test_a_replica_that_does_not_take_us_for_one_has_not_answered() -> None:
+    refusal = response(b"a certificate is missing\n" + b"x" * 10_000, "403 Forbidden", "Content-Type: text/plain")
+    with pytest.raises(PeerError, match=r"replica 127\.0\.0\.1:\d+ refuses us: a certificate is missing") as caught:
+        await _forward(saying(refusal))
+    assert len(str(caught.value)) < 1000
+
+
 async def test_a_connection_is_used_again() -> None:
     async with Replica(saying(response(b"{}")), _serving()).serving() as replica, _client() as client:
         for _ in range(3):
