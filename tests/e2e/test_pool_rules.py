@@ -160,3 +160,14 @@ async def test_with_start_cluster_the_search_begins_at_a_place_of_the_clusters_o
     assert number((await cluster.made(namespace, pod("c"))).mac) == number(first) + 1
     await use("cluster")
     assert number((await cluster.made(namespace, pod("d"))).mac) == place + 2
+
+
+async def test_a_cluster_begins_at_an_address_that_is_not_a_vendors(
+    cluster: ClusterClient, installed: Installed, namespace: str, use_only_range: UseRange
+) -> None:
+    first, last = "04:00:00:00:00:00", "06:00:00:00:00:3f"
+    await use_only_range(first, last)
+    since = installed.log_ends()
+    await cluster.patch(RANGE, {"data": {"START": "cluster"}})
+    await installed.logged(since, event="range taken up", range=f"{first}-{last}")
+    assert (await cluster.made(namespace, pod("a"))).mac.startswith("06:")

@@ -12,7 +12,10 @@ from typing import Final, NamedTuple
 from kubemacpool.core.addresses import format_address
 
 _OCTET: Final = 1 << 40
-"""Addresses that share one first octet, the octet in which the multicast bit is."""
+"""Addresses that share one first octet, the octet in which the multicast bit is, and the one that tells who assigns."""
+
+_LOCAL_BIT: Final = 0x02 * _OCTET
+"""The U/L bit of an IEEE 802 address: the second lowest bit of the first octet, set where no vendor has assigned it."""
 
 
 class AddressRange(NamedTuple):
@@ -38,7 +41,7 @@ class EmptyPoolError(ValueError):
 class Pool:
     """The unicast addresses of some ranges, less exclusions, in ascending order. Immutable."""
 
-    __slots__ = ("_ends", "_firsts", "_starts", "beginning", "excluded", "ranges", "size")
+    __slots__ = ("_ends", "_firsts", "_local", "_local_ends", "_starts", "beginning", "excluded", "ranges", "size")
 
     def __init__(self, ranges: Iterable[AddressRange], excluded: Iterable[AddressRange] = (), *, seed: int = 0) -> None:
         """Build a pool; ranges may overlap, and `NEVER_GRANTED` is always excluded.
@@ -46,7 +49,8 @@ class Pool:
         Args:
             ranges: what it is made of.
             excluded: what it is without.
-            seed: a number from which the position is derived at which the first search begins; 0 for the first one.
+            seed: a number from which the address is derived at which the first search begins (`derived`); 0 for the
+                first one.
 
         Raises:
             EmptyPoolError: when nothing is left to hand out.
@@ -61,12 +65,31 @@ class Pool:
         self.size = sum(sizes)
         if self.size == 0:
             raise EmptyPoolError("no unicast address in it may be handed out")
-        self.beginning = seed % self.size
+        # A segment lies within one first octet, so all of its addresses are locally administered, or none is.
+        self._local = [index for index, segment in enumerate(segments) if segment.first & _LOCAL_BIT]
+        self._local_ends = list(accumulate(sizes[index] for index in self._local))
+        self.beginning = self._derived_position(seed) if seed else 0
 
     def address_at(self, position: int) -> int:
         """The address at a position from 0 to `size - 1`."""
         index = bisect_right(self._starts, position) - 1
         return self._firsts[index] + position - self._starts[index]
+
+    def derived(self, number: int) -> int:
+        """The address that is derived from a number: a locally administered one where the pool has any.
+
+        The same number gives the same address for as long as the pool has the same addresses. Others, from which
+        somebody might conclude which vendor an interface is of, are for those who ask for any.
+        """
+        return self.address_at(self._derived_position(number))
+
+    def _derived_position(self, number: int) -> int:
+        if not self._local_ends:
+            return number % self.size
+        place = number % self._local_ends[-1]
+        index = bisect_right(self._local_ends, place)
+        segment = self._local[index]
+        return self._ends[segment] - (self._local_ends[index] - place)
 
     def position_of(self, address: int) -> int | None:
         """The position of an address, or None where it is not in the pool."""

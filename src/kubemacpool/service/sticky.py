@@ -13,7 +13,8 @@ ATTEMPTS: Final = 64
 def preferred(pool: Pool, pod: tuple[str, str, str], interface: int, taken: Collection[int]) -> int | None:
     """The address that an interface prefers; None where the pool is too small to have one for it.
 
-    The same arguments give the same address for as long as the pool has the same size.
+    The same arguments give the same address for as long as the pool has the same addresses; it is a locally
+    administered one where the pool has any.
 
     Args:
         pool: where it is looked for.
@@ -23,8 +24,7 @@ def preferred(pool: Pool, pod: tuple[str, str, str], interface: int, taken: Coll
     """
     for attempt in range(ATTEMPTS):
         text = "\0".join((*pod, str(interface), str(attempt)))
-        position = int.from_bytes(sha256(text.encode()).digest()[:8]) % pool.size
-        address = pool.address_at(position)
+        address = pool.derived(int.from_bytes(sha256(text.encode()).digest()[:8]))
         if address not in taken:
             return address
     return None

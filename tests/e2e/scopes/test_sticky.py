@@ -157,3 +157,13 @@ async def test_what_is_neither_true_nor_false_is_refused_in_words(cluster: Clust
     plain = await POD.create(cluster, namespace, "db-0", annotations=annotated("false"))
     assert plain.created
     assert plain.mac != preferred
+
+
+async def test_the_addresses_that_sticky_pods_prefer_are_not_those_of_a_vendor(
+    cluster: ClusterClient, namespace: str
+) -> None:
+    """The range as shipped has as many of one sort as of the other."""
+    asked = (sticky(cluster, namespace, f"db-{number}", dry_run=True) for number in range(64))
+    macs = {reply.mac for reply in await together(asked)}
+    assert len(macs) == 64
+    assert all(int(mac[:2], 16) & 2 for mac in macs), macs

@@ -257,3 +257,50 @@ def test_a_pool_that_begins_elsewhere_is_another_one() -> None:
     whole = (span("02:00:00:00:00:01-02:00:00:00:00:0a"),)
     assert not Pool(whole).is_the_same_as(Pool(whole, seed=3))
     assert Pool(whole, seed=3).is_the_same_as(Pool(whole, seed=13))
+
+
+LOCAL = {
+    "all": (("02:00:00:00:00:01-02:00:00:00:00:03",), ["02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:03"]),
+    "none": (("04:00:00:00:00:01-04:00:00:00:00:02",), ["04:00:00:00:00:01", "04:00:00:00:00:02"]),
+    "one of many": (("04:00:00:00:00:00-06:00:00:00:00:00",), ["06:00:00:00:00:00"]),
+    "in several pieces, others between them": (
+        (
+            "02:ff:ff:ff:ff:ff-04:00:00:00:00:09",
+            "06:00:00:00:00:01-06:00:00:00:00:02",
+            "08:00:00:00:00:00-0a:00:00:00:00:00",
+        ),
+        ["02:ff:ff:ff:ff:ff", "06:00:00:00:00:01", "06:00:00:00:00:02", "0a:00:00:00:00:00"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("texts", "expected"), LOCAL.values(), ids=LOCAL)
+def test_locally_administered_addresses_are_derived_each_from_some_number(
+    texts: tuple[str, ...], expected: list[str]
+) -> None:
+    subject = pool(*texts)
+    found = [subject.derived(number) for number in range(2 * len(expected))]
+    assert found == 2 * [parse_address(text) for text in expected]
+    assert [
+        subject.address_at(Pool(map(span, texts), seed=number).beginning) for number in range(1, len(expected))
+    ] == (found[1 : len(expected)])
+    assert Pool(map(span, texts)).beginning == 0
+
+
+@given(ranges(), st.integers(0, 2**64))
+def test_what_is_derived_is_of_the_pool_and_local_where_it_has_any_such(of: AddressRange, number: int) -> None:
+    try:
+        subject = Pool([of])
+    except EmptyPoolError:
+        return
+    address = subject.derived(number)
+    assert address in subject
+    local = (AddressRange(octet << 40, (octet << 40) + 2**40 - 1) for octet in range(2, 256, 4))
+    shared = (AddressRange(max(each.first, of.first), min(each.last, of.last)) for each in local)
+    exists = any(each.first < each.last or each.first == each.last != NEVER_GRANTED[1].first for each in shared)
+    assert bool(address >> 40 & 2) == exists
+
+
+def test_a_huge_pool_derives_as_fast_as_a_small_one() -> None:
+    subject = pool("02:00:00:00:00:00-fd:ff:ff:ff:ff:ff")
+    assert all(subject.derived(number) >> 40 & 2 for number in range(0, 2**46, 2**34 + 1))
