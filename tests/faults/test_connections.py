@@ -63,12 +63,8 @@ async def test_what_is_not_tls_is_closed_at_once(scene: Scene, data: bytes) -> N
     assert await scene.works()
 
 
-async def test_tls_older_than_1_2_is_refused(scene: Scene) -> None:
-    scene.trust.set_ciphers("ALL:@SECLEVEL=0")
-    with pytest.warns(DeprecationWarning, match="TLSv1"):
-        scene.trust.minimum_version = ssl.TLSVersion.TLSv1
-    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
-        scene.trust.maximum_version = ssl.TLSVersion.TLSv1_1
+async def test_tls_older_than_1_3_is_refused(scene: Scene) -> None:
+    scene.trust.maximum_version = ssl.TLSVersion.TLSv1_2
     with pytest.raises((ssl.SSLError, ConnectionError)):
         await scene.connect()
 

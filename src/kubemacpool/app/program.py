@@ -144,7 +144,7 @@ class Process:
         await self._listen("health", _small_server(health_routes(self._obstacles), None), settings.health_port)
         events = EventRecorder(client, self._metrics)
         bootstrap = bootstrap_for(client, settings.namespace)
-        identity = Identity(await establish_credentials(bootstrap), _server_tls)
+        identity = Identity(await establish_credentials(bootstrap), self._server_tls, policy=settings.tls)
         replica_name = service_names(SERVICES, settings.namespace)[0]
         client_authority = _client_authority(settings, identity)
         callers = Callers(lambda: identity.authorities.trusted, replica_name, settings.client_names)
@@ -178,6 +178,9 @@ class Process:
             around = Surroundings(settings, uid, client, peers, self._readiness, self._metrics, events, self._clock)
             self._deciding = Deciding(await ranges.first_pool(), _endpoint(settings.advertised, port), around)
             self._election = self._deciding.start(supervisor)
+
+    def _server_tls(self, pair: KeyPair, client_authorities: bytes | None) -> ssl.SSLContext:
+        return server_context(pair.certificate_pem, pair.key_pem, client_authorities, self._settings.tls)
 
     async def _listen(self, name: str, server: Server, port: int) -> int:
         """Open a port, which is drained when we end; gives its number.
@@ -284,10 +287,6 @@ def _client_authority(settings: Settings, identity: Identity) -> ClientAuthority
     if fault := authority.look():
         raise StartError(f"--client-ca-file (KUBEMACPOOL_CLIENT_CA_FILE) is {settings.client_ca_file}; {fault}")
     return authority
-
-
-def _server_tls(pair: KeyPair, client_authorities: bytes | None) -> ssl.SSLContext:
-    return server_context(pair.certificate_pem, pair.key_pem, client_authorities)
 
 
 def _client_tls(config: ClusterConfig) -> ssl.SSLContext | None:

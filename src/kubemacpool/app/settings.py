@@ -9,6 +9,7 @@ from typing import Final
 
 from kubemacpool.service.policies import ConflictPolicy
 from kubemacpool.telemetry.logs import LogFormat, LogLevel
+from kubemacpool.tls.policy import DEFAULT_MIN_VERSION, MIN_VERSIONS, SUITES, TlsPolicy, policy_of
 from kubemacpool.wire.kubevirt import NOT_OURS, NetworkKind
 
 DEFAULT_NAMESPACE: Final = "kubemacpool-system"
@@ -25,6 +26,9 @@ LONGEST_TIME: Final = 7 * 24 * 3600
 
 LOOPBACK: Final = "127.0.0.1"
 """Advertised by a replica that listens on all interfaces and was not told its address: on a developer's machine."""
+
+LONGEST_QUOTE: Final = 80
+"""Characters of a value that a message quotes."""
 
 _DNS_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
@@ -54,6 +58,8 @@ class Settings:
         client_ca_file: certificates of the authority that has signed the API server's client certificate; None where
             it shows none.
         client_names: the names of which a client's certificate has to have one; none where anybody may ask.
+        tls_min_version: the oldest version of TLS that is spoken with clients and other replicas.
+        tls_cipher_suites: those of TLS 1.2 that are spoken, by Go's names; empty for the usual ones.
         log_level: the least severe lines that are written.
         log_format: one JSON object a line, or lines for people.
     """
@@ -72,6 +78,8 @@ class Settings:
     pod_network: bool = False
     client_ca_file: Path | None = None
     client_names: tuple[str, ...] = ()
+    tls_min_version: str = DEFAULT_MIN_VERSION
+    tls_cipher_suites: tuple[str, ...] = ()
     log_level: LogLevel = "info"
     log_format: LogFormat = "json"
 
@@ -93,6 +101,11 @@ class Settings:
         """On what the address of a virtual machine's interface is nobody's business, so that it does not count."""
         return NOT_OURS - self.served_networks
 
+    @property
+    def tls(self) -> TlsPolicy:
+        """What is spoken at least with clients and other replicas."""
+        return policy_of(self.tls_min_version, self.tls_cipher_suites)
+
     def __post_init__(self) -> None:
         """Check what no type can say.
 
@@ -113,6 +126,7 @@ class Settings:
                 f"--advertise-address (POD_IP) is {self.advertised}, which is no address of one; {remedy}"
             )
         self._check_ports_differ()
+        self._check_tls()
         if _DNS_LABEL.fullmatch(self.namespace) is None:
             raise SettingsError(
                 f"--namespace (POD_NAMESPACE) is {self.namespace!r}, which cannot be the name of a namespace; "
@@ -134,6 +148,19 @@ class Settings:
                 "give the path of a kubeconfig, or leave it out inside a cluster"
             )
 
+    def _check_tls(self) -> None:
+        if self.tls_min_version not in MIN_VERSIONS:
+            raise SettingsError(
+                f"--tls-min-version (KUBEMACPOOL_TLS_MIN_VERSION) is {_shown(self.tls_min_version)}; "
+                f"use one of {', '.join(MIN_VERSIONS)}"
+            )
+        unknown = [name for name in self.tls_cipher_suites if name not in SUITES]
+        if unknown:
+            raise SettingsError(
+                f"--tls-cipher-suites (KUBEMACPOOL_TLS_CIPHER_SUITES) names {_shown(unknown[0])}, which is not known"
+                f"{f' (and {len(unknown) - 1} more)' if len(unknown) > 1 else ''}; known are {', '.join(SUITES)}"
+            )
+
     def _check_ports_differ(self) -> None:
         ports = {
             "--webhook-port (KUBEMACPOOL_WEBHOOK_PORT)": self.webhook_port,
@@ -143,6 +170,11 @@ class Settings:
         for (one, its), (other, others) in itertools.combinations(ports.items(), 2):
             if its == others != 0:
                 raise SettingsError(f"{one} and {other} are both {its}; give each a port of its own")
+
+
+def _shown(value: str) -> str:
+    """A value as a message quotes it."""
+    return repr(value if len(value) <= LONGEST_QUOTE else f"{value[:LONGEST_QUOTE]}...")
 
 
 def _check_address(setting: str, value: str, remedy: str) -> None:

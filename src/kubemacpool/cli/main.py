@@ -2,10 +2,10 @@
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final, Literal, TypeVar
 
 import typer
 
@@ -13,6 +13,8 @@ from kubemacpool.app.program import ReplicaFailedError, StartError, run_manager
 from kubemacpool.app.settings import DEFAULT_NAMESPACE, DEFAULT_WAIT_TIME, IN_FLIGHT_FLOOR, Settings, SettingsError
 from kubemacpool.service.policies import ConflictPolicy
 from kubemacpool.telemetry.logs import LogFormat, LogLevel
+
+ValueT = TypeVar("ValueT")
 
 _cli = typer.Typer(
     name="kubemacpool",
@@ -23,6 +25,10 @@ _cli = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+_Verbosity = Literal["production", "debug"]
+_LEVELS: Final[Mapping[_Verbosity | None, LogLevel]] = {"production": "info", "debug": "debug"}
+
+_EVERY_ADDRESS: Final = ("", "0.0.0.0", "[::]")  # noqa: S104 (to be recognized)
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,1000}", re.ASCII)
 
 
@@ -40,6 +46,34 @@ def _number(given: str | int) -> int:
 def _names(given: Iterable[str]) -> tuple[str, ...]:
     """Names that were given one by one, or several with commas."""
     return tuple(name for each in given for part in each.split(",") if (name := part.strip()))
+
+
+def _port_of_address(given: str | int) -> int:
+    """Read the port of an address such as :8443, as the Go implementation takes it.
+
+    Raises:
+        typer.BadParameter: for anything else.
+    """
+    host, colon, port = str(given).rpartition(":")
+    if not colon or host not in _EVERY_ADDRESS:
+        raise typer.BadParameter(
+            f"{given!r} is not a port of every address; write it like :{Settings.metrics_port}, and choose the address "
+            "with --bind-address"
+        )
+    return _number(port)
+
+
+def _one_of(flag: str, given: ValueT | None, other: str, given_there: ValueT | None, default: ValueT) -> ValueT:
+    """What either of two flags for the same thing says.
+
+    Raises:
+        SettingsError: they contradict each other.
+    """
+    if given is None:
+        return default if given_there is None else given_there
+    if given_there is not None and given != given_there:
+        raise SettingsError(f"{flag} is {given} and {other} means {given_there}; leave one of them out")
+    return given
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 (the signature of an option's callback)
@@ -88,9 +122,15 @@ def _manager(  # noqa: PLR0913, PLR0917 (a setting each)
         ),
     ] = Settings.webhook_port,
     metrics_port: Annotated[
-        int,
-        typer.Option(envvar="KUBEMACPOOL_METRICS_PORT", parser=_number, metavar="<port>", help="Port of the metrics."),
-    ] = Settings.metrics_port,
+        int | None,
+        typer.Option(
+            envvar="KUBEMACPOOL_METRICS_PORT",
+            parser=_number,
+            metavar="<port>",
+            help="Port of the metrics.",
+            show_default=str(Settings.metrics_port),
+        ),
+    ] = None,
     health_port: Annotated[
         int,
         typer.Option(
@@ -161,9 +201,39 @@ def _manager(  # noqa: PLR0913, PLR0917 (a setting each)
             show_default="anybody may ask",
         ),
     ] = None,
+    tls_min_version: Annotated[
+        str,
+        typer.Option(
+            envvar="KUBEMACPOOL_TLS_MIN_VERSION",
+            metavar="<version>",
+            help="The oldest version of TLS that is spoken with clients and other replicas, such as VersionTLS12.",
+        ),
+    ] = Settings.tls_min_version,
+    tls_cipher_suites: Annotated[
+        str,
+        typer.Option(
+            envvar="KUBEMACPOOL_TLS_CIPHER_SUITES",
+            metavar="<suites>",
+            help="The cipher suites that are spoken with TLS 1.2, by Go's names, with commas between them.",
+            show_default="the usual ones",
+        ),
+    ] = "",
     log_level: Annotated[
-        LogLevel, typer.Option(envvar="KUBEMACPOOL_LOG_LEVEL", help="The least severe lines that are written.")
-    ] = "info",
+        LogLevel | None,
+        typer.Option(
+            envvar="KUBEMACPOOL_LOG_LEVEL", help="The least severe lines that are written.", show_default="info"
+        ),
+    ] = None,
+    verbosity: Annotated[
+        _Verbosity | None,
+        typer.Option("--v", help="How the Go implementation says --log-level: production is info.", hidden=True),
+    ] = None,
+    metrics_addr: Annotated[
+        int | None,
+        typer.Option(
+            parser=_port_of_address, help="How the Go implementation says --metrics-port: such as :8443.", hidden=True
+        ),
+    ] = None,
     log_format: Annotated[
         LogFormat, typer.Option(envvar="KUBEMACPOOL_LOG_FORMAT", help="One JSON object a line, or lines for people.")
     ] = "json",
@@ -176,7 +246,7 @@ def _manager(  # noqa: PLR0913, PLR0917 (a setting each)
             bind_address=bind_address,
             advertise_address=advertise_address,
             webhook_port=webhook_port,
-            metrics_port=metrics_port,
+            metrics_port=_one_of("--metrics-port", metrics_port, "--metrics-addr", metrics_addr, Settings.metrics_port),
             health_port=health_port,
             wait_time=wait_time,
             cool_down=wait_time if cool_down is None else cool_down,
@@ -185,7 +255,9 @@ def _manager(  # noqa: PLR0913, PLR0917 (a setting each)
             pod_network=pod_network,
             client_ca_file=client_ca_file,
             client_names=_names(client_name or ()),
-            log_level=log_level,
+            tls_min_version=tls_min_version,
+            tls_cipher_suites=_names([tls_cipher_suites]),
+            log_level=_one_of("--log-level", log_level, "--v", _LEVELS.get(verbosity), Settings.log_level),
             log_format=log_format,
         )
         run_manager(settings)

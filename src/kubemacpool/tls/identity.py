@@ -12,6 +12,7 @@ from kubemacpool.tls.authorities import Authorities
 from kubemacpool.tls.bootstrap import Credentials
 from kubemacpool.tls.contexts import client_context
 from kubemacpool.tls.issuing import KeyPair
+from kubemacpool.tls.policy import TlsPolicy
 
 MakeServerContext = Callable[[KeyPair, bytes | None], ssl.SSLContext]
 """From the certificate to serve with, and the authorities of clients that are asked for one."""
@@ -24,9 +25,17 @@ class Identity:
         credentials: to begin with.
         make: builds the contexts of servers.
         client_ca: authority of clients that are not ours, PEM; empty for none.
+        policy: what is spoken at least with other replicas.
     """
 
-    def __init__(self, credentials: Credentials, make: MakeServerContext, client_ca: bytes = b"") -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        make: MakeServerContext,
+        client_ca: bytes = b"",
+        policy: TlsPolicy = TlsPolicy(),  # noqa: B008 (nobody can change it)
+    ) -> None:
+        self._policy = policy
         self._make = make
         self._client_ca = client_ca
         self._serving = credentials.serving
@@ -97,7 +106,7 @@ class Identity:
         self._webhook = self._make(self._serving, self._asked_for)
         self._metrics = self._make(self._serving, None)
         identity = (self._serving.certificate_pem, self._serving.key_pem)
-        self._peers = client_context(self._authorities.bundle, identity=identity)
+        self._peers = client_context(self._authorities.bundle, identity=identity, policy=self._policy)
 
 
 def _use(connection: ssl.SSLSocket | ssl.SSLObject, context: ssl.SSLContext) -> None:

@@ -1,8 +1,10 @@
+import ssl
 from pathlib import Path
 
 import pytest
 
 from kubemacpool.app.settings import LONGEST_TIME, Settings, SettingsError
+from kubemacpool.tls.policy import SUITES, TlsPolicy
 
 
 def test_what_is_not_set_is_as_shipped() -> None:
@@ -101,6 +103,35 @@ def test_the_port_of_the_probes_is_no_other_one(name: str, port: int) -> None:
         f"--{name}-port (KUBEMACPOOL_{name.upper()}_PORT) and --health-port (KUBEMACPOOL_HEALTH_PORT) are both {port}; "
         "give each a port of its own"
     )
+
+
+def test_the_words_for_tls_are_those_of_kubernetes_and_go() -> None:
+    assert Settings().tls == TlsPolicy(ssl.TLSVersion.TLSv1_3)
+    settings = Settings(tls_min_version="VersionTLS12", tls_cipher_suites=("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",))
+    assert settings.tls == TlsPolicy(ssl.TLSVersion.TLSv1_2, ("ECDHE-ECDSA-AES128-GCM-SHA256",))
+
+
+def test_an_unknown_version_of_tls_is_named() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings(tls_min_version="VersionTLS10")
+    assert str(caught.value) == (
+        "--tls-min-version (KUBEMACPOOL_TLS_MIN_VERSION) is 'VersionTLS10'; "
+        "use one of VersionTLS12, VersionTLS13, TLSv1.2, TLSv1.3"
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "named"),
+    [
+        (("TLS_RSA_WITH_RC4_128_SHA",), "names 'TLS_RSA_WITH_RC4_128_SHA', which is not known; known are "),
+        (("a", "TLS_AES_128_GCM_SHA256", "b", "c"), "names 'a', which is not known (and 2 more); known are "),
+        (("x" * 1000,), f"names '{'x' * 80}...', which is not known; known are "),
+    ],
+)
+def test_an_unknown_cipher_suite_is_named_with_those_that_are_known(names: tuple[str, ...], named: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings(tls_cipher_suites=names)
+    assert str(caught.value) == f"--tls-cipher-suites (KUBEMACPOOL_TLS_CIPHER_SUITES) {named}{', '.join(SUITES)}"
 
 
 def test_one_port_for_both_is_named() -> None:

@@ -24,6 +24,8 @@ SETTINGS = {
     "--drain-delay": "KUBEMACPOOL_DRAIN_DELAY",
     "--client-ca-file": "KUBEMACPOOL_CLIENT_CA_FILE",
     "--client-name": "KUBEMACPOOL_CLIENT_NAME",
+    "--tls-min-version": "KUBEMACPOOL_TLS_MIN_VERSION",
+    "--tls-cipher-suites": "KUBEMACPOOL_TLS_CIPHER_SUITES",
     "--log-level": "KUBEMACPOOL_LOG_LEVEL",
     "--log-format": "KUBEMACPOOL_LOG_FORMAT",
 }
@@ -37,6 +39,11 @@ GOOD = {
     "--wait-time": ("300", {"wait_time": 300, "cool_down": 300}),
     "--cool-down": ("0", {"cool_down": 0}),
     "--drain-delay": ("0", {"drain_delay": 0}),
+    "--tls-min-version": ("VersionTLS12", {"tls_min_version": "VersionTLS12"}),
+    "--tls-cipher-suites": (
+        "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_AES_128_GCM_SHA256,",
+        {"tls_cipher_suites": ("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "TLS_AES_128_GCM_SHA256")},
+    ),
     "--log-level": ("debug", {"log_level": "debug"}),
     "--log-format": ("console", {"log_format": "console"}),
 }
@@ -53,6 +60,8 @@ BAD = {
     "--drain-delay": ("1.5", "'1.5' is not a whole number; write it with digits"),
     "--client-ca-file": ("/does/not/exist", "/does/not/exist, which is not a file; give the path of the certificates"),
     "--client-name": ("kube-apiserver", "kube-apiserver, and nobody is told who signs for that name"),
+    "--tls-min-version": ("1.2", "'1.2'; use one of VersionTLS12, VersionTLS13"),
+    "--tls-cipher-suites": ("RC4", "names 'RC4', which is not known; known are TLS_AES_128_GCM_SHA256, "),
     "--log-level": ("loud", "'loud' is not one of 'debug', 'info', 'warning', 'error'"),
     "--log-format": ("xml", "'xml' is not one of 'json', 'console'"),
 }
@@ -169,6 +178,49 @@ def test_a_mistake_is_one_message_that_names_flag_variable_value_and_remedy(
     assert shown.count(SETTINGS[flag]) == 1
     assert message in shown
     assert "Traceback" not in shown
+
+
+OF_THE_GO_IMPLEMENTATION = {
+    "--v=production": {"log_level": "info"},
+    "--v=debug": {"log_level": "debug"},
+    "--metrics-addr=:9001": {"metrics_port": 9001},
+    "--metrics-addr=0.0.0.0:9001": {"metrics_port": 9001},
+    "--metrics-addr=[::]:9001": {"metrics_port": 9001},
+    "--v=debug --log-level=debug": {"log_level": "debug"},
+    "--metrics-addr=:9001 --metrics-port=9001": {"metrics_port": 9001},
+}
+
+
+@pytest.mark.parametrize(("arguments", "expected"), OF_THE_GO_IMPLEMENTATION.items())
+def test_flags_of_the_go_implementation_are_taken(
+    started: Started, monkeypatch: pytest.MonkeyPatch, arguments: str, expected: dict[str, object]
+) -> None:
+    assert _run(monkeypatch, "manager", *arguments.split()) == 0
+    assert started.settings == [Settings(**expected)]  # type: ignore[arg-type]  # one setting at a time
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--v=loud", "'loud' is not one of 'production', 'debug'"),
+        ("--metrics-addr=9001", "'9001' is not a port of every address; write it like :8443, and choose the address"),
+        ("--metrics-addr=10.0.0.1:9001", "'10.0.0.1:9001' is not a port of every address; write it like :8443"),
+        ("--metrics-addr=:http", "'http' is not a whole number; write it with digits"),
+        ("--metrics-addr=:70000", "--metrics-port (KUBEMACPOOL_METRICS_PORT) is 70000; give a whole number from 0 to"),
+        ("--v=debug --log-level=error", "--log-level is error and --v means debug; leave one of them out"),
+        ("--metrics-addr=:1 --metrics-port=2", "--metrics-port is 2 and --metrics-addr means 1; leave one of them out"),
+    ],
+)
+def test_mistakes_in_flags_of_the_go_implementation_are_one_message(
+    started: Started,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: str,
+    message: str,
+) -> None:
+    assert _run(monkeypatch, "manager", *arguments.split()) == 2
+    assert message in _in_one_line(capsys.readouterr().err)
+    assert started.settings == []
 
 
 @pytest.mark.parametrize("arguments", [("manager", "--no-such-flag"), ("manager", "extra"), ("menager",)])
