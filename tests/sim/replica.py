@@ -226,10 +226,10 @@ class SimulatedReplica:
         lease = Reflector(self.client, lease_resource(NAMESPACE), decode_lease, self.elector, surroundings=surroundings)
         pods.on_idle = follower.progress.idle
         pods.on_rewind = lease.on_rewind = lambda _, reason: self._rewound(reason)
-        policies = NamespacePolicies(ConflictPolicy.REJECT, self._readiness)
+        policies = NamespacePolicies(ConflictPolicy.REJECT, self._readiness, lambda: None)
         namespaces = Reflector(self.client, NAMESPACES, decode_namespace, policies, surroundings=surroundings)
         admission = PodAdmission(
-            LocalDecider(self.decider, self.elector, clock),
+            LocalDecider(self.decider, self.elector, policies.limit_of, clock),
             policies,
             Kinship(population.families, clock),
             Place("the-cluster", lambda: ledger.pool),

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from kubemacpool.app.clock import MonotonicClock
@@ -49,6 +49,7 @@ class Surroundings(NamedTuple):
     metrics: Metrics
     events: Events
     clock: MonotonicClock
+    namespace_limit: Callable[[], int | None]
 
 
 class Deciding:
@@ -80,7 +81,7 @@ class Deciding:
         self._cluster.on_rewind = self.elector.rewound
         self._lease = Reflector(client, lease_resource(settings.namespace), decode_lease, self.elector)
         self._lease.on_rewind = lambda _, reason: self.elector.rewound(reason)
-        policies = NamespacePolicies(settings.conflict_policy, around.readiness)
+        policies = NamespacePolicies(settings.conflict_policy, around.readiness, around.namespace_limit)
         aside = SettingAside("Namespace", policies, _stays_whole, Trials(clock), around.metrics)
         self._namespaces = Reflector(client, NAMESPACES, decode_namespace, aside)
         self.routers = self._routers(policies, around)
@@ -91,7 +92,7 @@ class Deciding:
     def _routers(self, policies: NamespacePolicies, around: Surroundings) -> Mapping[str, Router]:
         """By the path that the API server asks, who answers there."""
         metrics, clock = around.metrics, around.clock
-        decider = LocalDecider(self.decider, self.elector, clock)
+        decider = LocalDecider(self.decider, self.elector, policies.limit_of, clock)
         kinship = Kinship(self._cluster.population.families, clock)
         place = Place(around.cluster_uid, lambda: self.decider.ledger.pool, pod_network=around.settings.pod_network)
         machines = Followed(lambda: self._cluster.knows_all_machines, self._cluster.presence.look_soon)

@@ -175,7 +175,17 @@ class Process:
             )
             aside = SettingAside("ConfigMap", ranges, self._tear, Trials(self._clock), self._metrics)
             supervisor.keep("range", Reflector(client, _range_resource(settings), decode_config_map, aside).run)
-            around = Surroundings(settings, uid, client, peers, self._readiness, self._metrics, events, self._clock)
+            around = Surroundings(
+                settings,
+                uid,
+                client,
+                peers,
+                self._readiness,
+                self._metrics,
+                events,
+                self._clock,
+                lambda: ranges.namespace_limit,
+            )
             self._deciding = Deciding(await ranges.first_pool(), _endpoint(settings.advertised, port), around)
             self._election = self._deciding.start(supervisor)
 

@@ -55,9 +55,12 @@ class Carriers:
         self._holders = holders
         self._unity = unity
         self._of: dict[int, tuple[ObjectKey, ...] | _Crowd] = {}
+        self._held: dict[str, int] = {}  # how many addresses objects of each namespace carry
 
     def add(self, address: int, key: ObjectKey) -> None:
         """An object carries the address that did not before."""
+        if not self.in_namespace(address, key.namespace):
+            add(self._held, key.namespace, 1)
         known = self._of.get(address, ())
         if isinstance(known, tuple) and len(known) < FEW:
             self._of[address] = (*known, key)
@@ -77,6 +80,8 @@ class Carriers:
             self._of[address] = tuple(other for other in known if other != key)
         else:
             del self._of[address]
+        if not self.in_namespace(address, key.namespace):
+            add(self._held, key.namespace, -1)
 
     def move(self, address: int, key: ObjectKey) -> None:
         """An object that carries the address is of another party than before."""
@@ -125,6 +130,10 @@ class Carriers:
         if isinstance(known, _Crowd):
             return namespace in known.namespaces
         return any(key.namespace == namespace for key in known)
+
+    def held_in(self, namespace: str) -> int:
+        """How many addresses objects of the namespace carry."""
+        return self._held.get(namespace, 0)
 
     def colliding_count(self, address: int) -> int:
         """How many running objects share the address with another party's."""

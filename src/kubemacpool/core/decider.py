@@ -23,6 +23,7 @@ from kubemacpool.core.decisions import (
     Unnamed,
 )
 from kubemacpool.core.ledger import Ledger
+from kubemacpool.core.limits import over_limit
 from kubemacpool.core.openings import Openings
 from kubemacpool.core.pool import Pool
 from kubemacpool.core.stretch import Stretch
@@ -71,6 +72,9 @@ class Decider:
         refusals = self._refusals(request)
         if refusals:
             return Refused(refusals)
+        over = over_limit(self.ledger, request)
+        if over is not None:
+            return over
         suspects = self._suspects(request)
         if suspects:
             return Suspect(suspects)

@@ -10,6 +10,18 @@ from typing import Final, NamedTuple
 from kubemacpool.core.parties import Party
 
 
+class Limit(NamedTuple):
+    """How many addresses a namespace may have, held and in flight.
+
+    Attributes:
+        most: the number.
+        where: it is set, in words.
+    """
+
+    most: int
+    where: str
+
+
 class AddressRequest(NamedTuple):
     """Addresses for the interfaces of one object.
 
@@ -22,6 +34,7 @@ class AddressRequest(NamedTuple):
             pod by its VirtualMachineInstance. What the party holds through others it is granted without a name.
         uid: of the object, where it exists already (an update); empty for one that is about to be created.
         shared: what it may have though another party has it, because a policy lets it (rule 12).
+        limit: of the party's namespace; None for none.
     """
 
     party: Party
@@ -31,6 +44,7 @@ class AddressRequest(NamedTuple):
     dependent: Party | None = None
     uid: str = ""
     shared: frozenset[int] = frozenset()
+    limit: Limit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +156,24 @@ class OverBudget:
     overall: bool = False
 
 
-Decision = Granted | Refused | Exhausted
+@dataclass(frozen=True, slots=True)
+class OverLimit:
+    """Nothing was granted: the namespace would have more addresses than it may.
+
+    Attributes:
+        namespace: of the object.
+        new: how many addresses it would have added.
+        used: how many the namespace has, held and in flight.
+        limit: how many it may have.
+    """
+
+    namespace: str
+    new: int
+    used: int
+    limit: Limit
+
+
+Decision = Granted | Refused | Exhausted | OverLimit
 """What a request ends with."""
 
 Undecided = Suspect | OverBudget

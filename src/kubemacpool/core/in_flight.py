@@ -5,7 +5,7 @@ VirtualMachine and the instance of its name have one together: their launcher po
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from kubemacpool.core.counts import add
 from kubemacpool.core.grants import Grant
@@ -21,6 +21,7 @@ class InFlight:
         self._parties: dict[int, dict[Party, None]] = {}
         self._named: dict[int, int] = {}  # by address, how many grants of it the Lease has to name
         self._by_namespace: dict[str, int] = {}  # how many of these are to parties of each
+        self._in: dict[str, dict[int, int]] = {}  # by namespace, how many grants to its parties are of each address
 
     def of(self, address: int) -> Iterator[Grant]:
         """Every grant of an address, the latest party's last."""
@@ -73,6 +74,7 @@ class InFlight:
         self._parties.clear()
         self._named.clear()
         self._by_namespace.clear()
+        self._in.clear()
 
     def oldest(self) -> tuple[int, Grant] | None:
         """The grant that was made first, and of which address it is."""
@@ -86,6 +88,10 @@ class InFlight:
     def by_namespace(self) -> Mapping[str, int]:
         """How many grants that the Lease has to name are to parties of each namespace."""
         return self._by_namespace
+
+    def addresses_in(self, namespace: str) -> Collection[int]:
+        """Every address in flight to a party of the namespace, once."""
+        return self._in.get(namespace, {}).keys()
 
     def addresses(self) -> Iterator[int]:
         """Every address in flight, once."""
@@ -103,6 +109,11 @@ class InFlight:
         return len(self._parties)
 
     def _count(self, address: int, grant: Grant, one: int) -> None:
+        namespace = grant.party.namespace
+        there = self._in.setdefault(namespace, {})
+        add(there, address, one)
+        if not there:
+            del self._in[namespace]
         if not grant.tacit:
             add(self._named, address, one)
-            add(self._by_namespace, grant.party.namespace, one)
+            add(self._by_namespace, namespace, one)

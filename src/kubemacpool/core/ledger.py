@@ -311,6 +311,16 @@ class Ledger:
         """The same by namespace, for those that have any."""
         return self._pending.by_namespace()
 
+    def is_used_in(self, address: int, namespace: str) -> bool:
+        """Whether an object of the namespace carries the address, or it is in flight to one."""
+        return self._carriers.in_namespace(address, namespace) or address in self._pending.addresses_in(namespace)
+
+    def used_in(self, namespace: str) -> int:
+        """How many addresses these are; takes time in proportion to what is in flight there."""
+        on_their_way = self._pending.addresses_in(namespace)
+        unseen = sum(not self._carriers.in_namespace(address, namespace) for address in on_their_way)
+        return self._carriers.held_in(namespace) + unseen
+
     def is_named_for(self, address: int, party: Party) -> bool:
         """Whether this address is in flight to the party already, by name."""
         grant = self._pending.to(address, party)

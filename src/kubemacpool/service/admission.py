@@ -7,7 +7,7 @@ from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 import structlog
 
 from kubemacpool.core.addresses import format_address
-from kubemacpool.core.decisions import MISTAKES, Exhausted, Refusal, Refused
+from kubemacpool.core.decisions import MISTAKES, Exhausted, OverLimit, Refusal, Refused
 from kubemacpool.core.parties import Party
 from kubemacpool.ports.clock import Clock
 from kubemacpool.ports.deciding import NotDecidingError
@@ -163,7 +163,7 @@ def _fault_of_name(review: Review) -> str:
 
 
 def denial_of(
-    decision: Refused | Exhausted, party: Party, field: Field, labels: Sequence[str], policy_fault: str = ""
+    decision: Refused | Exhausted | OverLimit, party: Party, field: Field, labels: Sequence[str], policy_fault: str = ""
 ) -> Denial:
     """The answer no to a request that was not granted.
 
@@ -176,6 +176,8 @@ def denial_of(
     """
     if isinstance(decision, Exhausted):
         return Denial("exhausted", FORBIDDEN, refusing.exhausted(party, decision))
+    if isinstance(decision, OverLimit):
+        return Denial("refused", FORBIDDEN, refusing.over_limit(party, decision))
     mistaken = any(refusal.fault in MISTAKES for refusal in decision.refusals)
     message = refusing.field_fault(party, field.where, refusing.refusals(labels, decision.refusals, field.key))
     if policy_fault and any(refusal.fault in TAKEN for refusal in decision.refusals):

@@ -1,10 +1,11 @@
 """The decider of this process: the core's rules, given a clock and the Lease's leave."""
 
+from collections.abc import Callable
 from typing import Final
 
 from kubemacpool.core.addresses import format_address
 from kubemacpool.core.decider import Decider
-from kubemacpool.core.decisions import AddressRequest, Decision, OverBudget, Suspect, Unnamed
+from kubemacpool.core.decisions import AddressRequest, Decision, Limit, OverBudget, Suspect, Unnamed
 from kubemacpool.ports.clock import Clock
 from kubemacpool.ports.deciding import NotDecidingError
 from kubemacpool.ports.naming import Naming
@@ -19,8 +20,9 @@ requests that share a write gets on; so many in a row lose only to a crowd."""
 class LocalDecider:
     """Decides here, as long as the Lease allows it (implements `AddressDecider`)."""
 
-    def __init__(self, decider: Decider, naming: Naming, clock: Clock) -> None:
+    def __init__(self, decider: Decider, naming: Naming, limit_of: Callable[[str], Limit | None], clock: Clock) -> None:
         self._decider = decider
+        self._limit_of = limit_of
         self._naming = naming
         self._clock = clock
 
@@ -34,7 +36,8 @@ class LocalDecider:
         """
         for _ in range(ATTEMPTS):
             self._naming.check()
-            decision = self._decider.decide(request, self._clock.now())
+            limited = request._replace(limit=self._limit_of(request.party.namespace))
+            decision = self._decider.decide(limited, self._clock.now())
             match decision:
                 case Unnamed():
                     await self._naming.name(decision)

@@ -1,15 +1,22 @@
-"""What happens to a user who asks for somebody else's address: the installation's policy, or the namespace's."""
+"""The rules of namespaces: the installation's, or their own.
+
+What happens to a user who asks for somebody else's address, and how many addresses the namespace may have.
+"""
 
 import enum
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import structlog
 
+from kubemacpool.core.decisions import Limit
 from kubemacpool.service.conflicts import Resolution
 from kubemacpool.service.readiness import Readiness
-from kubemacpool.wire.namespaces import CONFLICT_POLICY
+from kubemacpool.wire.limits import EXPECTED, parse_limit
+from kubemacpool.wire.namespaces import ADDRESS_LIMIT, CONFLICT_POLICY, NamespaceRules
 from kubemacpool.wire.objects import ObjectIdentity
 from kubemacpool.wire.quoting import quoted
+from kubemacpool.wire.ranges import NAMESPACE_LIMIT, RANGE_CONFIG_MAP
 
 NAMESPACE: Final = "Namespace"
 
@@ -29,10 +36,14 @@ class Policy(NamedTuple):
     Attributes:
         conflict: the policy in force.
         fault: what is wrong with the namespace's annotation, so that the installation's policy is in force; or empty.
+        limit: of addresses, where the namespace has one of its own.
+        limit_fault: what is wrong with that annotation, so that the installation's limit is in force; or empty.
     """
 
     conflict: ConflictPolicy
     fault: str = ""
+    limit: Limit | None = None
+    limit_fault: str = ""
 
     @property
     def resolution(self) -> Resolution:
@@ -40,15 +51,17 @@ class Policy(NamedTuple):
         return Resolution.ADMIT if self.conflict is ConflictPolicy.WARN else Resolution.REFUSE
 
     def warnings(self, *, mattered: bool) -> list[str]:
-        """What the user is told of the annotation, where the policy mattered."""
-        return [f"kubemacpool: {self.fault}"] if self.fault and mattered else []
+        """What is told with a grant of faulty annotations: of the policy where it mattered, of the limit always."""
+        told = [self.fault if mattered else "", self.limit_fault]
+        return [f"kubemacpool: {fault}" for fault in told if fault]
 
 
 class NamespacePolicies:
-    """The policy of every namespace that has one of its own (implements `WatchListener[str]`)."""
+    """The rules of every namespace that has some of its own (implements `WatchListener[NamespaceRules]`)."""
 
-    def __init__(self, default: ConflictPolicy, readiness: Readiness) -> None:
+    def __init__(self, default: ConflictPolicy, readiness: Readiness, default_limit: Callable[[], int | None]) -> None:
         self._default = default
+        self._default_limit = default_limit
         self._readiness = readiness
         self._policies: dict[str, Policy] = {}
         readiness.hinder(NAMESPACE, "the list of namespaces is not complete yet")
@@ -57,15 +70,28 @@ class NamespacePolicies:
         """What holds in a namespace."""
         return self._policies.get(namespace) or Policy(self._default)
 
-    def present(self, identity: ObjectIdentity, item: str, resource_version: int) -> None:  # noqa: ARG002 (the listener's signature)
-        """A namespace has the annotation."""
-        self._policies[identity.name] = self._read(item)
+    def limit_of(self, namespace: str) -> Limit | None:
+        """How many addresses a namespace may have; None for any number."""
+        policy = self.policy_of(namespace)
+        if policy.limit is not None:
+            return policy.limit
+        limit = self._default_limit()
+        fault = f"; {policy.limit_fault}" if policy.limit_fault else ""
+        return None if limit is None else Limit(limit, f"{NAMESPACE_LIMIT} in ConfigMap {RANGE_CONFIG_MAP}{fault}")
+
+    def present(self, identity: ObjectIdentity, item: NamespaceRules, resource_version: int) -> None:  # noqa: ARG002 (the listener's signature)
+        """A namespace has annotations of ours."""
+        before = self._policies.get(identity.name)
+        policy = self._policies[identity.name] = self._read(item)
+        for fault in (policy.fault, policy.limit_fault):
+            if fault and (before is None or fault not in {before.fault, before.limit_fault}):
+                _log.warning("annotation of a namespace not taken up", name=identity.name, reason=fault)
 
     def gone(self, identity: ObjectIdentity) -> None:
-        """A namespace has it no longer, or does not exist any more."""
+        """A namespace has none any longer, or does not exist any more."""
         self._policies.pop(identity.name, None)
 
-    def pass_over(self, identity: ObjectIdentity, item: str) -> None:  # noqa: ARG002 (the listener's signature)
+    def pass_over(self, identity: ObjectIdentity, item: NamespaceRules) -> None:  # noqa: ARG002 (the listener's signature)
         """A namespace could not be taken in: the installation's policy is in force there."""
         self._policies.pop(identity.name, None)
 
@@ -77,7 +103,23 @@ class NamespacePolicies:
         """A namespace cannot be read."""
         _log.warning("namespace passed over: its annotations cannot be read", name=identity.name, reason=reason)
 
-    def _read(self, text: str) -> Policy:
+    def _read(self, rules: NamespaceRules) -> Policy:
+        policy = self._read_conflict_policy(rules.conflict_policy)
+        text = rules.address_limit
+        if text is None:
+            return policy
+        limit = parse_limit(text.strip())
+        if limit is not None:
+            return policy._replace(limit=Limit(limit, f"annotation {ADDRESS_LIMIT} of the namespace"))
+        fault = (
+            f"the namespace's annotation {ADDRESS_LIMIT} is {quoted(text)}, which is not {EXPECTED}; "
+            f"the installation's limit, if it has one, is in force until it is corrected"
+        )
+        return policy._replace(limit_fault=fault)
+
+    def _read_conflict_policy(self, text: str | None) -> Policy:
+        if text is None:
+            return Policy(self._default)
         try:
             return Policy(ConflictPolicy(text))
         except ValueError:

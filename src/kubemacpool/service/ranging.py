@@ -10,7 +10,15 @@ from kubemacpool.ports.events import Events, Regarding
 from kubemacpool.ports.measures import Measures
 from kubemacpool.service.readiness import Readiness
 from kubemacpool.wire.objects import ObjectIdentity
-from kubemacpool.wire.ranges import RANGE_CONFIG_MAP, RANGE_END, RANGE_START, RangeError, parse_pool
+from kubemacpool.wire.ranges import (
+    NAMESPACE_LIMIT,
+    RANGE_CONFIG_MAP,
+    RANGE_END,
+    RANGE_START,
+    RangeError,
+    parse_namespace_limit,
+    parse_pool,
+)
 
 INVALID_RANGE = "InvalidRange"
 _OBSTACLE = "range"
@@ -48,6 +56,8 @@ class RangeFollower:
         self._events = events
         self._cluster_uid = cluster_uid
         self._pool: Pool | None = None
+        self.namespace_limit: int | None = None
+        """How many addresses a namespace may have; None for any number."""
         self._reported = ("", "")
         """What was wrong last, with which object; empty while nothing is."""
         self._started = asyncio.Event()
@@ -63,11 +73,15 @@ class RangeFollower:
         """The ConfigMap exists: take up its range, or report what is wrong with it."""
         try:
             pool = parse_pool(item, self._cluster_uid)
+            limit = parse_namespace_limit(item)
         except RangeError as error:
             self._reject(str(error), identity.uid)
             return
         self._measures.range_judged(valid=True)
         mended, self._reported = any(self._reported), ("", "")
+        if limit != self.namespace_limit:
+            self.namespace_limit = limit
+            _log.info("limit of namespaces taken up", limit=limit)
         if self._pool is not None and pool.is_the_same_as(self._pool):
             if mended:
                 _log.info("range in force is good again", range=str(pool))
@@ -105,7 +119,8 @@ class RangeFollower:
             sentence = f"{self._where}: {fault}"
             self._readiness.hinder(_OBSTACLE, sentence)
         else:
-            sentence = f"{self._where}: {fault}. The range in force stays {self._pool}"
+            limit = "" if self.namespace_limit is None else f", with {NAMESPACE_LIMIT} {self.namespace_limit}"
+            sentence = f"{self._where}: {fault}. The range in force stays {self._pool}{limit}"
         self._measures.range_judged(valid=False)
         _log.warning("range not taken up", reason=sentence)
         regarding = Regarding("v1", "ConfigMap", self._namespace, RANGE_CONFIG_MAP, uid)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from kubemacpool.core.addresses import format_address
 from kubemacpool.core.budgets import LITTLE
-from kubemacpool.core.decisions import Exhausted, Fault, OverBudget, Refusal
+from kubemacpool.core.decisions import Exhausted, Fault, OverBudget, OverLimit, Refusal
 from kubemacpool.core.parties import Party
 from kubemacpool.wire.carrying import MOST_INTERFACES
 from kubemacpool.wire.networks import describe_short_form
@@ -59,6 +59,15 @@ def exhausted(party: Party, full: Exhausted) -> str:
     return (
         f"{party}: the pool {full.pool} is exhausted: {full.needed} needed, {full.needed - full.missing} free of "
         f"{full.size}{returning}; delete pods that are no longer needed, or widen the range in {RANGE_REMEDY}"
+    )
+
+
+def over_limit(party: Party, over: OverLimit) -> str:
+    """The namespace has too much."""
+    return (
+        f"{party}: namespace {over.namespace} has {over.used} of at most {over.limit.most} addresses "
+        f"({over.limit.where}), and this object needs {over.new} more; delete objects that are no longer needed, or "
+        "ask an administrator for a higher limit"
     )
 
 

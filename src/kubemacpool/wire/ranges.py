@@ -1,7 +1,8 @@
 """The pool as users write it: ConfigMap `kubemacpool-mac-range-config`.
 
-Keys: RANGE_START and RANGE_END, and where wanted EXCLUDE (addresses and ranges that are never handed out) and START
-(where the first search begins: `range`, the default, or `cluster`, a place of the cluster's own).
+Keys: RANGE_START and RANGE_END, and where wanted EXCLUDE (addresses and ranges that are never handed out), START (where
+the first search begins: `range`, the default, or `cluster`, a place of the cluster's own) and NAMESPACE_LIMIT (how many
+addresses a namespace may have).
 """
 
 import re
@@ -13,6 +14,7 @@ import msgspec
 
 from kubemacpool.core.addresses import AddressError, format_address, parse_address
 from kubemacpool.core.pool import AddressRange, EmptyPoolError, Pool
+from kubemacpool.wire.limits import EXPECTED, parse_limit
 from kubemacpool.wire.objects import Decoded, StoredMetadata, identify
 from kubemacpool.wire.quoting import quoted
 
@@ -21,6 +23,7 @@ RANGE_START: Final = "RANGE_START"
 RANGE_END: Final = "RANGE_END"
 EXCLUDE: Final = "EXCLUDE"
 START: Final = "START"
+NAMESPACE_LIMIT: Final = "NAMESPACE_LIMIT"
 
 MOST_EXCLUSIONS: Final = 10_000
 """A ConfigMap holds 1 MiB; a pool cut into more pieces than this helps nobody."""
@@ -79,6 +82,21 @@ def parse_pool(data: Mapping[str, str], cluster_uid: str = "") -> Pool:
             f"{EXCLUDE} are left out); "
             "choose a range with unicast addresses, such as 02:00:00:00:00:00 to 02:00:00:ff:ff:ff"
         ) from error
+
+
+def parse_namespace_limit(data: Mapping[str, str]) -> int | None:
+    """How many addresses a namespace may have by the ConfigMap's data; None for any number.
+
+    Raises:
+        RangeError: when it is no such number.
+    """
+    text = data.get(NAMESPACE_LIMIT, "").strip()
+    limit = parse_limit(text)
+    if text and limit is None:
+        raise RangeError(
+            f"{NAMESPACE_LIMIT} is {quoted(text)}; write {EXPECTED}, such as 500, or leave it out for no limit"
+        )
+    return limit
 
 
 def _address(data: Mapping[str, str], key: str) -> int:

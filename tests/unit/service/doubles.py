@@ -177,9 +177,9 @@ def new_decider(size: int = 10, cool_down: float = BOUND) -> Decider:
     return Decider(new_ledger(size, cool_down))
 
 
-def new_policies(default: ConflictPolicy = ConflictPolicy.REJECT) -> NamespacePolicies:
+def new_policies(default: ConflictPolicy = ConflictPolicy.REJECT, limit: int | None = None) -> NamespacePolicies:
     """What is known of namespaces: none has a policy of its own."""
-    return NamespacePolicies(default, Readiness())
+    return NamespacePolicies(default, Readiness(), lambda: limit)
 
 
 def pod_review(

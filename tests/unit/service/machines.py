@@ -13,6 +13,7 @@ from kubemacpool.service.machine_admission import Followed, MachineAdmission
 from kubemacpool.service.policies import ConflictPolicy
 from kubemacpool.wire.answers import Answer
 from kubemacpool.wire.kubevirt import NetworkKind
+from kubemacpool.wire.namespaces import NamespaceRules
 from kubemacpool.wire.objects import ObjectIdentity
 
 MAC1, MAC2, MAC3, MAC4 = (f"02:00:00:00:00:0{number}" for number in range(1, 5))
@@ -96,7 +97,7 @@ class Webhook:
         self.ledger = decider.ledger
         self.naming = NamingAtOnce(decider)
         self.policies = new_policies(default)
-        deciding = LocalDecider(decider, self.naming, self.clock)
+        deciding = LocalDecider(decider, self.naming, self.policies.limit_of, self.clock)
         followed = Followed(lambda: self.known, self._look)
         self.admission = MachineAdmission(deciding, self.policies, followed, served, self.measures, self.clock)
 
@@ -119,7 +120,7 @@ class Webhook:
 
     def set_policy(self, text: str) -> None:
         """The namespace has an annotation."""
-        self.policies.present(ObjectIdentity("", "default", "u1"), text, 5)
+        self.policies.present(ObjectIdentity("", "default", "u1"), NamespaceRules(text), 5)
 
     def pending(self) -> set[int]:
         """How far behind the first address those are that were granted and not seen, of the first hundred."""

@@ -52,8 +52,8 @@ class Webhook:
         decider = new_decider(size, cool_down)
         self.ledger = decider.ledger
         self.naming = NamingAtOnce(decider)
-        self.deciding = LocalDecider(decider, self.naming, self.clock)
         self.policies = new_policies(default)
+        self.deciding = LocalDecider(decider, self.naming, self.policies.limit_of, self.clock)
         self.population = Population(self.ledger)
         self.cluster_uid = "the cluster's uid"
         kinship = Kinship(self.population.families, clock or self.clock)

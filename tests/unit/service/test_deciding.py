@@ -21,7 +21,7 @@ class Scene:
         self.core = new_decider(size)
         self.clock = ManualClock()
         self.naming = NamingAtOnce(self.core)
-        self.decider = LocalDecider(self.core, self.naming, self.clock)
+        self.decider = LocalDecider(self.core, self.naming, lambda _: None, self.clock)
 
     async def decide(self, *wanted: int | None, party: Party = A, dry_run: bool = False) -> Decision:
         """One request."""

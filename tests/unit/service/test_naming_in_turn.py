@@ -49,7 +49,7 @@ class Office:
         clock = ManualClock()
         self._leadership = Leadership(LeaseWriter(Replica("a", ""), self.store), core, {}, clock, lambda: None)
         self._leadership.begin(EMPTY, clock.now(), afresh=False)
-        self.decider = LocalDecider(core, self, clock)
+        self.decider = LocalDecider(core, self, lambda _: None, clock)
 
     @property
     def due_in(self) -> float:

@@ -5,6 +5,7 @@ from tests.unit.service.doubles import FIRST
 from tests.unit.service.pods import MAC1, MAC2, UNTOUCHED, Webhook
 
 from kubemacpool.service.policies import ConflictPolicy
+from kubemacpool.wire.namespaces import NamespaceRules
 from kubemacpool.wire.objects import ObjectIdentity
 
 ADMITTED = "admitted, because the conflict policy is warn"
@@ -16,7 +17,7 @@ async def test_the_pod_has_what_it_asked_for_and_the_user_is_told_who_has_it_too
 ) -> None:
     webhook = Webhook(default=default)
     if annotation is not None:
-        webhook.policies.present(ObjectIdentity("", "default", "u1"), annotation, 5)
+        webhook.policies.present(ObjectIdentity("", "default", "u1"), NamespaceRules(annotation), 5)
     webhook.hold("holder", FIRST)
     await webhook.judge('[{"mac":"02:00:00:00:00:05"}]', name="earlier")
     networks = '[{"name":"a","mac":"02:00:00:00:00:01"},{"name":"b"},{"name":"c","mac":"02:00:00:00:00:05"}]'
@@ -46,7 +47,7 @@ async def test_what_was_admitted_with_a_warning_takes_nothing_from_whoever_has_i
 
 async def test_the_policy_of_the_namespace_goes_before_that_of_the_installation() -> None:
     webhook = Webhook(default=ConflictPolicy.WARN)
-    webhook.policies.present(ObjectIdentity("", "default", "u1"), "reject", 5)
+    webhook.policies.present(ObjectIdentity("", "default", "u1"), NamespaceRules("reject"), 5)
     webhook.hold("holder", FIRST)
     assert (await webhook.judge(f'[{{"mac":"{MAC1}"}}]')).code == 403
 

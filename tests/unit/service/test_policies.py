@@ -4,8 +4,10 @@ import pytest
 from structlog.testing import capture_logs
 from tests.unit.service.doubles import new_policies
 
+from kubemacpool.core.decisions import Limit
 from kubemacpool.service.policies import ConflictPolicy, NamespacePolicies, Policy
 from kubemacpool.service.readiness import Readiness
+from kubemacpool.wire.namespaces import NamespaceRules
 from kubemacpool.wire.objects import ObjectIdentity
 
 NS = ObjectIdentity("", "ns", "u1")
@@ -23,7 +25,7 @@ def test_a_namespace_with_one_of_its_own_has_that_and_no_other_has_it(
     default: ConflictPolicy, text: str, policy: Policy
 ) -> None:
     policies = new_policies(default)
-    policies.present(NS, text, 5)
+    policies.present(NS, NamespaceRules(text), 5)
     assert policies.policy_of("ns") == policy
     assert policies.policy_of("other") == Policy(default)
 
@@ -32,7 +34,7 @@ def test_a_policy_that_is_changed_or_removed_is_so_at_once() -> None:
     policies = new_policies()
     found = []
     for text in ("warn", "reject", "warn"):
-        policies.present(NS, text, 5)
+        policies.present(NS, NamespaceRules(text), 5)
         found.append(policies.policy_of("ns"))
     policies.gone(NS)
     policies.gone(NS)
@@ -45,7 +47,7 @@ def test_one_that_there_is_not_leaves_that_of_the_installation_in_force_and_says
     default: ConflictPolicy, text: str
 ) -> None:
     policies = new_policies(default)
-    policies.present(NS, text, 5)
+    policies.present(NS, NamespaceRules(text), 5)
     assert policies.policy_of("ns") == Policy(
         default,
         f'the namespace\'s annotation kubemacpool.io/conflict-policy is "{text}", which is neither reject nor warn; '
@@ -57,16 +59,16 @@ def test_namespaces_that_are_gone_are_forgotten() -> None:
     policies = new_policies()
     for number in range(100):
         identity = ObjectIdentity("", f"ns-{number}", f"u{number}")
-        policies.present(identity, "warn", 5)
+        policies.present(identity, NamespaceRules("warn"), 5)
         policies.gone(identity)
     assert policies._policies == {}
 
 
 def test_until_all_namespaces_are_known_nobody_decides() -> None:
     readiness = Readiness()
-    policies = NamespacePolicies(ConflictPolicy.REJECT, readiness)
+    policies = NamespacePolicies(ConflictPolicy.REJECT, readiness, lambda: None)
     assert list(readiness.obstacles) == ["the list of namespaces is not complete yet"]
-    policies.present(NS, "warn", 5)
+    policies.present(NS, NamespaceRules("warn"), 5)
     assert list(readiness.obstacles) != []
     policies.reached(7)
     assert list(readiness.obstacles) == []
@@ -74,7 +76,7 @@ def test_until_all_namespaces_are_known_nobody_decides() -> None:
 
 def test_a_namespace_that_cannot_be_read_keeps_its_policy_and_is_told_of() -> None:
     policies = new_policies()
-    policies.present(NS, "warn", 5)
+    policies.present(NS, NamespaceRules("warn"), 5)
     with capture_logs() as logs:
         policies.unreadable(NS, "a reason")
     assert policies.policy_of("ns") == WARN
@@ -86,3 +88,51 @@ def test_a_namespace_that_cannot_be_read_keeps_its_policy_and_is_told_of() -> No
             "reason": "a reason",
         }
     ]
+
+
+def test_a_namespace_has_the_limit_of_the_installation_or_its_own() -> None:
+    policies = new_policies(limit=5)
+    of_all = Limit(5, "NAMESPACE_LIMIT in ConfigMap kubemacpool-mac-range-config")
+    assert policies.limit_of("ns") == of_all
+    policies.present(NS, NamespaceRules(None, " 7 "), 5)
+    assert policies.limit_of("ns") == Limit(7, "annotation kubemacpool.io/address-limit of the namespace")
+    assert policies.limit_of("other") == of_all
+    assert policies.policy_of("ns").conflict is ConflictPolicy.REJECT
+    policies.present(NS, NamespaceRules("warn"), 5)
+    assert policies.limit_of("ns") == of_all
+    assert new_policies().limit_of("ns") is None
+
+
+def test_a_limit_that_is_none_leaves_that_of_the_installation_in_force_and_says_so() -> None:
+    fault = (
+        'the namespace\'s annotation kubemacpool.io/address-limit is "many", which is not a whole number of at least '
+        "1; the installation's limit, if it has one, is in force until it is corrected"
+    )
+    policies = new_policies(limit=5)
+    with capture_logs() as logs:
+        for _ in range(2):
+            policies.present(NS, NamespaceRules(None, "many"), 5)
+    assert logs == [
+        {
+            "event": "annotation of a namespace not taken up",
+            "log_level": "warning",
+            "name": "ns",
+            "reason": fault,
+        }
+    ]
+    assert policies.limit_of("ns") == Limit(5, f"NAMESPACE_LIMIT in ConfigMap kubemacpool-mac-range-config; {fault}")
+    for mattered in (True, False):
+        assert policies.policy_of("ns").warnings(mattered=mattered) == [f"kubemacpool: {fault}"]
+    unlimited = new_policies()
+    unlimited.present(NS, NamespaceRules(None, "many"), 5)
+    assert unlimited.limit_of("ns") is None
+    assert unlimited.policy_of("ns").limit_fault == fault
+
+
+def test_both_annotations_may_be_wrong() -> None:
+    policies = new_policies()
+    with capture_logs() as logs:
+        policies.present(NS, NamespaceRules("of", "many"), 5)
+    assert len(logs) == 2
+    told = policies.policy_of("ns").warnings(mattered=True)
+    assert ["conflict-policy" in told[0], "address-limit" in told[1], len(told)] == [True, True, 2]

@@ -208,3 +208,27 @@ def test_one_that_cannot_be_read_keeps_the_range_in_force() -> None:
     scene.follower.unreadable(IDENTITY, "Expected `str`, got `int` - at `$.data[...]`")
     assert scene.messages == [f"{WHERE}: Expected `str`, got `int` - at `$.data[...]`{STAYS}"]
     assert scene.measures.ranges == [True, False]
+
+
+def test_the_limit_of_namespaces_is_taken_up_with_the_range_and_is_told_once() -> None:
+    scene = started()
+    with capture_logs() as logs:
+        for limit in ("5", "5", "7"):
+            scene.follower.present(IDENTITY, {**FIRST, "NAMESPACE_LIMIT": limit}, 2)
+    assert [(each["event"], each["limit"]) for each in logs] == [
+        ("limit of namespaces taken up", 5),
+        ("limit of namespaces taken up", 7),
+    ]
+    assert scene.follower.namespace_limit == 7
+    assert scene.pools == []
+
+
+def test_a_limit_that_is_none_leaves_the_one_before_in_force() -> None:
+    scene = started()
+    scene.follower.present(IDENTITY, {**FIRST, "NAMESPACE_LIMIT": "5"}, 2)
+    scene.follower.present(IDENTITY, {**SECOND, "NAMESPACE_LIMIT": "0"}, 3)
+    fault = 'NAMESPACE_LIMIT is "0"; write a whole number of at least 1, such as 500, or leave it out for no limit'
+    assert scene.messages == [f"{WHERE}: {fault}{STAYS}, with NAMESPACE_LIMIT 5"]
+    assert (scene.follower.namespace_limit, scene.pools) == (5, [])
+    scene.follower.present(IDENTITY, FIRST, 4)
+    assert scene.follower.namespace_limit is None

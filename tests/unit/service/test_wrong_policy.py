@@ -24,6 +24,7 @@ from kubemacpool.service.machine_admission import Followed, MachineAdmission
 from kubemacpool.service.pod_admission import Place, PodAdmission
 from kubemacpool.service.policies import ConflictPolicy
 from kubemacpool.wire.kubevirt import NetworkKind
+from kubemacpool.wire.namespaces import NamespaceRules
 from kubemacpool.wire.objects import ObjectIdentity
 
 HELD = format_address(FIRST)
@@ -61,10 +62,10 @@ def machine_review(mac: str) -> bytes:
 async def judge(kind: str, mac: str, default: ConflictPolicy, annotation: str) -> Verdict:
     """Ask for an address in a namespace with an annotation, where a pod has the first address."""
     clock, decider, policies = ManualClock(), new_decider(), new_policies(default)
-    policies.present(ObjectIdentity("", "default", "u1"), annotation, 5)
+    policies.present(ObjectIdentity("", "default", "u1"), NamespaceRules(annotation), 5)
     key = ObjectKey("Pod", "ns1", "holder")
     decider.ledger.observe(Holder(key, "u2", Party(*key), (FIRST,)), clock.now())
-    deciding = LocalDecider(decider, NamingAtOnce(decider), clock)
+    deciding = LocalDecider(decider, NamingAtOnce(decider), policies.limit_of, clock)
     if kind == "Pod":
         place = Place("the cluster's uid", lambda: small_pool(10))
         pods = PodAdmission(deciding, policies, Kinship(Families(), clock), place, KeptMeasures(), clock)
