@@ -46,10 +46,10 @@ class Webhook:
         self.naming = NamingAtOnce(decider)
         self.population = Population(self.ledger)
         self.see("VirtualMachine", "vm", FIRST)
-        deciding = LocalDecider(decider, self.naming, self.clock)
+        policies = new_policies(default)
+        deciding = LocalDecider(decider, self.naming, policies.limit_of, self.clock)
         followed = Followed(lambda: self.known, self._look)
         kinship = Kinship(self.population.families, self.clock)
-        policies = new_policies(default)
         self.admission = InstanceAdmission(deciding, policies, followed, SERVED, kinship, self.measures, self.clock)
 
     def _look(self) -> None:
