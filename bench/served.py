@@ -30,6 +30,7 @@ from kubemacpool.service.deciding import LocalDecider
 from kubemacpool.service.kinship import Kinship
 from kubemacpool.service.pod_admission import Place, PodAdmission
 from kubemacpool.service.policies import ConflictPolicy, NamespacePolicies
+from kubemacpool.service.reaching import Reach
 from kubemacpool.service.readiness import Readiness
 from kubemacpool.service.routing import Router
 from kubemacpool.telemetry.logs import configure_logs
@@ -72,6 +73,11 @@ class CertainElection:
     async def name(self, unnamed: Unnamed) -> None:
         """Write the Lease at once."""
         self._write(unnamed.addresses, unnamed.automatic)
+
+    @property
+    def seconds_since_renewal(self) -> float:
+        """The Lease is as new as it can be."""
+        return 0.0
 
     async def until_changed(self, seconds: float) -> None:
         """Nothing ever changes."""
@@ -126,7 +132,7 @@ async def serve(port: int, tls: ssl.SSLContext) -> None:
     policies = NamespacePolicies(ConflictPolicy.REJECT, Readiness(), lambda: None)
     place = Place("", lambda: ledger.pool)
     admission = PodAdmission(cluster, policies, Kinship(Families(), clock), place, metrics, clock)
-    router = Router(MUTATE_PODS, admission.answer, election, NoPeer(), metrics, clock)
+    router = Router(MUTATE_PODS, admission.answer, election, Reach(election, NoPeer(), clock), metrics, clock)
     server = Server(webhook_routes({MUTATE_PODS: router.answer}, tuple), tls)
     await server.start(HOST, port)
     await asyncio.Event().wait()

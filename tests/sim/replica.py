@@ -33,6 +33,7 @@ from kubemacpool.service.pod_admission import Place, PodAdmission
 from kubemacpool.service.policies import ConflictPolicy, NamespacePolicies
 from kubemacpool.service.proving import Followed, WatchProver
 from kubemacpool.service.ranging import RangeFollower
+from kubemacpool.service.reaching import Reach
 from kubemacpool.service.readiness import Readiness
 from kubemacpool.service.routing import Router
 from kubemacpool.web.endpoints import MUTATE_PODS
@@ -236,7 +237,8 @@ class SimulatedReplica:
             unheard,
             clock,
         )
-        self._router = Router(MUTATE_PODS, admission.answer, self.elector, peer, unheard, clock)
+        reach = Reach(self.elector, peer, clock)
+        self._router = Router(MUTATE_PODS, admission.answer, self.elector, reach, unheard, clock)
         for run in (pods.run, namespaces.run, lease.run, prover.run):
             tasks.create_task(run())
         self._election = tasks.create_task(self.elector.run())

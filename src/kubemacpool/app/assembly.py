@@ -26,6 +26,7 @@ from kubemacpool.service.machine_admission import Followed, InstanceAdmission, M
 from kubemacpool.service.pod_admission import Place, PodAdmission
 from kubemacpool.service.policies import NamespacePolicies
 from kubemacpool.service.proving import WatchProver
+from kubemacpool.service.reaching import Reach
 from kubemacpool.service.readiness import Readiness
 from kubemacpool.service.reporting import CollisionReporter
 from kubemacpool.service.routing import Router
@@ -102,9 +103,8 @@ class Deciding:
             MUTATE_VIRTUAL_MACHINES: MachineAdmission(decider, policies, machines, served, metrics, clock).answer,
             MUTATE_INSTANCES: InstanceAdmission(decider, policies, machines, served, kinship, metrics, clock).answer,
         }
-        return {
-            path: Router(path, answer, self.elector, around.peer, metrics, clock) for path, answer in answers.items()
-        }
+        reach = Reach(self.elector, around.peer, clock)
+        return {path: Router(path, answer, self.elector, reach, metrics, clock) for path, answer in answers.items()}
 
     def tear(self) -> bool:
         """Something has failed half-way that concerns the ledger: it is to be rebuilt, if it is not already."""

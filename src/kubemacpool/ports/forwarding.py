@@ -9,6 +9,10 @@ class PeerError(Exception):
     """The other replica gave no answer: not reached, broken off, or too late. The message says which."""
 
 
+class UnreachableError(PeerError):
+    """There was no connection to the other replica: it was not asked."""
+
+
 class Peer(Protocol):
     """Reaches other replicas."""
 

@@ -1,16 +1,18 @@
 """Every replica answers; those that do not decide ask the one that does."""
 
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
 from kubemacpool.ports.clock import Clock
-from kubemacpool.ports.forwarding import Peer, PeerError
+from kubemacpool.ports.forwarding import PeerError
 from kubemacpool.ports.measures import Measures
 from kubemacpool.service.deadlines import Deadlines
+from kubemacpool.service.reaching import Reach
+from kubemacpool.service.tenure import Tenure
 from kubemacpool.wire.admission import decode_uid, encode_denied
-from kubemacpool.wire.answers import RETRY_AFTER, SERVICE_UNAVAILABLE, Answer, in_words
+from kubemacpool.wire.answers import MISDIRECTED, RETRY_AFTER, SERVICE_UNAVAILABLE, Answer, in_words
 
 HOLD_SECONDS: Final = 3.0
 """How long a review waits here for somebody who decides. After that the API server is asked to come again: it does so
@@ -22,36 +24,7 @@ SPARE_SECONDS: Final = 0.5
 PATIENCE_SECONDS: Final = 10.0
 """The API server's, where it does not tell: a webhook's time-out unless something else is configured."""
 
-PAUSE_SECONDS: Final = 0.1
-"""Between two attempts, when nothing has changed meanwhile."""
-
-MISDIRECTED: Final = 421
-"""What a replica answers to a review that was handed to it while it does not decide (RFC 9110, section 15.5.20)."""
-
 _log = structlog.get_logger(__name__)
-
-
-class Tenure(Protocol):
-    """Who decides, as the election knows it."""
-
-    @property
-    def deciding(self) -> bool:
-        """Whether this replica does."""
-        ...
-
-    @property
-    def endpoint_of_decider(self) -> str | None:
-        """Where another one is reached that does; None where none is known."""
-        ...
-
-    @property
-    def out_of_touch(self) -> bool:
-        """Whether this replica has heard nothing for so long that the others may well know of one."""
-        ...
-
-    async def until_changed(self, seconds: float) -> None:
-        """Returns when that has changed, or after so many seconds."""
-        ...
 
 
 class Router:
@@ -62,7 +35,7 @@ class Router:
         path: str,
         answer_here: Callable[[bytes], Awaitable[Answer]],
         tenure: Tenure,
-        peer: Peer,
+        reach: Reach,
         measures: Measures,
         clock: Clock,
     ) -> None:
@@ -72,14 +45,14 @@ class Router:
             path: where they are sent to, here and at the others.
             answer_here: decides in this process, or answers 503.
             tenure: who decides.
-            peer: reaches the others.
+            reach: hands reviews to the others; one for all paths.
             measures: told of what was forwarded.
             clock: the process's own.
         """
         self._path = path
         self._answer_here = answer_here
         self._tenure = tenure
-        self._peer = peer
+        self._reach = reach
         self._measures = measures
         self._clock = clock
         self._deadlines = Deadlines()
@@ -97,14 +70,16 @@ class Router:
         arrived = self._clock.now()
         if forwarded:
             return await self._answer_forwarded(body, arrived, patience)
-        answer = await self._attempt(body, max(min(HOLD_SECONDS, patience - SPARE_SECONDS), SPARE_SECONDS), patience)
+        left = min(HOLD_SECONDS, patience - SPARE_SECONDS)
+        answer = await self._attempt(body, max(left, SPARE_SECONDS), patience)
         if answer is not None and answer.status != SERVICE_UNAVAILABLE:
             return answer
         deadline = self._deadlines.of(body, arrived, patience)
         hold_until = min(arrived + HOLD_SECONDS, deadline - SPARE_SECONDS)
-        while answer is None and not self._tenure.out_of_touch and (left := hold_until - self._clock.now()) > 0:
-            await self._tenure.until_changed(min(left, PAUSE_SECONDS))
-            answer = await self._attempt(body, max(left, SPARE_SECONDS), patience)
+        while answer is None and self._is_worth_waiting() and (left := hold_until - self._clock.now()) > 0:
+            mine = await self._reach.turn(left)
+            left = hold_until - self._clock.now()
+            answer = await self._attempt(body, max(left, SPARE_SECONDS), patience, mine=mine)
         if answer is None:
             # The API server would ask again on this connection: here, where nobody may know who decides by then.
             answer = (await self._excuse(body))._replace(elsewhere=True)
@@ -119,14 +94,25 @@ class Router:
             return answer
         return self._last_word(body, answer, self._deadlines.of(body, arrived, patience))
 
-    async def _attempt(self, body: bytes, seconds: float, patience: float) -> Answer | None:
-        """The answer of the one who decides; None where there is nobody, or where that one does not answer."""
+    def _is_worth_waiting(self) -> bool:
+        """Whether this replica hears of the one who decides, and would reach it: else the API server had better ask."""
+        return not self._tenure.out_of_touch and not self._reach.is_cut_off
+
+    async def _attempt(self, body: bytes, seconds: float, patience: float, *, mine: bool = False) -> Answer | None:
+        """The answer of the one who decides; None where there is nobody, or where that one does not answer.
+
+        Args:
+            body: the review.
+            seconds: for the one who decides to answer.
+            patience: the API server's.
+            mine: whether it is this review's turn to be handed to a replica that has been silent.
+        """
         if self._decides():
             answer = await self._answer_here(body)
             # What keeps the one who decides from answering takes longer than anybody can be held.
             return answer if answer.status != SERVICE_UNAVAILABLE or self._decides() else None
         endpoint = self._tenure.endpoint_of_decider
-        if endpoint is None:
+        if endpoint is None or not (mine or self._reach.may_try(endpoint)):
             return None
         try:
             return await self._hand_on(endpoint, body, seconds, patience)
@@ -157,7 +143,7 @@ class Router:
     async def _hand_on(self, endpoint: str, body: bytes, seconds: float, patience: float) -> Answer:
         path = f"{self._path}?timeout={patience:.3f}s"  # as the API server tells it
         try:
-            answer = await self._peer.forward(endpoint, path, body, seconds)
+            answer = await self._reach.forward(endpoint, path, body, seconds)
         except PeerError as error:
             self._measures.forwarded("failed")
             _log.debug("not forwarded", reason=str(error))

@@ -6,7 +6,7 @@ from typing import Final, Self
 
 import aiohttp
 
-from kubemacpool.ports.forwarding import PeerError
+from kubemacpool.ports.forwarding import PeerError, UnreachableError
 from kubemacpool.web import limits
 from kubemacpool.wire.answers import Answer
 
@@ -23,6 +23,9 @@ CONNECT_SECONDS: Final = 1.0
 
 KEEP_ALIVE_SECONDS: Final = 60.0
 """Less than `limits.KEEP_ALIVE_SECONDS` of the other side, which must not be the one that closes."""
+
+UNREACHABLE: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+"""There was no connection, and so the other replica was not asked."""
 
 
 class PeerClient:
@@ -71,10 +74,11 @@ class PeerClient:
                     int(retry_after) if retry_after.isdecimal() else None,
                 )
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise PeerError(f"replica {endpoint} gave no answer: {str(error) or type(error).__name__}") from error
+            kind = UnreachableError if isinstance(error, UNREACHABLE) else PeerError
+            raise kind(f"replica {endpoint} gave no answer: {str(error) or type(error).__name__}") from error
         if answer.status == FORBIDDEN:
             said = answer.body[:_LONGEST_ECHO].decode("utf-8", "replace").strip()
-            raise PeerError(f"replica {endpoint} refuses us: {said}")
+            raise UnreachableError(f"replica {endpoint} refuses us: {said}")
         return answer
 
 

@@ -7,6 +7,9 @@ RETRY_AFTER: Final = 1
 
 SERVICE_UNAVAILABLE: Final = 503
 
+MISDIRECTED: Final = 421
+"""What a replica answers to a review that was handed to it while it does not decide (RFC 9110, section 15.5.20)."""
+
 
 class Answer(NamedTuple):
     """A response.

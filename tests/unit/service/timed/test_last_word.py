@@ -1,11 +1,14 @@
 """Shortly before the API server gives up, people are told why: `context deadline exceeded` explains nothing."""
 
+import asyncio
 import json
 
-from tests.unit.service.doubles import KeptMeasures, ManualClock, pod_review
+from tests.unit.service.doubles import KeptMeasures, pod_review
+from tests.unit.service.electing.candidates import LoopClock
 
 from kubemacpool.ports.forwarding import PeerError
 from kubemacpool.service.deadlines import REMEMBERED, Deadlines
+from kubemacpool.service.reaching import Reach
 from kubemacpool.service.routing import Router
 from kubemacpool.wire.answers import SERVICE_UNAVAILABLE, Answer, in_words
 
@@ -19,13 +22,11 @@ class NobodyDecides:
     deciding = False
     out_of_touch = False
     endpoint_of_decider: str | None = None
-
-    def __init__(self, clock: ManualClock) -> None:
-        self._clock = clock
+    seconds_since_renewal = 100.0
 
     async def until_changed(self, seconds: float) -> None:
         """Nothing changes."""
-        self._clock.advance(seconds)
+        await asyncio.sleep(seconds)
 
 
 class SilentPeer:
@@ -36,25 +37,26 @@ class SilentPeer:
         raise PeerError(f"{endpoint}{path}: {len(body)} bytes not taken in {seconds} s")
 
 
-def _router(clock: ManualClock, tenure: NobodyDecides) -> Router:
+def _router(tenure: NobodyDecides) -> Router:
     async def why(body: bytes) -> Answer:
         assert body
         return in_words(SERVICE_UNAVAILABLE, WHY)
 
-    return Router("/mutate-pods", why, tenure, SilentPeer(), KeptMeasures(), clock)
+    clock = LoopClock()
+    return Router("/mutate-pods", why, tenure, Reach(tenure, SilentPeer(), clock), KeptMeasures(), clock)
 
 
-async def _ask_as_the_api_server_does(router: Router, clock: ManualClock, body: bytes) -> tuple[Answer, int]:
+async def _ask_as_the_api_server_does(router: Router, body: bytes) -> tuple[Answer, int]:
     """Ask again a second after each 503, until the time-out: the last answer, and how often it was asked."""
-    began, asked = clock.now(), 0
+    began, asked = LoopClock().now(), 0
     while True:
         asked += 1
         answer = await router.answer(body, PATIENCE, forwarded=False)
-        assert clock.now() < began + PATIENCE, "the API server has given up meanwhile"
+        assert LoopClock().now() < began + PATIENCE, "the API server has given up meanwhile"
         if answer.status != SERVICE_UNAVAILABLE:
             return answer, asked
         assert answer.retry_after == 1
-        clock.advance(1)
+        await asyncio.sleep(1)
 
 
 def _denial(answer: Answer) -> dict[str, object]:
@@ -65,46 +67,41 @@ def _denial(answer: Answer) -> dict[str, object]:
 
 
 async def test_what_nobody_could_decide_is_refused_with_the_reason_before_the_api_server_gives_up() -> None:
-    clock = ManualClock()
-    answer, asked = await _ask_as_the_api_server_does(_router(clock, NobodyDecides(clock)), clock, pod_review("[]"))
+    answer, asked = await _ask_as_the_api_server_does(_router(NobodyDecides()), pod_review("[]"))
     assert asked == 3
     assert _denial(answer) == {"code": 503, "reason": "ServiceUnavailable", "message": f"{WHY}; try again"}
 
 
 async def test_a_decider_that_does_not_answer_is_named_in_the_reason() -> None:
-    clock = ManualClock()
-    tenure = NobodyDecides(clock)
+    tenure = NobodyDecides()
     tenure.endpoint_of_decider = "10.0.0.7:8000"
-    answer, _ = await _ask_as_the_api_server_does(_router(clock, tenure), clock, pod_review("[]"))
+    answer, _ = await _ask_as_the_api_server_does(_router(tenure), pod_review("[]"))
     assert "replica 10.0.0.7:8000, which decides, does not answer" in str(_denial(answer)["message"])
 
 
 async def test_the_one_who_decides_has_the_last_word_on_what_other_replicas_were_asked_in_turn() -> None:
     """Each of them was asked for the first time, and knows of no deadline that is near."""
-    clock = ManualClock()
-    tenure = NobodyDecides(clock)
+    tenure = NobodyDecides()
     tenure.deciding = True
-    decider = _router(clock, tenure)
+    decider = _router(tenure)
     first = await decider.answer(pod_review("[]"), PATIENCE, forwarded=True)
-    clock.advance(PATIENCE - 1)
+    await asyncio.sleep(PATIENCE - 1)
     last = await decider.answer(pod_review("[]"), PATIENCE, forwarded=True)
     assert first.status == SERVICE_UNAVAILABLE
     assert _denial(last)["message"] == f"{WHY}; try again"
 
 
 async def test_each_admission_has_its_own_deadline() -> None:
-    clock = ManualClock()
-    router = _router(clock, NobodyDecides(clock))
+    router = _router(NobodyDecides())
     await router.answer(pod_review("[]", uid="first"), PATIENCE, forwarded=False)
-    clock.advance(5)
+    await asyncio.sleep(5)
     late = await router.answer(pod_review("[]", uid="first"), PATIENCE, forwarded=False)
     other = await router.answer(pod_review("[]", uid="second"), PATIENCE, forwarded=False)
     assert (late.status, other.status) == (200, SERVICE_UNAVAILABLE)
 
 
 async def test_what_is_no_review_is_not_refused_as_one() -> None:
-    clock = ManualClock()
-    answer = await _router(clock, NobodyDecides(clock)).answer(b"{}", 1.0, forwarded=False)
+    answer = await _router(NobodyDecides()).answer(b"{}", 1.0, forwarded=False)
     assert answer.status == SERVICE_UNAVAILABLE
 
 
