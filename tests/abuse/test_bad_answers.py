@@ -147,7 +147,9 @@ async def test_a_leader_whose_lists_of_a_kind_hang_lets_the_other_one_decide(
         await asyncio.to_thread(serve_kinds, installed.control_plane)
 
         async def other_decides() -> bool:
-            figures = [await installed.figures(replica) for replica in installed.replicas if replica != leader]
+            figures = [
+                await installed.figures(replica) for replica in installed.replicas if replica.name != leader.name
+            ]
             return figures[0].get("kubemacpool_decider") == 1
 
         await eventually(other_decides, "the other replica decides")

@@ -86,7 +86,11 @@ class WatchProver:
         seen that has seen as much, and nobody waits for what does not happen.
         """
         followed = tuple(self._followed())
+        before = tuple(each.progress.resource_version for each in followed)
         versions = await asyncio.gather(*(each.newest.newest_resource_version() for each in followed))
+        for each, seen, version in zip(followed, before, versions, strict=True):
+            if version < seen:
+                raise ClusterUnavailableError(f"{each.kind}: resourceVersion fell from {seen} to {version}")
         reaching = [asyncio.create_task(_reach(*each)) for each in zip(followed, versions, strict=True)]
         try:
             await asyncio.gather(*reaching)

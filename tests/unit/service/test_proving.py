@@ -87,9 +87,11 @@ async def test_what_was_ended_and_what_is_left_is_logged() -> None:
 
 async def test_a_successor_must_have_seen_as_much_as_the_view_that_ended_a_grant() -> None:
     scene = Scene(7)
-    scene.progress.reached(9)
+    scene.progress.reached(6)
     scene.clock.advance(BOUND)
-    await scene.prover.prove_if_due()
+    proving_it = await _begun(scene.prover.prove_if_due())
+    scene.progress.reached(9)
+    await proving_it
     assert scene.ledger.sighted == {"Pod": 7}
 
 
@@ -192,11 +194,11 @@ async def test_how_far_the_cluster_is_must_be_known_of_every_kind_before_anythin
     reads = {kind: ScriptedRead([version]) for kind, version in KINDS.items()}
     reads[slowest].let_go.clear()
     followed = [Followed(kind, ViewProgress(), read, scene.relist) for kind, read in reads.items()]
-    for each in followed:
-        each.progress.reached(100)
     prover = WatchProver(scene.ledger, lambda: followed, scene.clock)
     scene.clock.advance(BOUND)
     proving_it = await _begun(prover.prove_if_due())
+    for each in followed:
+        each.progress.reached(100)
     assert scene.ledger.pending_count == 1
     reads[slowest].let_go.set()
     await proving_it
@@ -251,6 +253,19 @@ async def test_a_cluster_restored_from_a_backup_ends_the_wait_and_proves_nothing
         await proving_it
     assert scene.ledger.pending_count == 1
     scene.progress.reached(4)
+    await scene.prover.prove_if_due()
+    assert scene.ledger.pending_count == 0
+
+
+async def test_a_view_of_a_future_that_was_lost_proves_nothing() -> None:
+    """Its watch is silent, and what exists may never have been seen."""
+    scene = Scene(7, 9)
+    scene.progress.reached(8)
+    scene.clock.advance(BOUND)
+    with pytest.raises(ClusterUnavailableError, match="Pod: resourceVersion fell from 8 to 7"):
+        await scene.prover.prove_if_due()
+    assert scene.ledger.pending_count == 1
+    scene.progress.reached(9)
     await scene.prover.prove_if_due()
     assert scene.ledger.pending_count == 0
 
