@@ -10,7 +10,7 @@ class PeerError(Exception):
 
 
 class UnreachableError(PeerError):
-    """There was no connection to the other replica: it was not asked."""
+    """The other replica has taken nothing: there was no connection to it, or it does not know us for a replica."""
 
 
 class Peer(Protocol):
