@@ -140,3 +140,19 @@ async def test_a_short_form_without_an_end_is_told_in_one_line(cluster: ClusterC
     made = await cluster.made(namespace, pod("a", ",".join(["net"] * 50_000)))
     (warning,) = made.warnings
     assert len(warning) <= 256
+
+
+async def test_lists_of_nothing_without_an_end_are_refused_unread(
+    cluster: ClusterClient, vms: Machines, namespace: str
+) -> None:
+    for count, told in {
+        87_000: "the list has 87000 entries",
+        900_000: "an object may have 262144 of annotations",
+    }.items():
+        reply = await cluster.create(namespace, pod("p", f"[{','.join(['{}'] * count)}]"))
+        assert (reply.status, told in reply.message) == (400, True), reply.message[:SCREEN]
+    endless = machine("m", nic())
+    endless["spec"]["template"]["spec"]["networks"] = [{}] * 300_000
+    reply = await vms.create(endless)
+    assert reply.status == 400
+    assert "spec.networks: the list has 300000 entries; give at most 256" in reply.message

@@ -1,17 +1,20 @@
 """What a pod asks for: addresses of its user's choice, those that it has already, and entries that are to get one."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
 from itertools import chain
 from typing import NamedTuple
 
 from kubemacpool.core.addresses import AddressError, parse_address
+from kubemacpool.wire.carrying import MOST_INTERFACES
 from kubemacpool.wire.networks import (
     DEFAULT_NETWORK_ANNOTATION,
     NETWORKS_ANNOTATION,
     NetworkSelections,
     NetworksError,
     Selection,
+    count_of,
+    entries_of,
     entry_label,
     given_addresses,
     parse_networks,
@@ -61,6 +64,7 @@ class Asked(NamedTuple):
         restored: by entry, the address that it had, and that has to be written into it again.
         carried: every address that the pod had before.
         interfaces: how many interfaces it asks for.
+        unread: whether there are entries beyond those that were read.
     """
 
     selections: NetworkSelections | None
@@ -70,6 +74,7 @@ class Asked(NamedTuple):
     restored: dict[int, int]
     carried: frozenset[int]
     interfaces: int
+    unread: bool
 
 
 def read_asked(new: NetworkAnnotations, old: NetworkAnnotations | None, namespace: str) -> Asked:
@@ -88,11 +93,15 @@ def read_asked(new: NetworkAnnotations, old: NetworkAnnotations | None, namespac
         AskingError: an annotation, or an address in it, is new and cannot be read.
     """
     before = old or NetworkAnnotations()
-    selections = _parsed(NETWORKS_ANNOTATION, new.networks, before.networks)
-    entries = _entries(selections)
-    defaults = _entries(_parsed(DEFAULT_NETWORK_ANNOTATION, new.default, before.default))
-    had, had_default = _readable(before.networks), _readable(before.default)
-    known = Counter(_meaning(given.text) for given in chain(given_addresses(had), given_addresses(had_default)))
+    networks = _parsed(NETWORKS_ANNOTATION, new.networks, before.networks)
+    default = _parsed(DEFAULT_NETWORK_ANNOTATION, new.default, before.default)
+    had_networks, had_default = _readable(before.networks), _readable(before.default)
+    networks = None if _only_fewer(networks, had_networks) else networks
+    default = None if _only_fewer(default, had_default) else default
+    entries, defaults, had = entries_of(networks), entries_of(default), entries_of(had_networks)
+    known = Counter(
+        _meaning(given.text) for given in chain(given_addresses(had), given_addresses(entries_of(had_default)))
+    )
     carried = frozenset(meaning for meaning in known if isinstance(meaning, int))
     where = _where(networks=bool(entries), default=bool(defaults))
     given = [*given_addresses(entries), *given_addresses(defaults, DEFAULT_NETWORK_ANNOTATION)]
@@ -119,9 +128,10 @@ def read_asked(new: NetworkAnnotations, old: NetworkAnnotations | None, namespac
                 kept[address] = entry_label(index, selection)
         elif not _address_text(selection):
             wishes.append(Wish(entry_label(index, selection), None, entry=index))
-    interfaces = max(len(entries) + len(defaults), len(given))
+    unread = max(count_of(networks), count_of(default)) > MOST_INTERFACES
+    interfaces = max(count_of(networks) + count_of(default), len(given))
     written = {index: address for index, address in restored.items() if address is not None}
-    return Asked(selections, where, wishes, kept, written, carried, interfaces)
+    return Asked(networks, where, wishes, kept, written, carried, interfaces, unread)
 
 
 def _restored(
@@ -132,17 +142,17 @@ def _restored(
     def key(selection: Selection) -> tuple[str, str, str]:
         return selection.namespace or namespace, selection.name, selection.interface
 
-    left: dict[tuple[str, str, str], list[int | None]] = {}
+    left: dict[tuple[str, str, str], deque[int | None]] = {}
     for selection in had:
         meaning = _meaning(_address_text(selection))
         address = meaning if isinstance(meaning, int) else None
         if address is None or address not in spoken_for:
-            left.setdefault(key(selection), []).append(address)
+            left.setdefault(key(selection), deque()).append(address)
     restored: dict[int, int | None] = {}
     for index, selection in enumerate(entries):
         same = left.get(key(selection))
         if same and not _address_text(selection):
-            restored[index] = same.pop(0)
+            restored[index] = same.popleft()
     return restored
 
 
@@ -169,16 +179,19 @@ def _parsed(annotation: str, value: str | None, before: str | None) -> NetworkSe
         raise AskingError(f"annotation {annotation}", str(error)) from error
 
 
-def _readable(value: str | None) -> tuple[Selection, ...]:
+def _readable(value: str | None) -> NetworkSelections | None:
     """What can be read of an annotation that is there already."""
     try:
-        return _entries(parse_networks(value or ""))
+        return parse_networks(value or "")
     except NetworksError:
-        return ()
+        return None
 
 
-def _entries(selections: NetworkSelections | None) -> tuple[Selection, ...]:
-    return () if selections is None else selections.selections
+def _only_fewer(new: NetworkSelections | None, old: NetworkSelections | None) -> bool:
+    """Whether of more entries than are read some are taken away, and nothing else: there is nothing new to judge."""
+    if new is None or old is None or old.count <= MOST_INTERFACES:
+        return False
+    return new.are_among(old)
 
 
 def _where(*, networks: bool, default: bool) -> str:

@@ -79,6 +79,7 @@ class MachineAdmission(Admission[MachineReview]):
         """Fill in what is missing, and judge what the user gave."""
         if review.deleting:
             return UNTOUCHED if review.old_finalizer is None else _freed(party, review.old_finalizer)
+        self._check_counts(review, party)
         if review.fault:
             raise Denial("invalid", BAD_REQUEST, refusing.field_fault(party, "spec", f"{review.fault}; {_REMEDY}"))
         self._check_shape(review, party)
@@ -145,11 +146,13 @@ class MachineAdmission(Admission[MachineReview]):
             self._followed.look_soon()
             raise NotDecidingError("the list of VirtualMachines is not complete yet")
 
+    def _check_counts(self, review: MachineReview, party: Party) -> None:
+        for where, count in zip((self._field.where, f"{self.spec}.networks"), review.counts, strict=True):
+            if count > MOST_INTERFACES:
+                raise Denial("invalid", BAD_REQUEST, refusing.too_many_entries(party, where, count))
+
     def _check_shape(self, review: MachineReview, party: Party) -> None:
         """Names are unique, and every interface has its network; else nobody could say which address is whose."""
-        if len(review.interfaces) > MOST_INTERFACES:
-            fault = refusing.too_many_entries(party, self._field.where, len(review.interfaces))
-            raise Denial("invalid", BAD_REQUEST, fault)
         faults: list[str] = []
         names: set[str] = set()
         for interface in review.interfaces:
@@ -232,7 +235,7 @@ class InstanceAdmission(MachineAdmission):
     def _given(self, review: MachineReview) -> dict[int, int]:
         """By interface, the addresses that can be read, each once: what is wrong is wrong in the machine too."""
         given: dict[int, int] = {}
-        for index, interface in enumerate(review.interfaces[:MOST_INTERFACES]):
+        for index, interface in enumerate(review.interfaces):
             address = self._addresses((interface,)).get(interface.name)
             if address is not None and address not in given.values():
                 given[index] = address

@@ -165,7 +165,7 @@ def _asked(review: PodReview, party: Party) -> Asked:
     except AskingError as error:
         fault = refusing.field_fault(party, error.where, str(error))
         raise Denial("invalid", BAD_REQUEST, fault) from error
-    if asked.wishes and asked.interfaces > MOST_INTERFACES:
+    if asked.interfaces > MOST_INTERFACES and (asked.wishes or asked.unread):
         fault = refusing.too_many_entries(party, asked.where, asked.interfaces)
         raise Denial("invalid", BAD_REQUEST, fault)
     return asked

@@ -223,7 +223,8 @@ def _decoded(
         faults.insert(0, too_many(len(entries)))
     given = [each for each in interfaces if each.mac_address]
     if given and spec is not None and spec.networks:
-        networks, _ = read_entries("network", spec.networks, _networks)  # one that cannot be read excuses no address
+        # One that cannot be read, or is beyond those that an object may have, excuses no address.
+        networks, _ = read_entries("network", spec.networks[:MOST_INTERFACES], _networks)
         by_name = {network.name: network for network in networks}
         given = [each for each in given if _kind(each, by_name) not in passed_over]
     addresses, fault = read_addresses((f"interface {_named(each.name)}", each.mac_address or "") for each in given)

@@ -12,7 +12,7 @@ import msgspec
 from kubemacpool.core.families import OwnerReference
 from kubemacpool.core.parties import VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE
 from kubemacpool.wire.admission import Expected, Review, ReviewedMetadata, decode_review
-from kubemacpool.wire.carrying import KUBEVIRT, Reference, controller_of
+from kubemacpool.wire.carrying import KUBEVIRT, MOST_INTERFACES, Reference, controller_of
 from kubemacpool.wire.kubevirt import NULL, Network, NetworkKind, network_kind, read_entries
 from kubemacpool.wire.quoting import listed
 
@@ -50,13 +50,14 @@ class MachineReview(NamedTuple):
         dry_run: whether nothing will be persisted.
         deleting: whether it is being deleted.
         mac_policy: what is to be done about addresses that others hold; None where the annotation is missing.
-        interfaces: in the object's order.
+        interfaces: in the object's order; of more than an object may have, the first.
         old_interfaces: before an update, as far as they can be read; none at a creation.
         fault: what of the interfaces and networks cannot be read, or an empty text. The API server looks at the types
             of a custom resource's fields only after we have.
         old_finalizer: where among its finalizers the old one is; None where it is not.
         owner: the VirtualMachine that an instance says it belongs to.
         object_uid: the object's; empty at a creation.
+        counts: how many interfaces and how many networks there are.
     """
 
     uid: str
@@ -73,6 +74,7 @@ class MachineReview(NamedTuple):
     old_finalizer: int | None = None
     owner: OwnerReference | None = None
     object_uid: str = ""
+    counts: tuple[int, int] = (0, 0)
 
 
 class _Annotations(msgspec.Struct, gc=False):
@@ -153,7 +155,7 @@ def decode_instance_review(body: bytes) -> MachineReview:
 def _read(body: bytes, expected: Expected, spec_of: _SpecOf) -> MachineReview:
     request, machine = decode_review(body, _reviews, expected)
     metadata = machine.metadata
-    interfaces, fault = _read_spec(machine.spec, spec_of)
+    interfaces, fault, counts = _read_spec(machine.spec, spec_of)
     finalizers = metadata.finalizers or []
     old = request.old_object if request.operation == "UPDATE" else None
     return MachineReview(
@@ -171,6 +173,7 @@ def _read(body: bytes, expected: Expected, spec_of: _SpecOf) -> MachineReview:
         finalizers.index(OLD_FINALIZER) if OLD_FINALIZER in finalizers else None,
         controller_of(metadata.owner_references, VIRTUAL_MACHINE),
         (metadata.uid or "") if old is not None else "",
+        counts,
     )
 
 
@@ -206,18 +209,19 @@ def _template_of(raw: msgspec.Raw) -> _InstanceSpec | None:
     return template.spec if template is not None else None
 
 
-def _read_spec(raw: msgspec.Raw, spec_of: _SpecOf) -> tuple[tuple[MachineInterface, ...], str]:
-    """The interfaces that can be read, and what is wrong with what cannot."""
+def _read_spec(raw: msgspec.Raw, spec_of: _SpecOf) -> tuple[tuple[MachineInterface, ...], str, tuple[int, int]]:
+    """The interfaces that can be read, what is wrong with others, and how many there are, with how many networks."""
     try:
         spec = spec_of(raw)
     except (msgspec.DecodeError, UnicodeError) as error:
-        return (), str(error)
+        return (), str(error), (0, 0)
     if spec is None or spec.domain is None or spec.domain.devices is None:
-        return (), ""
-    interfaces, faults = read_entries("interface", spec.domain.devices.interfaces, _interfaces)
-    networks, more_faults = read_entries("network", spec.networks, _networks)
+        return (), "", (0, 0)
+    every_interface, every_network = spec.domain.devices.interfaces or (), spec.networks or ()
+    interfaces, faults = read_entries("interface", every_interface[:MOST_INTERFACES], _interfaces)
+    networks, more_faults = read_entries("network", every_network[:MOST_INTERFACES], _networks)
     by_name = {network.name: network for network in networks}
-    return tuple(
+    read = tuple(
         MachineInterface(
             each.name,
             each.mac_address or "",
@@ -225,4 +229,5 @@ def _read_spec(raw: msgspec.Raw, spec_of: _SpecOf) -> tuple[tuple[MachineInterfa
             each.state == "absent",
         )
         for each in interfaces
-    ), listed(faults + more_faults)
+    )
+    return read, listed(faults + more_faults), (len(every_interface), len(every_network))

@@ -17,17 +17,23 @@ count. `cni-args` is a map in Multus, whose keys keep their case, and is written
 then reads "mac" in any case, and the last one wins. Several `cni-args` are merged, and a null among them clears it.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
+from kubemacpool.wire.carrying import MOST_INTERFACES
 from kubemacpool.wire.quoting import quoted, quoted_json
-from kubemacpool.wire.shallow import elements, pairs
+from kubemacpool.wire.shallow import pairs
 
 NETWORKS_ANNOTATION: Final = "k8s.v1.cni.cncf.io/networks"
 
 DEFAULT_NETWORK_ANNOTATION: Final = "v1.multus-cni.io/default-network"
+
+LARGEST_ANNOTATIONS: Final = 256 * 1024
+"""Bytes of all annotations of an object together, keys included (apimachinery's TotalAnnotationSizeLimitB). The API
+server looks only after the webhooks have been asked; what is larger is not worth reading."""
 
 LONGEST_SHORT_FORM: Final = 256
 """Characters that are looked at of a value in the short form: as many as a warning has."""
@@ -40,9 +46,12 @@ _ARGS: Final = "cni-args"
 _REQUIRED: Final = frozenset({"name", "namespace", "mac"})
 """Fields that have to be texts; another one that is none is for its reader to refuse."""
 
+_FIELDS: Final = (*(f'"{field}"'.encode() for field in _TEXTS), f'"{_ARGS}"'.encode())
+
 _Entry = dict[str, msgspec.Raw]
 _Pairs = Sequence[tuple[str, msgspec.Raw]]
-_entries = msgspec.json.Decoder(list[_Entry])
+_entries = msgspec.json.Decoder(list[msgspec.Raw])
+_entry = msgspec.json.Decoder(_Entry)
 _text = msgspec.json.Decoder(str | None)
 _arguments = msgspec.json.Decoder(_Entry | None)
 _encoder = msgspec.json.Encoder()
@@ -78,15 +87,29 @@ class Given(NamedTuple):
 
 
 class NetworkSelections:
-    """The JSON form, read; entries keep their unknown keys, the order of keys and the spelling of numbers."""
+    """The JSON form, read; entries keep their unknown keys, the order of keys and the spelling of numbers.
 
-    __slots__ = ("_entries", "_repeated", "selections")
+    Attributes:
+        raw: every entry as it was written.
+        count: of them.
+        selections: the first of them, as many as an object may have interfaces; the others are not read.
+    """
 
-    def __init__(self, entries: Iterable[_Pairs]) -> None:
-        read = [_read(index, entry) for index, entry in enumerate(entries)]
+    __slots__ = ("_entries", "_repeated", "count", "raw", "selections")
+
+    def __init__(self, entries: Sequence[msgspec.Raw]) -> None:
+        self.raw = entries
+        self.count = len(entries)
+        read = [_read(index, _pairs_of(entry)) for index, entry in enumerate(entries[:MOST_INTERFACES])]
         self.selections = tuple(selection for selection, _, _ in read)
         self._entries = [entry for _, entry, _ in read]
         self._repeated = any(repeated for _, _, repeated in read)
+
+    def are_among(self, others: "NetworkSelections") -> bool:
+        """Whether each entry is one of the others, as it was written there, be it read or not."""
+        left = Counter(map(bytes, others.raw))
+        left.subtract(map(bytes, self.raw))
+        return min(left.values(), default=0) >= 0
 
     def filled(self, namespace: str, macs: Mapping[int, str]) -> str | None:
         """The annotation with every missing `namespace`, and these addresses, filled in; None when it is good as it is.
@@ -119,17 +142,24 @@ def parse_networks(value: str) -> NetworkSelections | None:
     Raises:
         NetworksError: when the value is meant to be JSON but is not a list of objects with texts where texts belong.
     """
+    if len(value) > LARGEST_ANNOTATIONS:
+        raise NetworksError(f"it has {len(value)} characters; an object may have {LARGEST_ANNOTATIONS} of annotations")
     if is_short_form(value):
         return None
     try:
-        entries = _entries.decode(value)
+        return NetworkSelections(_entries.decode(value))
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise NetworksError(f'not a JSON list of objects ({error}); write it like [{{"name":"my-network"}}]') from error
-    if _may_repeat(value, entries):
-        return NetworkSelections(
-            [(key, msgspec.Raw(raw)) for key, raw in pairs(each)] for each in elements(value.encode())
-        )
-    return NetworkSelections(list(entry.items()) for entry in entries)
+
+
+def entries_of(selections: NetworkSelections | None) -> tuple[Selection, ...]:
+    """What was read of the entries of an annotation, which may be in the short form or not there."""
+    return () if selections is None else selections.selections
+
+
+def count_of(selections: NetworkSelections | None) -> int:
+    """How many entries there are."""
+    return 0 if selections is None else selections.count
 
 
 def entry_label(index: int, selection: Selection) -> str:
@@ -223,13 +253,16 @@ def _mac_among(arguments: _Entry) -> str:
     return found
 
 
-def _may_repeat(value: str, entries: Sequence[_Entry]) -> bool:
-    """Whether one of our fields may be there more often than a dict can tell; cheap, and sometimes wrongly true."""
-    if not value.isascii() or "\\" in value:
-        return True
-    folded = value.lower()
-    keys = [key.lower() for entry in entries for key in entry]
-    return any(folded.count(f'"{field}"') > keys.count(field) for field in (*_TEXTS, _ARGS))
+def _pairs_of(raw: msgspec.Raw) -> _Pairs:
+    """The members of an entry, also those whose name is there several times."""
+    entry = _entry.decode(raw)
+    text = bytes(raw)
+    if text.isascii() and b"\\" not in text:  # else a field may be there in letters that are not its own
+        folded = text.lower()
+        keys = [f'"{key.lower()}"'.encode() for key in entry]
+        if all(folded.count(field) <= keys.count(field) for field in _FIELDS):
+            return list(entry.items())
+    return [(key, msgspec.Raw(value)) for key, value in pairs(text)]
 
 
 def _spelling(entry: _Entry, field: str) -> str:

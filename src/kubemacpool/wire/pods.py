@@ -1,7 +1,6 @@
 """Pods as a watch on their metadata shows them: which addresses each carries, and which its interfaces have."""
 
 from collections.abc import Callable, Container
-from itertools import chain
 from typing import Final
 
 import msgspec
@@ -19,8 +18,10 @@ from kubemacpool.wire.carrying import (
 from kubemacpool.wire.networks import (
     DEFAULT_NETWORK_ANNOTATION,
     NETWORKS_ANNOTATION,
+    NetworkSelections,
     NetworksError,
-    Selection,
+    count_of,
+    entries_of,
     given_addresses,
     parse_networks,
 )
@@ -88,8 +89,8 @@ def decode_pod(raw: bytes | msgspec.Raw, *, pod_network: bool = False) -> Decode
     annotations = metadata.annotations or _Annotations()
     owner = controller_of(metadata.owner_references, VIRTUAL_MACHINE_INSTANCE)
     try:
-        networks = _selections(annotations.networks)
-        default = _selections(annotations.default_network) if owner is None or pod_network else ()
+        networks = _parsed(annotations.networks)
+        default = _parsed(annotations.default_network) if owner is None or pod_network else None
     except NetworksError as error:
         raise UnreadableObjectError(identity, version, str(error)) from error
     addresses, fault = _addresses(networks, default) if networks or default else ((), "")
@@ -133,15 +134,17 @@ def read_attached(status: str | None, carried: Container[int]) -> tuple[int, ...
     return tuple(found)
 
 
-def _selections(annotation: str | None) -> tuple[Selection, ...]:
-    selections = parse_networks(annotation) if annotation else None
-    return () if selections is None else selections.selections
+def _parsed(annotation: str | None) -> NetworkSelections | None:
+    return parse_networks(annotation) if annotation else None
 
 
-def _addresses(networks: tuple[Selection, ...], default: tuple[Selection, ...]) -> tuple[tuple[int, ...], str]:
-    given = [*chain(given_addresses(networks), given_addresses(default, DEFAULT_NETWORK_ANNOTATION))]
+def _addresses(networks: NetworkSelections | None, default: NetworkSelections | None) -> tuple[tuple[int, ...], str]:
+    given = [
+        *given_addresses(entries_of(networks)),
+        *given_addresses(entries_of(default), DEFAULT_NETWORK_ANNOTATION),
+    ]
     addresses, fault = read_addresses(given[:MOST_INTERFACES])
-    count = max(len(networks) + len(default), len(given))
+    count = max(count_of(networks) + count_of(default), len(given))
     if count > MOST_INTERFACES:
         fault = "; ".join(filter(None, (too_many(count), fault)))
     return addresses, fault

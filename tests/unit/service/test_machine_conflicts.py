@@ -296,3 +296,10 @@ async def test_the_policy_for_clones_has_no_say_when_a_machine_is_changed(policy
         await webhook.judge(machine(nic("red", MAC2), nic("blue", MAC3), annotations=annotations), before) == UNTOUCHED
     )
     assert (await webhook.judge(machine(nic("red", MAC1), annotations=annotations), before)).code == 403
+
+
+async def test_more_networks_than_a_machine_may_have_are_named_before_anything_else() -> None:
+    networks = [multus(f"n{number}") for number in range(257)]
+    verdict = await Webhook().judge(machine(nic("n256"), networks=networks))
+    assert verdict.code == 400
+    assert verdict.message.endswith(": spec.template.spec.networks: the list has 257 entries; give at most 256")

@@ -80,6 +80,7 @@ def test_a_creation_is_told_whole() -> None:
         mac_policy="reassign",
         interfaces=(),
         old_interfaces=(),
+        counts=(0, 4),
     )
 
 
@@ -268,3 +269,9 @@ def test_a_change_of_a_machine_tells_which_one_it_is() -> None:
     old = {"metadata": {"name": "vm"}}
     told = decode_machine_review(review({"metadata": {"name": "vm", "uid": "u1"}}, operation="UPDATE", oldObject=old))
     assert told.object_uid == "u1"
+
+
+def test_of_more_than_an_object_may_have_the_first_are_read_and_the_number_is_told() -> None:
+    nics = [{"name": f"n{number}", "bridge": {}} for number in range(300)]
+    told = decode_machine_review(review(machine(*nics)))
+    assert (len(told.interfaces), told.counts) == (256, (300, 4))

@@ -5,8 +5,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.unit.wire.strategies import ANNOTATIONS, OUR_KEYS, VALUES
 
+from kubemacpool.wire import networks
 from kubemacpool.wire.admission import MAX_WARNING
+from kubemacpool.wire.carrying import MOST_INTERFACES
 from kubemacpool.wire.networks import (
+    LARGEST_ANNOTATIONS,
     Given,
     NetworkSelections,
     NetworksError,
@@ -232,7 +235,7 @@ NOT_A_LIST = {
     "a NUL, unescaped": '[{"x":"\0"}]',
     "a list nested too deeply": "[" * 100_000,
     "a value nested too deeply": '[{"x":' + "[" * 100_000 + "]" * 100_000 + "}]",
-    "an object nested too deeply": '[{"x":' + '{"a":' * 100_000 + "1" + "}" * 100_000 + "}]",
+    "an object nested too deeply": '[{"x":' + '{"a":' * 40_000 + "1" + "}" * 40_000 + "}]",
 }
 
 
@@ -259,13 +262,37 @@ def test_a_message_quotes_only_the_beginning_of_a_huge_value() -> None:
     assert len(str(caught.value)) < 150
 
 
-def test_an_annotation_of_the_greatest_size_is_read() -> None:
-    """The API server keeps 256 KiB of annotations in an object."""
-    count = 256 * 1024 // len('{"name":"a"},')
-    value = "[" + ",".join(['{"name":"a"}'] * count) + "]"
+def test_of_an_annotation_of_the_greatest_size_as_many_entries_are_read_as_an_object_may_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[int] = []
+    real = networks._read
+
+    def counting(index: int, items: networks._Pairs) -> object:
+        read.append(index)
+        return real(index, items)
+
+    monkeypatch.setattr(networks, "_read", counting)
+    value = "[" + ",".join(["{}"] * ((LARGEST_ANNOTATIONS - 1) // 3)) + "]"
     selections = _parsed(value)
-    assert len(selections.selections) == count
-    assert (selections.filled("ns", dict.fromkeys(range(count), MAC)) or "").count(MAC) == count
+    assert selections.count > 87_000
+    assert len(selections.selections) == len(read) == MOST_INTERFACES
+
+
+@pytest.mark.parametrize("value", ["[" + "{}," * 100_000 + "{}]", "net," * 100_000])
+def test_an_annotation_that_cannot_be_stored_is_not_read(value: str) -> None:
+    with pytest.raises(NetworksError, match=r"^it has \d+ characters; an object may have 262144 of annotations$"):
+        parse_networks(value)
+
+
+def test_whether_entries_are_among_others_is_told_also_beyond_those_that_are_read() -> None:
+    some = [f'{{"name":"n{number}"}}' for number in range(300)]
+    every = _parsed(f"[{','.join(some)}]")
+    assert _parsed(f"[{','.join(some[20:])}]").are_among(every)
+    assert every.are_among(every)
+    assert _parsed("[]").are_among(every)
+    assert not _parsed(f"[{','.join([*some, some[0]])}]").are_among(every)
+    assert not _parsed('[{"name":"other"}]').are_among(every)
 
 
 @given(VALUES)
