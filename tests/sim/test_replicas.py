@@ -23,9 +23,6 @@ BOUNDED: Final = settings(
 SEARCH: Final = settings(BOUNDED, max_examples=400, phases=[Phase.generate])
 """For a duplicate that is there to be found, which takes some tens of histories. Nobody needs the shortest one."""
 
-TestReplicas = Histories.TestCase
-TestReplicas.settings = BOUNDED
-
 FOUND_BY_CHANCE: Final[dict[str, Sabotage]] = {
     "no naming": sabotages.without_naming,
     "suspects ignored": sabotages.without_suspects,
@@ -42,11 +39,7 @@ STORIES: Final[dict[str, tuple[Story, Sabotage]]] = {
 }
 
 
-@pytest.mark.parametrize("sabotage", FOUND_BY_CHANCE.values(), ids=FOUND_BY_CHANCE)
-def test_random_histories_find_the_duplicate_that_leaving_out_a_rule_makes_possible(sabotage: Sabotage) -> None:
-    """Otherwise they would not show that the rule is kept."""
-    with sabotage(), pytest.raises(AssertionError, match="got it too"):
-        run_state_machine_as_test(Histories, settings=SEARCH)
+# The stories give an answer within a second
 
 
 @pytest.mark.parametrize("story", [story for story, _ in STORIES.values()])
@@ -71,3 +64,17 @@ def test_the_rule_that_a_story_is_about_is_needed_in_it(story: Story, sabotage: 
                 cluster.check()
         finally:
             cluster.close()
+
+
+# The histories take minutes
+
+
+@pytest.mark.parametrize("sabotage", FOUND_BY_CHANCE.values(), ids=FOUND_BY_CHANCE)
+def test_random_histories_find_the_duplicate_that_leaving_out_a_rule_makes_possible(sabotage: Sabotage) -> None:
+    """Otherwise they would not show that the rule is kept."""
+    with sabotage(), pytest.raises(AssertionError, match="got it too"):
+        run_state_machine_as_test(Histories, settings=SEARCH)
+
+
+TestReplicas = Histories.TestCase
+TestReplicas.settings = BOUNDED
