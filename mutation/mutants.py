@@ -72,6 +72,8 @@ def read(workspace: Path) -> Iterator[Mutant]:
         for key, code in results.items():
             module, _, mangled = key.rpartition(".")
             name = mangled.partition("__mutmut_")[0]
+            if mangled not in functions:  # kept from a run that mutated this module too
+                continue
             plain = name.removeprefix("x_") if "ǁ" not in name else name.removeprefix("xǁ").replace("ǁ", ".")
             change = Change(f"{module}.{plain}", *_difference(functions[f"{name}__mutmut_orig"], functions[mangled]))
             yield Mutant(module, plain, functions[mangled], change, _outcome(code))

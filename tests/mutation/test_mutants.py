@@ -72,6 +72,14 @@ def test_what_became_of_a_mutant_is_told_by_how_its_tests_ended(code: int | None
     assert [each.outcome for each in read(tmp_path)] == [outcome]
 
 
+def test_what_is_kept_of_a_module_that_is_not_mutated_now_is_passed_over(tmp_path: Path) -> None:
+    file = tmp_path / "mutants/house.py"
+    file.parent.mkdir()
+    file.write_text("def knock(): pass\n")
+    file.with_suffix(".py.meta").write_text(json.dumps({"exit_code_by_key": {"house.x_knock__mutmut_1": 0}}))
+    assert list(read(tmp_path)) == []
+
+
 def test_when_a_test_has_changed_what_survived_is_tried_again_and_what_died_is_not(tmp_path: Path) -> None:
     prepare(REPOSITORY, tmp_path, ["core/*"])
     meta = tmp_path / "mutants/src/pkg/house.py.meta"
