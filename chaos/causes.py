@@ -24,6 +24,7 @@ SLACK_SECONDS = 0.3
 _WEBHOOK_FAILED = "failed calling webhook"
 _TOO_LATE = "context deadline exceeded"
 _COME_AGAIN = "kubemacpool cannot decide yet"
+_LAUNCHER = re.compile(r"^Pod [^/]+/virt-launcher-(vm-\d+)-")
 
 
 class Cause(StrEnum):
@@ -32,6 +33,7 @@ class Cause(StrEnum):
     INSIDE = "inside"
     DEAD = "dead endpoint"
     SUSPECT = "suspect"
+    LATE = "late view"
     API_SERVER = "API server"
     OTHER = "other"
 
@@ -40,6 +42,7 @@ MEANINGS = {
     Cause.INSIDE: "inside the killed or paused process",
     Cause.DEAD: "sent to a dead endpoint before its removal",
     Cause.SUSPECT: "asked for an address that an earlier decider may have granted just before it ended",
+    Cause.LATE: "a launcher pod whose instance the decider had not seen, its watch being cut or silent",
     Cause.API_SERVER: "the API server itself was down",
     Cause.OTHER: "anything else: a fault of the program",
 }
@@ -86,7 +89,7 @@ class Loss(msgspec.Struct, frozen=True):
 
 
 class Window(msgspec.Struct):
-    """When the API server was down."""
+    """When the API server was down, or the decider's watches were."""
 
     begun: float
     ended: float = math.inf
@@ -95,16 +98,24 @@ class Window(msgspec.Struct):
 class Attribution:
     """Gives each failed create its cause."""
 
-    def __init__(self, outages: Sequence[Outage], downtimes: Sequence[Window], suspicion: Suspicion) -> None:
-        """Keep what happened; all three may grow.
+    def __init__(
+        self,
+        outages: Sequence[Outage],
+        downtimes: Sequence[Window],
+        delays: Sequence[Window],
+        suspicion: Suspicion,
+    ) -> None:
+        """Keep what happened; all four may grow.
 
         Args:
             outages: processes killed and paused.
             downtimes: of the API server.
+            delays: of a decider's watches.
             suspicion: which addresses were suspect.
         """
         self._outages = outages
         self._downtimes = downtimes
+        self._delays = delays
         self._suspicion = suspicion
         self._losses: list[tuple[Loss, Outage]] = []
 
@@ -129,6 +140,10 @@ class Attribution:
                 self._losses.remove(best)
                 loss, outage = best
                 return Verdict(Cause.DEAD if loss.opened >= outage.begun else Cause.INSIDE, outage.begun)
+        if (machine := _LAUNCHER.search(failure.pod)) is not None and machine[1] in failure.message:
+            for window in self._delays:
+                if _overlap(failure, window.begun, window.ended):
+                    return Verdict(Cause.LATE, window.begun)
         for window in self._downtimes:
             if _overlap(failure, window.begun, window.ended):
                 return Verdict(Cause.API_SERVER, window.begun)

@@ -43,6 +43,8 @@ RECOVERY_SECONDS = 15.0
 LEAST_READY = 2
 # Beyond the bound, until the decider is sure that its watch has passed it: while pods come and go, seconds.
 PROOF_SECONDS = 3.0
+# What came to nothing is spoken of until the decider's watches have passed the bound, and a fault may hold them up.
+DELAY_SECONDS = 20.0
 # For what was never seen to end.
 SETTLE_SECONDS = WAIT_SECONDS + 15.0
 AUDIT_SECONDS = 10.0
@@ -71,7 +73,7 @@ class Conductor:
         self._extent = extent
         self._progress = progress
         self._auditor = Auditor(NAMESPACES)
-        claims = Claims(float(WAIT_SECONDS))
+        claims = Claims(WAIT_SECONDS + DELAY_SECONDS)
         suspicion = Suspicion(WAIT_SECONDS + PROOF_SECONDS)
         self._pods = PodFollower(stage.cluster, self._auditor, claims)
         self._lease = LeaseFollower(stage.cluster, suspicion)
@@ -84,7 +86,9 @@ class Conductor:
         )
         self._moved_in: float | None = None
         self._quiet: list[tuple[float, float]] = []
-        self._attribution = Attribution(self._inflicter.outages, self._inflicter.downtimes, suspicion)
+        self._attribution = Attribution(
+            self._inflicter.outages, self._inflicter.downtimes, self._inflicter.delays, suspicion
+        )
         self._episodes: list[Episode] = []
         self._failed: list[FailedCreate] = []
         self._leaks: list[str] = []
@@ -294,6 +298,7 @@ class Conductor:
             p99_before=self._p99([window for window in self._quiet if window[1] <= moved_in]),
             p99_beside=self._p99(beside),
             starts=self._starter.starts,
+            stuck=self._starter.stuck,
             longest_start=self._starter.longest,
             peak_bytes=self._weigher.peak,
             log_bytes=self._weigher.log_bytes,

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.05
 RESTART_SECONDS = 60.0
 ROLL_SECONDS = 120.0
+DELAYING = frozenset({Kind.CUT_DECIDER, Kind.SILENCE_DECIDER, Kind.RESTART_API_SERVER, Kind.COMPACT})
+# Until a watch that was cut has gone on.
+RESUMED_SECONDS = 3.0
 DECIDER_KINDS = {Kind.KILL_DECIDER, Kind.PAUSE_DECIDER, Kind.CUT_DECIDER, Kind.SILENCE_DECIDER}
 
 
@@ -33,6 +36,8 @@ class Inflicter:
         """Have done nothing yet."""
         self.outages: list[Outage] = []
         self.downtimes: list[Window] = []
+        self.delays: list[Window] = []
+        """When watches of the decider could be behind."""
         self._stage = stage
 
     async def inflict(self, fault: Fault) -> None:
@@ -41,6 +46,15 @@ class Inflicter:
         Raises:
             Impossible: there is nobody to do it to.
         """
+        delay = Window(time.monotonic())
+        if fault.kind in DELAYING:
+            self.delays.append(delay)
+        try:
+            await self._inflict(fault)
+        finally:
+            delay.ended = time.monotonic() + RESUMED_SECONDS
+
+    async def _inflict(self, fault: Fault) -> None:
         match fault.kind:
             case Kind.KILL_DECIDER | Kind.KILL_FOLLOWER:
                 await self._kill(await self._victim(fault))

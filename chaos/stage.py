@@ -41,8 +41,8 @@ REQUEST_TIMEOUT_SECONDS = 12
 WAIT_SECONDS = 24
 COOL_DOWN_SECONDS = 2
 SHIPPED_RANGE = ("02:00:00:00:00:00", "FD:FF:FF:FF:FF:FF")
-# So small that addresses are used again within the minute.
-RANGE = ("02:00:00:00:00:00", "02:00:00:00:0F:FF")
+# So small that addresses are used again within a minute or two, and larger than all that can be in flight (10,000).
+RANGE = ("02:00:00:00:00:00", "02:00:00:00:3F:FF")
 SERVICE = "kubemacpool-service"
 LISTEN_SECONDS = 10.0
 POLL_SECONDS = 0.05

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 NAMESPACE: Final = "machines"
 COUNT: Final = 4
 PAUSE_SECONDS: Final = 0.25
-POLL_SECONDS: Final = 0.05
+PATIENCE_SECONDS: Final = 40.0
+"""For a launcher pod to be created: longer than any fault lasts, and than an address may be in doubt."""
 _KUBEVIRT: Final = f"/apis/kubevirt.io/v1/namespaces/{NAMESPACE}"
 _MACHINES: Final = f"{_KUBEVIRT}/virtualmachines"
 _INSTANCES: Final = f"{_KUBEVIRT}/virtualmachineinstances"
@@ -43,6 +44,8 @@ class Starter:
         """How often an instance and its launcher pod were created with the machine's addresses."""
         self.longest = 0.0
         """Seconds that the slowest launcher pod took."""
+        self.stuck: list[str] = []
+        """Machines whose launcher pod could not be created, however often that was tried."""
         self.failures: list[Failure] = []
         """To be judged like any create that fails."""
         self.untruths: list[str] = []
@@ -117,9 +120,11 @@ class Starter:
         launcher["metadata"] |= {"generateName": f"virt-launcher-{subject.name}-", "name": None}
         launcher["metadata"]["labels"] = {"kubevirt.io": "virt-launcher"}
         begun = time.monotonic()
-        started = await self._create(_PODS, launcher)
-        if started is None:
-            return
+        while (started := await self._create(_PODS, launcher)) is None:
+            if time.monotonic() - begun > PATIENCE_SECONDS:
+                self.stuck.append(f"VirtualMachine {NAMESPACE}/{subject.name}")
+                return
+            await asyncio.sleep(PAUSE_SECONDS)  # virt-controller tries again
         self.longest = max(self.longest, time.monotonic() - begun)
         self.starts += 1
         given = [each.get("mac") for each in msgspec.json.decode(started["metadata"]["annotations"][NETWORKS])]

@@ -14,5 +14,8 @@ MODULES: Final = (*CORE, *ELECTION, *ALLOCATION)
 
 TESTS: Final = ("tests/unit/core", "tests/unit/service")
 
+TIMED: Final = ("in_proportion", "well_within", "costs_what", "costs_about")
+"""Parts of the names of tests that measure time: mutmut's way to every function takes some of that."""
+
 SILENT: Final = (r"^\s*_log\.",)
 """Lines that are not mutated: what a log says is for people, and the tests check it where it matters."""

@@ -21,9 +21,14 @@ def loss(*, port: int = STRUCK, opened: float = 5.0, asked: float | None = 9.95,
     return Loss(port, 40_000, opened, ended, asked)
 
 
-def attribution(*losses: Loss, downtimes: tuple[Window, ...] = (), suspicion: Suspicion | None = None) -> Attribution:
+def attribution(
+    *losses: Loss,
+    downtimes: tuple[Window, ...] = (),
+    delays: tuple[Window, ...] = (),
+    suspicion: Suspicion | None = None,
+) -> Attribution:
     """What is known when one replica was killed at ten o'clock and back at twelve."""
-    made = Attribution([Outage(STRUCK, 10.0, 12.0)], downtimes, suspicion or Suspicion(24.0))
+    made = Attribution([Outage(STRUCK, 10.0, 12.0)], downtimes, delays, suspicion or Suspicion(24.0))
     made.learn(losses)
     return made
 
@@ -99,3 +104,20 @@ def test_only_a_suspect_address_excuses_being_asked_to_come_again() -> None:
     assert judging.judge(held_up("")).cause is Cause.OTHER
     assert judging.judge(held_up(ADDRESS, sent=40.0)).cause is Cause.OTHER
     assert judging.judge(failure(sent=16.0, answered=16.1, explicit=ADDRESS)).cause is Cause.OTHER
+
+
+@pytest.mark.parametrize(
+    ("pod", "holder", "begun", "cause"),
+    [
+        pytest.param("virt-launcher-vm-3-*", "vm-3", 9.0, Cause.LATE, id="its own machine, meanwhile"),
+        pytest.param("virt-launcher-vm-3-*", "vm-2", 9.0, Cause.OTHER, id="another machine"),
+        pytest.param("pod-1", "vm-3", 9.0, Cause.OTHER, id="no launcher pod"),
+        pytest.param("virt-launcher-vm-3-*", "vm-3", 11.0, Cause.OTHER, id="not yet"),
+    ],
+)
+def test_a_launcher_pod_refused_its_own_machines_address_is_excused_while_the_deciders_watch_was_held_up(
+    pod: str, holder: str, begun: float, cause: Cause
+) -> None:
+    message = f"mac {ADDRESS} is in use by VirtualMachine machines/{holder}; choose another address"
+    failed = Failure(f"Pod machines/{pod}", 9.9, 10.1, 403, message, "")
+    assert attribution(delays=(Window(begun, 20.0),)).judge(failed).cause is cause

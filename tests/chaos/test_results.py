@@ -81,7 +81,7 @@ def test_faults_of_one_kind_are_told_together() -> None:
         console.print(next(tables(msgspec.structs.replace(GOOD, episodes=episodes))))
     rows = [line.strip("\u2502").split("\u2502") for line in capture.get().splitlines() if line.startswith("\u2502")]
     assert [[cell.strip() for cell in row][:6] for row in rows][:3] == [
-        ["none", "1", "2 s", "120", "0", "0"],
-        ["compact", "1", "1 s", "60", "0", "0"],
-        ["kill-decider", "2", "5 to 9 s", "500", "4", "2"],
+        ["none", "1", "2", "120", "0", "0"],
+        ["compact", "1", "1", "60", "0", "0"],
+        ["kill-decider", "2", "5 to 9", "500", "4", "2"],
     ]

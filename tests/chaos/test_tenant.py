@@ -21,6 +21,7 @@ WELL_BEHAVED = TenantResults(
     p99_before=0.05,
     p99_beside=0.2,
     starts=10,
+    stuck=[],
     longest_start=0.1,
     peak_bytes={"replica-1": 100 << 20},
     log_bytes=1 << 20,
@@ -122,10 +123,11 @@ def test_an_annotation_that_nobody_can_read_carries_nothing(annotation: str) -> 
         ({"p99_beside": 1.1}, 1),
         ({"p99_beside": 1.1, "p99_before": 0.3}, 0),
         ({"starts": 0}, 1),
+        ({"stuck": ["VirtualMachine machines/vm-0"]}, 1),
         ({"peak_bytes": {"replica-1": MOST_RESIDENT_BYTES + 1}}, 1),
         ({"log_bytes": 1 << 30}, 1),
     ],
-    ids=["all is well", "an end", "slow", "slow as before", "no start", "fat", "talkative"],
+    ids=["all is well", "an end", "slow", "slow as before", "no start", "one that does not start", "fat", "talkative"],
 )
 def test_what_others_feel_of_the_tenant_is_judged(change: dict[str, object], missed: int) -> None:
     results = msgspec.convert(msgspec.to_builtins(WELL_BEHAVED) | change, TenantResults)
