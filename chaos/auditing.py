@@ -60,6 +60,10 @@ class Auditor:
         """Every pod that there is, by uid."""
         return {**self.live, **self.sharing}
 
+    def interfaces(self) -> list[str]:
+        """The addresses that running pods have which may share, whether their annotation says so still or not."""
+        return [address for uid, pod in self.sharing.items() if uid in self._running for address in pod.addresses]
+
     def run(self, uid: str) -> None:
         """A pod runs from now on: what it carries it has until it ends, whatever its annotation says later."""
         self._running.add(uid)

@@ -18,6 +18,7 @@ import msgspec
 from chaos.causes import Failure
 from chaos.claims import refused
 from chaos.cluster import CREATED, NAMESPACE, NETWORKS, PODS, Answer, PodRecord
+from chaos.deeds import SHARED
 
 if TYPE_CHECKING:
     from chaos.auditing import Auditor
@@ -31,6 +32,7 @@ PAUSE_SECONDS = 0.25
 EXPLICIT_SHARE = 0.1
 FIXED_SHARE = 0.3
 GENERATED_SHARE = 0.2
+SOUGHT_SHARE = 0.5
 FIXED = "fixed-"
 INTERFACES = 2
 FORBIDDEN = 403
@@ -156,7 +158,7 @@ class Load:
         number = 0
         while await self._turn():
             number += 1
-            request = drawn(chance, client, number, self._plan)
+            request = self._sought(drawn(chance, client, number, self._plan), chance)
             self._under_way[client] = time.monotonic()
             try:
                 answered = await self._create(request)
@@ -166,6 +168,13 @@ class Load:
                 await asyncio.sleep(PAUSE_SECONDS)
             while self._too_many() and not self._over.is_set() and await self._delete_oldest():
                 pass
+
+    def _sought(self, request: Request, chance: random.Random) -> Request:
+        """Of those who ask for an address, some ask for one that a pod of the tenant's has, or had when it began."""
+        if not request.explicit or request.name.startswith(FIXED) or chance.random() >= SOUGHT_SHARE:
+            return request
+        had = [address for address in self._auditor.interfaces() if address not in SHARED]
+        return request._replace(explicit=chance.choice(had)) if had else request
 
     async def _turn(self) -> bool:
         """Wait for the time of the next create; False when there is to be none."""

@@ -132,3 +132,12 @@ def test_an_annotation_that_nobody_can_read_carries_nothing(annotation: str) -> 
 def test_what_others_feel_of_the_tenant_is_judged(change: dict[str, object], missed: int) -> None:
     results = msgspec.convert(msgspec.to_builtins(WELL_BEHAVED) | change, TenantResults)
     assert sum(not target.reached for target in results.targets(1000)) == missed
+
+
+def test_what_running_pods_of_the_tenant_have_can_be_asked_for() -> None:
+    auditor = Auditor(["tenant"])
+    for name in ("a", "b"):
+        auditor.present(pod(name, FIRST if name == "a" else SECOND, namespace="tenant"), 1)
+    auditor.run("uid-of-a")
+    auditor.present(pod("a", namespace="tenant"), 2)
+    assert auditor.interfaces() == [FIRST]
