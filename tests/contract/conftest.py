@@ -34,7 +34,8 @@ def connect() -> Connect:
     """Makes a client for a configuration; it has to be entered."""
 
     def client(config: ClusterConfig) -> ApiClient:
-        return ApiClient(config, client_context(config.ca_pem, verify=config.verify, identity=config.identity))
+        tls = client_context(config.ca_pem, verify=config.verify, identity=config.identity)
+        return ApiClient(config, lambda: tls)
 
     return client
 

@@ -6,6 +6,7 @@ import signal
 import ssl
 from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 
 import structlog
 import uvloop
@@ -25,6 +26,7 @@ from kubemacpool.kube.config import ClusterConfig, load_in_cluster, load_kubecon
 from kubemacpool.kube.events import TELL_SECONDS, EventRecorder
 from kubemacpool.kube.fields import ClusterConfigError
 from kubemacpool.kube.reflector import Reflector
+from kubemacpool.kube.renewing import RenewedTls
 from kubemacpool.kube.resource import Resource
 from kubemacpool.kube.webhooks import WebhookConfiguration
 from kubemacpool.ports.keeping import Importance
@@ -79,20 +81,20 @@ def run_manager(settings: Settings) -> None:
     except DescriptorsError as error:
         raise StartError(str(error)) from error
     try:
-        config = load_in_cluster(clock) if settings.kubeconfig is None else load_kubeconfig(settings.kubeconfig, clock)
+        client = _client_of(settings.kubeconfig, clock)
     except ClusterConfigError as error:
         raise StartError(f"{error} (setting: --kubeconfig or KUBECONFIG)") from error
-    uvloop.run(Process(settings, config, clock, ration, room).run(), loop_factory=Loop)
+    uvloop.run(Process(settings, client, clock, ration, room).run(), loop_factory=Loop)
 
 
 class Process:
     """Everything that one process does, and the order in which it begins and ends."""
 
     def __init__(
-        self, settings: Settings, config: ClusterConfig, clock: MonotonicClock, ration: LineRation, room: Room
+        self, settings: Settings, client: ApiClient, clock: MonotonicClock, ration: LineRation, room: Room
     ) -> None:
         self._settings = settings
-        self._config = config
+        self._client = client
         self._clock = clock
         self._ration = ration
         self._room = room
@@ -116,14 +118,14 @@ class Process:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
-        _log.info("starting", version=version("kubemacpool"), server=self._config.server, **self._room._asdict())
+        _log.info("starting", version=version("kubemacpool"), server=self._client.server, **self._room._asdict())
         if self._settings.wait_time < IN_FLIGHT_FLOOR:
             _log.warning(
                 "the wait time is shorter than an admission may take: an address could be given twice",
                 wait_time=self._settings.wait_time,
                 at_least=IN_FLIGHT_FLOOR,
             )
-        async with ApiClient(self._config, _client_tls(self._config)) as client:
+        async with self._client as client:
             serving = asyncio.create_task(self._serve(client))
             stop = asyncio.create_task(self._stopping.wait())
             await asyncio.wait({serving, stop}, return_when=asyncio.FIRST_COMPLETED)
@@ -299,9 +301,23 @@ def _client_authority(settings: Settings, identity: Identity) -> ClientAuthority
     return authority
 
 
-def _client_tls(config: ClusterConfig) -> ssl.SSLContext | None:
+def _client_of(kubeconfig: Path | None, clock: MonotonicClock) -> ApiClient:
+    """The client of the API server that we were told of.
+
+    Raises:
+        ClusterConfigError: what we were told cannot be followed.
+    """
+
+    def read() -> ClusterConfig:
+        return load_in_cluster(clock) if kubeconfig is None else load_kubeconfig(kubeconfig, clock)
+
+    config = read()
     if not config.server.startswith("https:"):
-        return None
+        return ApiClient(config, None)
+    return ApiClient(config, RenewedTls(config, read, _client_tls, clock).context)
+
+
+def _client_tls(config: ClusterConfig) -> ssl.SSLContext:
     return client_context(config.ca_pem, verify=config.verify, identity=config.identity)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Self
@@ -38,10 +38,11 @@ class ApiClient:
 
     Args:
         config: which API server, and who we are to it.
-        tls: how to trust it and how to prove who we are; None for a server without TLS.
+        tls: gives how to trust it and how to prove who we are, asked for each request; None for a server without TLS.
     """
 
-    def __init__(self, config: ClusterConfig, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, config: ClusterConfig, tls: Callable[[], ssl.SSLContext] | None) -> None:
+        self.server = config.server
         self._base = URL(config.server)
         self._prefix = self._base.path.rstrip("/")
         self._credentials = config.token
@@ -52,7 +53,6 @@ class ApiClient:
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                ssl=self._tls if self._tls is not None else True,
                 limit=0,  # a watch keeps its connection; the number of those is ours to know
                 keepalive_timeout=KEEP_ALIVE_SECONDS,
             ),
@@ -162,6 +162,8 @@ class ApiClient:
             headers=headers,
             data=body,
             timeout=bounds if bounds is not None else self._session.timeout,
+            # Connections are kept by the context that they were made with: another one gets new connections.
+            ssl=self._tls() if self._tls is not None else True,
             server_hostname=self._server_name,
             allow_redirects=False,  # a redirect would carry the token to another place
         )

@@ -41,6 +41,7 @@ class ClusterConfig:
         server_name: the name to expect in the certificate where it is not the URL's host.
         identity: client certificate, if that is how we are known.
         token: bearer token, if that is how we are known.
+        files: those that authority and client certificate were read from; whoever reads them again may find others.
         namespace: the context's namespace, or the pod's own; empty where none is given.
     """
 
@@ -51,6 +52,7 @@ class ClusterConfig:
     identity: Identity | None = field(repr=False)
     token: TokenSource = field(repr=False)
     namespace: str = ""
+    files: tuple[Path, ...] = ()
 
 
 def load_in_cluster(
@@ -86,6 +88,7 @@ def load_in_cluster(
         identity=None,
         token=TokenFile(directory / "token", clock),
         namespace=namespace_file.read_text("utf-8").strip() if namespace_file.is_file() else "",
+        files=(directory / "ca.crt",),
     )
 
 
@@ -126,6 +129,7 @@ def load_kubeconfig(path: Path, clock: Clock, context: str | None = None) -> Clu
         identity=_identity(user),
         token=_token(user, clock),
         namespace=chosen.text("namespace"),
+        files=(path, *cluster.files("certificate-authority"), *user.files("client-certificate", "client-key")),
     )
 
 

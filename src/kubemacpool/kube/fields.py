@@ -80,6 +80,10 @@ class Section:
             return None
         return content
 
+    def files(self, *names: str) -> list[Path]:
+        """The files that `pem` reads for these fields; none for what stands in the kubeconfig itself."""
+        return [self.path(name) for name in names if self.text(name) and not self.text(f"{name}-data")]
+
     def certificates(self, name: str) -> bytes | None:
         """As `pem`, for certificates, which have to be readable."""
         content = self.pem(name)
