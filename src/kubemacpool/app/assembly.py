@@ -82,11 +82,18 @@ class Deciding:
         self._cluster.on_rewind = self.elector.rewound
         self._lease = Reflector(client, lease_resource(settings.namespace), decode_lease, self.elector)
         self._lease.on_rewind = lambda _, reason: self.elector.rewound(reason)
-        policies = NamespacePolicies(settings.conflict_policy, around.readiness, around.namespace_limit)
+        policies = NamespacePolicies(
+            settings.conflict_policy,
+            around.readiness,
+            around.namespace_limit,
+            hides_foreign=settings.hide_foreign_holders,
+        )
         aside = SettingAside("Namespace", policies, _stays_whole, Trials(clock), around.metrics)
         self._namespaces = Reflector(client, NAMESPACES, decode_namespace, aside)
         self.routers = self._routers(policies, around)
-        self._collisions = CollisionReporter(ledger, lambda: self.elector.deciding, around.events)
+        self._collisions = CollisionReporter(
+            ledger, lambda: self.elector.deciding, around.events, hides_foreign=settings.hide_foreign_holders
+        )
         around.metrics.follow(ledger)
         around.metrics.follow_election(self.elector, self.decider)
 

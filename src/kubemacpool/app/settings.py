@@ -55,6 +55,7 @@ class Settings:
         conflict_policy: what happens where a user asks for an address that somebody else holds.
         pod_network: whether virtual machines get an address also for the pod network with another binding than
             masquerade; with bridge binding the pod's own address matters to some CNI plugins.
+        hide_foreign_holders: whether answers, warnings and Events do not name holders in other namespaces.
         client_ca_file: certificates of the authority that has signed the API server's client certificate; None where
             it shows none.
         client_names: the names of which a client's certificate has to have one; none where anybody may ask.
@@ -76,6 +77,7 @@ class Settings:
     drain_delay: int = 3
     conflict_policy: ConflictPolicy = ConflictPolicy.REJECT
     pod_network: bool = False
+    hide_foreign_holders: bool = False
     client_ca_file: Path | None = None
     client_names: tuple[str, ...] = ()
     tls_min_version: str = DEFAULT_MIN_VERSION

@@ -184,6 +184,13 @@ def _manager(  # noqa: PLR0913, PLR0917 (a setting each)
             help="Give virtual machines an address also for the pod network with another binding than masquerade.",
         ),
     ] = Settings.pod_network,
+    hide_foreign_holders: Annotated[
+        bool,
+        typer.Option(
+            envvar="KUBEMACPOOL_HIDE_FOREIGN_HOLDERS",
+            help="Do not name objects of other namespaces that have an address, in answers, warnings and Events.",
+        ),
+    ] = Settings.hide_foreign_holders,
     client_ca_file: Annotated[
         Path | None,
         typer.Option(
@@ -253,6 +260,7 @@ def _manager(  # noqa: PLR0913, PLR0917 (a setting each)
             drain_delay=drain_delay,
             conflict_policy=conflict_policy,
             pod_network=pod_network,
+            hide_foreign_holders=hide_foreign_holders,
             client_ca_file=client_ca_file,
             client_names=_names(client_name or ()),
             tls_min_version=tls_min_version,

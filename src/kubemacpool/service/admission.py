@@ -14,6 +14,7 @@ from kubemacpool.ports.deciding import NotDecidingError
 from kubemacpool.ports.measures import Measures, Outcome
 from kubemacpool.service import refusing
 from kubemacpool.service.conflicts import TAKEN
+from kubemacpool.service.policies import Policy
 from kubemacpool.service.refusing import Field
 from kubemacpool.wire.admission import LONGEST_NAME, ReviewError, encode_allowed, encode_denied
 from kubemacpool.wire.answers import SERVICE_UNAVAILABLE, Answer, in_words
@@ -163,7 +164,7 @@ def _fault_of_name(review: Review) -> str:
 
 
 def denial_of(
-    decision: Refused | Exhausted | OverLimit, party: Party, field: Field, labels: Sequence[str], policy_fault: str = ""
+    decision: Refused | Exhausted | OverLimit, party: Party, field: Field, labels: Sequence[str], policy: Policy
 ) -> Denial:
     """The answer no to a request that was not granted.
 
@@ -172,16 +173,17 @@ def denial_of(
         party: who asked.
         field: the one in question.
         labels: what each interface of the request is called there.
-        policy_fault: what is wrong with the conflict policy that the user set, told where it would have mattered.
+        policy: what holds in the object's namespace; what is wrong with it is told where it would have mattered.
     """
     if isinstance(decision, Exhausted):
         return Denial("exhausted", FORBIDDEN, refusing.exhausted(party, decision))
     if isinstance(decision, OverLimit):
         return Denial("refused", FORBIDDEN, refusing.over_limit(party, decision))
     mistaken = any(refusal.fault in MISTAKES for refusal in decision.refusals)
-    message = refusing.field_fault(party, field.where, refusing.refusals(labels, decision.refusals, field.key))
-    if policy_fault and any(refusal.fault in TAKEN for refusal in decision.refusals):
-        message = f"{message}; {policy_fault}"
+    shown = [policy.shown(refusal, party.namespace) for refusal in decision.refusals]
+    message = refusing.field_fault(party, field.where, refusing.refusals(labels, shown, field.key))
+    if policy.fault and any(refusal.fault in TAKEN for refusal in decision.refusals):
+        message = f"{message}; {policy.fault}"
     return Denial("refused", BAD_REQUEST if mistaken else FORBIDDEN, message, decision.refusals)
 
 

@@ -95,7 +95,7 @@ class MachineAdmission(Admission[MachineReview]):
         decision, conflicts = await decide(self._decider, request, lambda _: resolution)
         labels = [_label(review.interfaces[index]) for index in wanted]
         if not isinstance(decision, Granted):
-            raise denial_of(decision, party, self._field, labels, policy.fault)
+            raise denial_of(decision, party, self._field, labels, policy)
         macs = [format_address(address) for address in decision.addresses]
         replaced = {each.interface for each in conflicts} if resolution is Resolution.REPLACE else set()
         admitted = resolution is Resolution.ADMIT and bool(conflicts)
@@ -106,7 +106,7 @@ class MachineAdmission(Admission[MachineReview]):
         }
         warnings = policy.warnings(mattered=admitted)
         for each in conflicts:
-            text = refusing.conflict(labels, each)
+            text = refusing.conflict(labels, policy.shown(each, review.namespace))
             how = f"replaced by {macs[each.interface]}" if each.interface in replaced else "admitted"
             why = f"{MAC_POLICY} is reassign" if each.interface in replaced else "the conflict policy is warn"
             warnings.append(f"kubemacpool: {text}; {how}, because {why}")
@@ -223,13 +223,11 @@ class InstanceAdmission(MachineAdmission):
         policy = self._policies.policy_of(review.namespace)
         decision, conflicts = await decide(self._decider, request, lambda _: policy.resolution)
         if not isinstance(decision, Granted):
-            raise denial_of(decision, instance, self._field, labels, policy.fault)
+            raise denial_of(decision, instance, self._field, labels, policy)
         addresses = texts_of(decision.addresses)
         _log.debug("granted", object=str(instance), family=str(family), addresses=addresses, dry_run=review.dry_run)
-        warnings = [
-            f"kubemacpool: {refusing.conflict(labels, each)}; admitted, because the conflict policy is warn"
-            for each in conflicts
-        ]
+        told = [refusing.conflict(labels, policy.shown(each, review.namespace)) for each in conflicts]
+        warnings = [f"kubemacpool: {text}; admitted, because the conflict policy is warn" for text in told]
         return Verdict("granted", warnings=[*warnings, *policy.warnings(mattered=bool(conflicts))])
 
     def _given(self, review: MachineReview) -> dict[int, int]:

@@ -93,10 +93,10 @@ class PodAdmission(Admission[PodReview]):
         request = request._replace(dependent=pod)
         decision, conflicts = await decide(self._decider, request, lambda _: policy.resolution)
         if not isinstance(decision, Granted):
-            raise denial_of(decision, pod, Field(asked.where, "mac"), labels, policy.fault)
+            raise denial_of(decision, pod, Field(asked.where, "mac"), labels, policy)
         addresses = texts_of(decision.addresses)
         _log.debug("granted", object=str(pod), family=str(family), addresses=addresses, dry_run=review.dry_run)
-        warnings = [_admitted(refusing.conflict(labels, each)) for each in conflicts]
+        warnings = [_admitted(refusing.conflict(labels, policy.shown(each, review.namespace))) for each in conflicts]
         return Verdict("granted", warnings=[*warnings, *policy.warnings(mattered=bool(conflicts))])
 
     async def _admit_alone(self, review: PodReview, party: Party, asked: Asked) -> Verdict:
@@ -116,9 +116,9 @@ class PodAdmission(Admission[PodReview]):
         wanted = tuple(sticky.get(place, address) for place, address in enumerate(request.wanted))
         decision, conflicts = await decide(self._decider, request._replace(wanted=wanted), resolution)
         if not isinstance(decision, Granted):
-            raise denial_of(decision, party, Field(asked.where, "mac"), labels, policy.fault)
+            raise denial_of(decision, party, Field(asked.where, "mac"), labels, policy)
         for each in conflicts:
-            text = refusing.conflict(labels, each)
+            text = refusing.conflict(labels, policy.shown(each, review.namespace))
             mac = format_address(decision.addresses[each.interface])
             warnings.append(_instead(text, mac) if each.interface in sticky else _admitted(text))
         warnings += policy.warnings(mattered=any(each.interface not in sticky for each in conflicts))

@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from kubemacpool.core.decisions import Limit
+from kubemacpool.core.decisions import Limit, Refusal
+from kubemacpool.core.parties import Party
 from kubemacpool.service.conflicts import Resolution
 from kubemacpool.service.readiness import Readiness
 from kubemacpool.wire.limits import EXPECTED, parse_limit
@@ -19,6 +20,9 @@ from kubemacpool.wire.quoting import quoted
 from kubemacpool.wire.ranges import NAMESPACE_LIMIT, RANGE_CONFIG_MAP
 
 NAMESPACE: Final = "Namespace"
+
+FOREIGN: Final = "an object of another namespace"
+"""What is told of a holder whose name is not for everybody (`--hide-foreign-holders`)."""
 
 _log = structlog.get_logger(__name__)
 
@@ -38,17 +42,26 @@ class Policy(NamedTuple):
         fault: what is wrong with the namespace's annotation, so that the installation's policy is in force; or empty.
         limit: of addresses, where the namespace has one of its own.
         limit_fault: what is wrong with that annotation, so that the installation's limit is in force; or empty.
+        hides_foreign: whether people are not told which object of another namespace has an address.
     """
 
     conflict: ConflictPolicy
     fault: str = ""
     limit: Limit | None = None
     limit_fault: str = ""
+    hides_foreign: bool = False
 
     @property
     def resolution(self) -> Resolution:
         """What is done about an address that somebody else has."""
         return Resolution.ADMIT if self.conflict is ConflictPolicy.WARN else Resolution.REFUSE
+
+    def shown(self, refusal: Refusal, namespace: str) -> Refusal:
+        """A refusal as somebody of a namespace may read it."""
+        holder = refusal.detail
+        if self.hides_foreign and isinstance(holder, Party) and holder.namespace != namespace:
+            return refusal._replace(detail=FOREIGN)
+        return refusal
 
     def warnings(self, *, mattered: bool) -> list[str]:
         """What is told with a grant of faulty annotations: of the policy where it mattered, of the limit always."""
@@ -59,8 +72,23 @@ class Policy(NamedTuple):
 class NamespacePolicies:
     """The rules of every namespace that has some of its own (implements `WatchListener[NamespaceRules]`)."""
 
-    def __init__(self, default: ConflictPolicy, readiness: Readiness, default_limit: Callable[[], int | None]) -> None:
-        self._default = default
+    def __init__(
+        self,
+        default: ConflictPolicy,
+        readiness: Readiness,
+        default_limit: Callable[[], int | None],
+        *,
+        hides_foreign: bool = False,
+    ) -> None:
+        """Know of no namespace yet.
+
+        Args:
+            default: the installation's policy.
+            readiness: hindered until every namespace is known.
+            default_limit: how many addresses a namespace may have where it has no limit of its own.
+            hides_foreign: whether people are not told which object of another namespace has an address.
+        """
+        self._default = Policy(default, hides_foreign=hides_foreign)
         self._default_limit = default_limit
         self._readiness = readiness
         self._policies: dict[str, Policy] = {}
@@ -68,7 +96,7 @@ class NamespacePolicies:
 
     def policy_of(self, namespace: str) -> Policy:
         """What holds in a namespace."""
-        return self._policies.get(namespace) or Policy(self._default)
+        return self._policies.get(namespace, self._default)
 
     def limit_of(self, namespace: str) -> Limit | None:
         """How many addresses a namespace may have; None for any number."""
@@ -119,12 +147,12 @@ class NamespacePolicies:
 
     def _read_conflict_policy(self, text: str | None) -> Policy:
         if text is None:
-            return Policy(self._default)
+            return self._default
         try:
-            return Policy(ConflictPolicy(text))
+            return self._default._replace(conflict=ConflictPolicy(text))
         except ValueError:
-            return Policy(
-                self._default,
+            fault = (
                 f"the namespace's annotation {CONFLICT_POLICY} is {quoted(text)}, which is neither reject nor warn; "
-                f"{self._default.value} is in force until it is corrected",
+                f"{self._default.conflict.value} is in force until it is corrected"
             )
+            return self._default._replace(fault=fault)

@@ -62,8 +62,19 @@ class CollisionReporter:
     So one that outlasts a decider is told again by the next: better twice than not at all.
     """
 
-    def __init__(self, ledger: Ledger, deciding: Callable[[], bool], events: Events) -> None:
+    def __init__(
+        self, ledger: Ledger, deciding: Callable[[], bool], events: Events, *, hides_foreign: bool = False
+    ) -> None:
+        """Know of no collision yet.
+
+        Args:
+            ledger: where they are seen.
+            deciding: whether this replica decides.
+            events: where they are told.
+            hides_foreign: whether an object is not told the names of those in other namespaces.
+        """
         self._ledger = ledger
+        self._hides_foreign = hides_foreign
         self._deciding = deciding
         self._events = events
         self._known: dict[int, frozenset[str]] = {}  # by address, the uids of the objects that were told
@@ -123,7 +134,15 @@ class CollisionReporter:
             news.addresses += 1
             news.last = mac
             if news.addresses <= FEW_ADDRESSES:
-                self._warn(holder, f"MAC {mac}: Collision between {', '.join(_few(objects, _short(holder)))}")
+                told = self._others_of(holder, holders) if self._hides_foreign else _few(objects, _short(holder))
+                self._warn(holder, f"MAC {mac}: Collision between {', '.join(told)}")
+
+    def _others_of(self, newcomer: Holder, holders: list[Holder]) -> list[str]:
+        """The names that an object may be told, and how many others there are."""
+        own = [holder for holder in holders if holder.key.namespace == newcomer.key.namespace]
+        told = _few(sorted(map(_short, own)), _short(newcomer))
+        foreign = len(holders) - len(own)
+        return [*told, f"{foreign} of other namespaces"] if foreign else told
 
     def _tell_of_the_rest(self) -> None:
         if self._lines > FEW_LINES:

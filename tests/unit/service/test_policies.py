@@ -4,7 +4,8 @@ import pytest
 from structlog.testing import capture_logs
 from tests.unit.service.doubles import new_policies
 
-from kubemacpool.core.decisions import Limit
+from kubemacpool.core.decisions import Fault, Limit, Refusal
+from kubemacpool.core.parties import Party
 from kubemacpool.service.policies import ConflictPolicy, NamespacePolicies, Policy
 from kubemacpool.service.readiness import Readiness
 from kubemacpool.wire.namespaces import NamespaceRules
@@ -136,3 +137,20 @@ def test_both_annotations_may_be_wrong() -> None:
     assert len(logs) == 2
     told = policies.policy_of("ns").warnings(mattered=True)
     assert ["conflict-policy" in told[0], "address-limit" in told[1], len(told)] == [True, True, 2]
+
+
+@pytest.mark.parametrize(
+    "rules", [NamespaceRules(), NamespaceRules("warn"), NamespaceRules("?"), NamespaceRules("?", "?")]
+)
+def test_a_holder_of_another_namespace_is_named_unless_that_is_hidden_whatever_else_holds(
+    rules: NamespaceRules,
+) -> None:
+    foreign = Refusal(0, 2, Fault.HELD, Party("Pod", "other", "p"))
+    for hides, detail in ((False, foreign.detail), (True, "an object of another namespace")):
+        policies = NamespacePolicies(ConflictPolicy.REJECT, Readiness(), lambda: None, hides_foreign=hides)
+        policies.present(NS, rules, 5)
+        for namespace in ("ns", "without-rules"):
+            policy = policies.policy_of(namespace)
+            assert policy.shown(foreign, namespace).detail == detail
+            assert policy.shown(foreign, "other") == foreign
+            assert policy.shown(Refusal(0, 2, Fault.TWICE, 1), namespace).detail == 1

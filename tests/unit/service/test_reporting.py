@@ -233,3 +233,21 @@ async def test_others_get_their_turn_while_many_are_looked_at() -> None:
     await watched.told()
     other.cancel()
     assert turns >= 2 * 900 // SLICE
+
+
+async def test_an_object_is_not_told_who_it_is_in_another_namespace_where_names_are_hidden() -> None:
+    ledger = new_ledger(1000)
+    ledger.inherit((), 0.0)
+    events = KeptEvents()
+    reporter = CollisionReporter(ledger, lambda: True, events, hides_foreign=True)
+    for namespace, name in (("ns", "a"), ("ns", "b"), ("foreign", "c")):
+        key = ObjectKey("Pod", namespace, name)
+        ledger.observe(Holder(key, f"uid-{name}", Party(*key), (FIRST,)), 0.0)
+    await reporter.look()
+    told = {regarding.name: message for regarding, _, message in events.warnings}
+    mac = MESSAGE.partition(": ")[0]
+    assert told == {
+        "a": f"{mac}: Collision between pod/ns/a, pod/ns/b, 1 of other namespaces",
+        "b": f"{mac}: Collision between pod/ns/a, pod/ns/b, 1 of other namespaces",
+        "c": f"{mac}: Collision between pod/foreign/c, 2 of other namespaces",
+    }
