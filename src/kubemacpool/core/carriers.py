@@ -23,11 +23,16 @@ class Unity:
     def __init__(self) -> None:
         self._one: dict[Party, Party] = {}
 
-    def unite(self, one: Mapping[Party, Party]) -> frozenset[Party]:
-        """From now on these parties count as others, and all that did before do not; says whom that changes."""
-        moved = self._one.keys() ^ one.keys() | {party for party in one if self._one.get(party) != one[party]}
-        self._one = dict(one)
-        return frozenset(moved)
+    def unite(self, changes: Mapping[Party, Party | None]) -> list[Party]:
+        """From now on these parties count as others, or as themselves again; says whom that changes."""
+        moved = [party for party, one in changes.items() if self._one.get(party) != one]
+        for party in moved:
+            one = changes[party]
+            if one is None:
+                del self._one[party]
+            else:
+                self._one[party] = one
+        return moved
 
     def as_one(self, party: Party) -> Party:
         """The party as which this one counts."""

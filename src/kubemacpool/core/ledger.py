@@ -45,6 +45,7 @@ class Ledger:
         self.in_flight_bound = in_flight_bound
         self.cool_down = cool_down
         self._holders: dict[ObjectKey, Holder] = {}
+        self._machines: dict[Party, dict[ObjectKey, None]] = {}  # the objects of each party that may be united
         self._unity = Unity()
         self._carriers = Carriers(self._holders, self._unity)
         self._collisions = Collisions()
@@ -85,6 +86,7 @@ class Ledger:
         carried = before.addresses if before is not None else ()
         known = frozenset(carried)
         other_party = before is not None and before.party != holder.party
+        self._enlist(before, holder)
         for address in holder.addresses:
             if address not in known:
                 self._begin_to_carry(address, holder)
@@ -103,6 +105,7 @@ class Ledger:
         """The object is gone, completed, or carries nothing any more (rule 8)."""
         holder = self._holders.pop(key, None)
         if holder is not None:
+            self._enlist(holder, None)
             for address in holder.addresses:
                 self._release(address, holder, now)
         self._let_go(key, now)
@@ -133,6 +136,7 @@ class Ledger:
         for address in tuple(self._collisions.found):
             self._collisions.judge(address, 0)
         self._holders = {}
+        self._machines = {}
         self._unity = Unity()
         self._carriers = Carriers(self._holders, self._unity)
         self.replace_pool(self.pool)
@@ -400,15 +404,14 @@ class Ledger:
         """Whether two parties may hold an address together."""
         return self._unity.owner(party) == self._unity.owner(other)
 
-    def unite(self, one: Mapping[Party, Party]) -> None:
-        """From now on these parties count as others, and all that did before do not.
+    def unite(self, changes: Mapping[Party, Party | None]) -> None:
+        """From now on these parties count as others, or as themselves again.
 
         Args:
-            one: by party, the one as which it counts; for those that move from one namespace to another.
+            changes: by party, the one as which it counts, or None; for those that move from one namespace to another.
         """
-        moved = self._unity.unite(one)
-        holders = (holder for holder in self._holders.values() if holder.party in moved) if moved else ()
-        for address in dict.fromkeys(address for holder in holders for address in holder.addresses):
+        keys = (key for party in self._unity.unite(changes) for key in self._machines.get(party, ()))
+        for address in dict.fromkeys(address for key in keys for address in self._holders[key].addresses):
             self._carriers.recount(address)
             self._judge(address)
 
@@ -445,6 +448,18 @@ class Ledger:
     def free_count(self) -> int:
         """How many addresses of the pool are neither held nor pending nor suspect nor cooling."""
         return self.pool.size - self._occupancy.taken
+
+    def _enlist(self, before: Holder | None, now: Holder | None) -> None:
+        """An object has come, or is of another party than before, or is gone."""
+        if before is not None and now is not None and before.party == now.party:
+            return
+        if before is not None and before.party.kind != POD:
+            objects = self._machines[before.party]
+            del objects[before.key]
+            if not objects:
+                del self._machines[before.party]
+        if now is not None and now.party.kind != POD:
+            self._machines.setdefault(now.party, {})[now.key] = None
 
     def _settle(self, address: int, holder: Holder) -> None:
         """End a pending grant when its own object is seen carrying the address anew (rule 3).

@@ -68,10 +68,10 @@ class CarrierHistory(RuleBasedStateMachine):
                 self.carriers.remove(address, key)
                 self.expected[address].remove(key)
 
-    @rule(one=st.dictionaries(parties, parties, max_size=2))
-    def unite(self, one: dict[Party, Party]) -> None:
-        """Some count as others from now on."""
-        moved = self.unity.unite(one)
+    @rule(changes=st.dictionaries(parties, st.none() | parties, max_size=2))
+    def unite(self, changes: dict[Party, Party | None]) -> None:
+        """Some count as others from now on, or as themselves again."""
+        moved = self.unity.unite(changes)
         for address, known in self.expected.items():
             if any(self.holders[key].party in moved for key in known):
                 self.carriers.recount(address)

@@ -161,7 +161,7 @@ def test_source_and_target_of_a_migration_between_namespaces_are_one_for_as_long
     source, target = machine(ns="from"), machine(ns="to")
     cluster.ledger.unite({source: source, target: source})
     assert cluster.ledger.collisions() == {at(2): 2}, "others are as they were"
-    cluster.ledger.unite({})
+    cluster.ledger.unite({source: None, target: None})
     assert cluster.ledger.collisions() == {at(1): 2, at(2): 2}
 
 

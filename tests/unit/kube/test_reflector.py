@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 from tests.unit.kube.documents import bookmark, event, failure, page, thing
 from tests.unit.kube.play import CUT, FURTHER, Play
 
-from kubemacpool.kube.reflector import Pacing
+from kubemacpool.kube.reflector import SLICE_BYTES, Pacing
 from kubemacpool.kube.scripted import Answer, Pieces, Step
 from kubemacpool.kube.transport import AnswerTooLargeError
 from kubemacpool.ports.errors import ResourceExpiredError
@@ -211,3 +211,26 @@ async def test_others_get_their_turn_between_slices_of_a_page() -> None:
 
 def test_a_watch_ends_at_a_time_of_its_own() -> None:
     assert Pacing().watch_seconds == (300, 600)
+
+
+async def test_others_get_their_turn_while_a_page_of_large_objects_is_taken_in() -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    large = [thing(f"a{number}", 1, data="x" * (SLICE_BYTES // 4)) for number in range(20)]
+    play = Play([Answer(page(7, *large))])
+    other = asyncio.create_task(count())
+    told = await play.to_the_end()
+    other.cancel()
+    begun = turns
+    assert len(told) == 21
+    small = Play([Answer(page(7, *(thing(f"a{number}", 1) for number in range(20))))])
+    other = asyncio.create_task(count())
+    await small.to_the_end()
+    other.cancel()
+    assert begun >= (turns - begun) + 4

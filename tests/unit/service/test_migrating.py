@@ -1,9 +1,12 @@
 """Which parties are one because one moves to the other's namespace."""
 
+from collections import Counter
 from itertools import permutations
 from typing import Final
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 from tests.unit.service.doubles import new_ledger
 
@@ -149,3 +152,59 @@ def test_the_view_is_as_new_as_was_told_and_begins_anew_when_the_kind_is_gone() 
     assert follower.progress.resource_version == 7
     follower.end()
     assert follower.progress.resource_version == 0
+
+
+SIDES: Final = [
+    (machine, Migration(migration, machine.name, sends=sends_off))
+    for machine in (SOURCE, TARGET, THIRD)
+    for migration in ("one", "two", "three")
+    for sends_off in (True, False)
+]
+
+
+def _united_from_scratch(there: list[Side]) -> set[frozenset[Party]]:
+    """By the rule: one source and one target with a name to themselves, and neither with a part in another."""
+    named = {migration.id: [side for side in there if side[1].id == migration.id] for _, migration in there}
+    pairs = [sides for sides in named.values() if sorted(side[1].sends for side in sides) == [False, True]]
+    parts = Counter(machine for sides in pairs for machine, _ in sides)
+    machines = [frozenset(machine for machine, _ in sides) for sides in pairs]
+    return {pair for pair in machines if len(pair) == 2 and all(parts[machine] == 1 for machine in pair)}
+
+
+@given(st.lists(st.tuples(st.sampled_from(SIDES), st.booleans()), max_size=40))
+def test_after_any_history_those_are_united_that_would_be_if_it_were_told_anew(
+    history: list[tuple[Side, bool]],
+) -> None:
+    scene = Scene()
+    there: dict[ObjectIdentity, Side] = {}
+    for side, comes in history:
+        if comes:
+            scene.see(side)
+            there[identity(side)] = side
+        else:
+            scene.gone(side)
+            there.pop(identity(side), None)
+        assert scene.united() == _united_from_scratch(list(there.values()))
+    for side in list(there.values()):
+        scene.gone(side)
+    follower = scene.follower
+    assert not any((follower._sides, follower._named, follower._pairs, follower._parts, follower._united))
+    assert not scene.ledger._unity._one
+
+
+def test_a_side_that_becomes_that_of_another_migration_leaves_the_first() -> None:
+    scene = Scene(sends(SOURCE), receives(TARGET))
+    scene.follower.present(identity(sends(SOURCE)), Migration("another", SOURCE.name, sends=True), 2)
+    assert scene.united() == set()
+    scene.follower.present(identity(receives(TARGET)), Migration("another", TARGET.name, sends=False), 3)
+    assert scene.united() == {frozenset((SOURCE, TARGET))}
+
+
+def test_many_migrations_of_one_machine_cost_each_what_the_first_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene()
+    asked: list[object] = []
+    monkeypatch.setattr(scene.ledger, "unite", asked.append)
+    for number in range(200):
+        scene.see(sends(SOURCE, f"id-{number}"))
+        scene.see(receives(Party("VirtualMachine", "to", f"vm-{number}"), f"id-{number}"))
+    assert len(asked) == 2, "the first is united, and divided when the second has come"

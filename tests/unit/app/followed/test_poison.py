@@ -20,10 +20,10 @@ from tests.unit.app.followed.served import (
 from tests.unit.service.doubles import FIRST, new_ledger
 
 from kubemacpool.core.families import OwnerReference
-from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.core.population import Population
 from kubemacpool.service import setting_aside
+from kubemacpool.service.migrating import MigrationFollower
 
 MACS: Final = [f"02:00:00:00:00:{number:02x}" for number in range(1, 10)]
 POISON: Final = "poison"
@@ -210,7 +210,7 @@ async def test_a_migration_that_cannot_be_taken_in_unites_nobody(monkeypatch: py
     def absurd(*_: object) -> None:
         raise Absurd
 
-    monkeypatch.setattr(Ledger, "unite", absurd)
+    monkeypatch.setattr(MigrationFollower, "_look_at", absurd)
     async with scene.following():
         spec = {"vmiName": "vmi", "sendTo": {"migrationID": "m", "connectURL": "x"}}
         scene.served.store(MIGRATIONS, "m", {"spec": spec})
