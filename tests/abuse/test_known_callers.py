@@ -137,7 +137,14 @@ async def test_another_authority_in_the_file_is_taken_up_without_a_restart(
         return not await created()
 
     try:
+        ends = installed.log_ends()
         await eventually(refused, "the API server is not known any more", every=0.2)
+
+        async def told() -> bool:
+            event = "a client was not connected: nobody we know has signed its certificate"
+            return bool(installed.log(ends, event=event, level="warning"))
+
+        await eventually(told, "the log says why")
         known.file.write_bytes(b"garbage")
         line = await installed.logged(event="client authority not taken up; the one before stays", level="warning")
         assert line["reason"] == "it holds no certificates that can be read"

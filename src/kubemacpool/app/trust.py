@@ -124,7 +124,7 @@ class TrustKeeper:
         self._failures = Backoff()
         self._trouble = ""
         self._said = ""
-        self._credentials: Credentials | None = None
+        self._credentials = Credentials(identity.authorities, identity.serving)
         self._settled: tuple[Authorities, float] | None = None
         """Whom everybody trusts who asks us, and since when."""
         readiness.hinder(_OBSTACLE, _UNKNOWN)
@@ -161,11 +161,9 @@ class TrustKeeper:
                 self._issuing.written()
         else:
             waits.append(pause)
-        credentials = self._credentials
-        if credentials is not None:
-            self._identity.trust(credentials.authorities)
-            waits.append(await self._mend_bundles(credentials.authorities))
-            waits.append(self._take_up(credentials))
+        self._identity.trust(self._credentials.authorities)
+        waits.append(await self._mend_bundles(self._credentials.authorities))
+        waits.append(self._take_up(self._credentials))
         return waits
 
     async def _mend_bundles(self, ours: Authorities) -> float:

@@ -37,17 +37,14 @@ class Identity:
     ) -> None:
         self._policy = policy
         self._make = make
-        self._client_ca = client_ca
-        self._serving = credentials.serving
-        self._authorities = credentials.authorities
         self._served_under = credentials.authorities.current
-        self._rebuild()
-        self.webhook = self._make(self._serving, self._asked_for)
+        self._use(credentials.serving, credentials.authorities, client_ca)
+        self.webhook = self._make(self._serving, self._authorities.bundle)
         """For the webhook's listener: asks clients for a certificate."""
-        self.webhook.sni_callback = lambda connection, *_: _use(connection, self._webhook)
+        self.webhook.sni_callback = lambda connection, *_: _exchange(connection, self._webhook)
         self.metrics = self._make(self._serving, None)
         """For the listener of the metrics: asks nobody."""
-        self.metrics.sni_callback = lambda connection, *_: _use(connection, self._metrics)
+        self.metrics.sni_callback = lambda connection, *_: _exchange(connection, self._metrics)
 
     @property
     def peers(self) -> ssl.SSLContext:
@@ -75,10 +72,13 @@ class Identity:
         return self._webhook
 
     def trust(self, authorities: Authorities) -> None:
-        """From now on these are ours; what this replica serves with stays as it is."""
+        """From now on these are ours; what this replica serves with stays as it is.
+
+        Raises:
+            ssl.SSLError: they cannot be used; those before stay.
+        """
         if authorities != self._authorities:
-            self._authorities = authorities
-            self._rebuild()
+            self._use(self._serving, authorities, self._client_ca)
 
     def admit_clients(self, client_ca: bytes) -> None:
         """From now on this is the authority of clients that are not ours.
@@ -86,28 +86,27 @@ class Identity:
         Raises:
             ssl.SSLError: it cannot be used; the one before stays.
         """
-        self._make(self._serving, client_ca)
-        self._client_ca = client_ca
-        self._rebuild()
+        self._make(self._serving, client_ca)  # by itself: beside ours, what holds nothing would go unnoticed
+        self._use(self._serving, self._authorities, client_ca)
 
     def take_up(self, credentials: Credentials) -> None:
-        """From now on this replica proves itself by these."""
-        self._serving = credentials.serving
+        """From now on this replica proves itself by these.
+
+        Raises:
+            ssl.SSLError: they cannot be used; those before stay.
+        """
+        self._use(credentials.serving, credentials.authorities, self._client_ca)
         self._served_under = credentials.authorities.current
-        self._authorities = credentials.authorities
-        self._rebuild()
 
-    @property
-    def _asked_for(self) -> bytes:
-        """The authorities of clients: replicas, which are ours, and whoever else may ask."""
-        return self._authorities.bundle + self._client_ca
-
-    def _rebuild(self) -> None:
-        self._webhook = self._make(self._serving, self._asked_for)
-        self._metrics = self._make(self._serving, None)
-        identity = (self._serving.certificate_pem, self._serving.key_pem)
-        self._peers = client_context(self._authorities.bundle, identity=identity, policy=self._policy)
+    def _use(self, serving: KeyPair, authorities: Authorities, client_ca: bytes) -> None:
+        """All of it, or nothing."""
+        webhook = self._make(serving, authorities.bundle + client_ca)
+        metrics = self._make(serving, None)
+        pair = (serving.certificate_pem, serving.key_pem)
+        peers = client_context(authorities.bundle, identity=pair, policy=self._policy)
+        self._webhook, self._metrics, self._peers = webhook, metrics, peers
+        self._serving, self._authorities, self._client_ca = serving, authorities, client_ca
 
 
-def _use(connection: ssl.SSLSocket | ssl.SSLObject, context: ssl.SSLContext) -> None:
+def _exchange(connection: ssl.SSLSocket | ssl.SSLObject, context: ssl.SSLContext) -> None:
     connection.context = context

@@ -6,11 +6,15 @@ import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Protocol, TypeVar, cast
 
+import structlog
+
 from kubemacpool.web import limits
 from kubemacpool.web.connections import Connection
 from kubemacpool.web.crowd import Crowd, Slot
 
 ResultT = TypeVar("ResultT")
+
+_log = structlog.get_logger(__name__)
 
 
 class Entrance(asyncio.Protocol):
@@ -85,6 +89,10 @@ class Entrance(asyncio.Protocol):
     async def _secure(self, secured: Awaitable[asyncio.Transport | None], slot: Slot) -> None:
         try:
             transport = await secured
+        except ssl.SSLCertVerificationError as error:
+            _log.warning("a client was not connected: nobody we know has signed its certificate", error=str(error))
+            self._leave_slot()
+            return
         except OSError:  # it went away, was sent away, took too long, or does not speak our TLS
             self._leave_slot()
             return

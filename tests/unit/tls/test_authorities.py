@@ -3,6 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from kubemacpool.tls.authorities import (
     MOST_FORMER,
@@ -25,13 +30,21 @@ FOREIGN = issue_authority(NOW).certificate_pem
 JUST_LAPSED = issue_authority(NOW - DAY, DAY).certificate_pem
 LONG_LAPSED = issue_authority(NOW - 2 * DAY, DAY).certificate_pem
 SERVING = issue_serving(PAIR, ServerNames(("a.example.com",)), NOW).certificate_pem
+KEY = ec.generate_private_key(ec.SECP256R1())
+NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kubemacpool-ca")])
+PLAIN = (
+    x509.CertificateBuilder(NAME, NAME, KEY.public_key(), 1, NOW, NOW + DAY)
+    .sign(KEY, hashes.SHA256())
+    .public_bytes(Encoding.PEM)
+)
+"""Does not say whether it is an authority."""
 OURS = Authorities(CURRENT, (FORMER,), (JUST_LAPSED,))
 
 
 def test_ours_is_what_the_secret_holds_less_what_has_expired_and_what_is_no_authority() -> None:
     stored = {
         "tls.crt": b"a comment\n" + CURRENT,
-        "previous.crt": FORMER + SERVING + CURRENT + FORMER + LONG_LAPSED + JUST_LAPSED + OLDER,
+        "previous.crt": FORMER + SERVING + PLAIN + CURRENT + FORMER + LONG_LAPSED + JUST_LAPSED + OLDER,
     }
     ours = authorities_of(stored, NOW)
     assert ours == Authorities(CURRENT, (FORMER, OLDER), (JUST_LAPSED,))

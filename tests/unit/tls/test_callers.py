@@ -106,7 +106,8 @@ def test_a_judgement_holds_for_as_long_as_our_authorities_are_the_same() -> None
     trusted = [OURS.certificate_pem, OLDER.certificate_pem]
     judge = Callers(lambda: tuple(trusted), REPLICA)
     replica = der(OLDER, REPLICA)
-    assert judge.refusal(replica, forwarded=True) == ""
+    for _ in range(2):
+        assert judge.refusal(replica, forwarded=True) == ""
     trusted.pop()
     assert judge.refusal(replica, forwarded=True)
     trusted.append(OLDER.certificate_pem)

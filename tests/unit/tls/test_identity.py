@@ -102,3 +102,16 @@ async def test_a_client_authority_is_exchanged_and_one_that_cannot_be_used_chang
     assert (await shake_hands(identity.webhook, client_of(SECOND), NAME)).client is not None
     with pytest.raises(OSError, match=r"."):
         await shake_hands(identity.webhook, client_of(STRANGER), NAME)
+
+
+def test_what_cannot_be_used_is_refused_each_time_and_changes_nothing() -> None:
+    identity = identity_of(credentials(FIRST))
+    before = (identity.handshakes, identity.peers, identity.serving, identity.authorities, identity.served_under)
+    garbage = Authorities(b"garbage")
+    for _ in range(2):
+        with pytest.raises(ssl.SSLError):
+            identity.trust(garbage)
+        with pytest.raises(ssl.SSLError):
+            identity.take_up(Credentials(garbage, identity.serving))
+    now = (identity.handshakes, identity.peers, identity.serving, identity.authorities, identity.served_under)
+    assert all(one is other for one, other in zip(before, now, strict=True))
