@@ -17,6 +17,8 @@ count. `cni-args` is a map in Multus, whose keys keep their case, and is written
 then reads "mac" in any case, and the last one wins. Several `cni-args` are merged, and a null among them clears it.
 """
 
+import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
@@ -25,7 +27,6 @@ import msgspec
 
 from kubemacpool.wire.carrying import MOST_INTERFACES
 from kubemacpool.wire.quoting import quoted, quoted_json
-from kubemacpool.wire.shallow import pairs
 
 NETWORKS_ANNOTATION: Final = "k8s.v1.cni.cncf.io/networks"
 
@@ -46,15 +47,31 @@ _ARGS: Final = "cni-args"
 _REQUIRED: Final = frozenset({"name", "namespace", "mac"})
 """Fields that have to be texts; another one that is none is for its reader to refuse."""
 
-_FIELDS: Final = (*(f'"{field}"'.encode() for field in _TEXTS), f'"{_ARGS}"'.encode())
+_OURS: Final = frozenset({*_TEXTS, _ARGS})
+_OUR_KEY: Final = re.compile(rb'"(?:' + b"|".join(field.encode() for field in sorted(_OURS)) + rb')"', re.IGNORECASE)
 
 _Entry = dict[str, msgspec.Raw]
-_Pairs = Sequence[tuple[str, msgspec.Raw]]
 _entries = msgspec.json.Decoder(list[msgspec.Raw])
 _entry = msgspec.json.Decoder(_Entry)
-_text = msgspec.json.Decoder(str | None)
-_arguments = msgspec.json.Decoder(_Entry | None)
-_encoder = msgspec.json.Encoder()
+_texts = msgspec.json.Decoder(str | None)
+_objects = msgspec.json.Decoder(_Entry | None)
+
+
+class _Object:
+    """A JSON object with all its members, also those whose name is there several times."""
+
+    __slots__ = ("members",)
+
+    def __init__(self, members: list[tuple[str, object]]) -> None:
+        self.members = members
+
+
+def _as_dict(value: _Object) -> dict[str, object]:
+    """What Go makes of an object for which it has no type: of equal names the last wins."""
+    return dict(value.members)
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_as_dict)
 
 
 class NetworksError(ValueError):
@@ -100,7 +117,7 @@ class NetworkSelections:
     def __init__(self, entries: Sequence[msgspec.Raw]) -> None:
         self.raw = entries
         self.count = len(entries)
-        read = [_read(index, _pairs_of(entry)) for index, entry in enumerate(entries[:MOST_INTERFACES])]
+        read = [_read(index, entry) for index, entry in enumerate(entries[:MOST_INTERFACES])]
         self.selections = tuple(selection for selection, _, _ in read)
         self._entries = [entry for _, entry, _ in read]
         self._repeated = any(repeated for _, _, repeated in read)
@@ -194,75 +211,84 @@ def describe_short_form(value: str) -> str:
     return _encoder.encode(entries).decode()
 
 
-def _read(index: int, items: _Pairs) -> tuple[Selection, _Entry, bool]:
+def _read(index: int, raw: msgspec.Raw) -> tuple[Selection, _Entry, bool]:
     """What one entry says; the entry with each of our fields once; and whether one was there several times."""
+    entry = _entry.decode(raw)
     texts = dict.fromkeys(_TEXTS, "")
-    arguments: _Entry = {}
+    arguments: dict[str, object] = {}
     spellings: dict[str, list[str]] = {}
-    for key, raw in items:
-        field = key.casefold()
-        if field in texts:
-            text = _read_text(index, key, field, raw)
-            if text is not None:
-                texts[field] = text
-        elif field == _ARGS:
-            arguments = _merged(arguments, raw)
-        else:
-            continue
+    for key, field, value in _our_members(raw, entry):
         spellings.setdefault(field, []).append(key)
-    selection = Selection(**texts, args_mac=_mac_among(arguments))
-    repeated = {field for field, keys in spellings.items() if len(keys) > 1}
-    entry = dict(items)
+        if field == _ARGS:
+            arguments = _merged(arguments, value)
+        elif isinstance(value, str):
+            texts[field] = value
+        elif value is not None and field in _REQUIRED:
+            written = quoted_json(bytes(entry[key]))[1:-1]
+            raise NetworksError(f"entry {index}: {quoted(key)} is {written}, which is not a text")
+    selection = Selection(**texts, args_mac=_mac_among(arguments) if arguments else "")
+    repeated = [field for field, keys in spellings.items() if len(keys) > 1]
     for field in repeated:
         won = arguments if field == _ARGS else texts[field]
-        entry[spellings[field][-1]] = msgspec.Raw(_encoder.encode(won))
-        for key in {*spellings[field][:-1]} - {spellings[field][-1]}:
+        *others, last = spellings[field]
+        entry[last] = msgspec.Raw(_encoder.encode(won))
+        for key in {*others} - {last}:
             del entry[key]
     return selection, entry, bool(repeated)
 
 
-def _read_text(index: int, key: str, field: str, raw: msgspec.Raw) -> str | None:
+def _our_members(raw: msgspec.Raw, entry: _Entry) -> Iterator[tuple[str, str, object]]:
+    """The members of an entry that are ours, as Go goes through them: their names, their fields and their values."""
+    ours = [(key, field) for key in entry if (field := key.casefold()) in _OURS]
+    written = bytes(raw)
+    plain = written.isascii() and b"\\" not in written  # else a field may be there in letters that are not its own
+    if plain and len(_OUR_KEY.findall(written)) <= len(ours):
+        for key, field in ours:
+            yield key, field, (_arguments if field == _ARGS else _text)(entry[key])
+        return
+    # Slower, and it knows of names that are there several times.
+    read = json.loads(written, object_pairs_hook=_Object, parse_int=_number, parse_float=_number)
+    for key, value in read.members:
+        if (field := key.casefold()) in _OURS:
+            yield key, field, dict(value.members) if isinstance(value, _Object) else value
+
+
+def _number(spelling: str) -> msgspec.Raw:
+    return msgspec.Raw(spelling.encode())
+
+
+def _text(raw: msgspec.Raw) -> object:
+    """The text, None for a null, or the value as it was written."""
     try:
-        text: str | None = _text.decode(raw)
+        return _texts.decode(raw)
     except msgspec.ValidationError:
-        if field not in _REQUIRED:
-            return None
-        value = quoted_json(bytes(raw))
-        raise NetworksError(f"entry {index}: {quoted(key)} is {value[1:-1]}, which is not a text") from None
-    return text
+        return raw
 
 
-def _merged(arguments: _Entry, raw: msgspec.Raw) -> _Entry:
+def _arguments(raw: msgspec.Raw) -> object:
+    """The members of an object, None for a null, or the value as it was written."""
+    try:
+        return _objects.decode(raw)
+    except msgspec.ValidationError:
+        return raw
+
+
+def _merged(arguments: dict[str, object], value: object) -> dict[str, object]:
     """What Go makes of one more value for the same map; what is no map has no address in it."""
-    try:
-        added = _arguments.decode(raw)
-    except msgspec.ValidationError:
-        return arguments
-    return {} if added is None else arguments | added
+    if value is None:
+        return {}
+    return arguments | value if isinstance(value, dict) else arguments
 
 
-def _mac_among(arguments: _Entry) -> str:
+def _mac_among(arguments: Mapping[str, object]) -> str:
     """The address that a plugin finds among its arguments; what is no text is for the plugin to refuse."""
     found = ""
     for key in sorted(key for key in arguments if key.casefold() == "mac"):
-        try:
-            text = _text.decode(arguments[key])
-        except msgspec.ValidationError:
-            continue
-        found = found if text is None else text
+        value = arguments[key]
+        text = _text(value) if isinstance(value, msgspec.Raw) else value
+        if isinstance(text, str):
+            found = text
     return found
-
-
-def _pairs_of(raw: msgspec.Raw) -> _Pairs:
-    """The members of an entry, also those whose name is there several times."""
-    entry = _entry.decode(raw)
-    text = bytes(raw)
-    if text.isascii() and b"\\" not in text:  # else a field may be there in letters that are not its own
-        folded = text.lower()
-        keys = [f'"{key.lower()}"'.encode() for key in entry]
-        if all(folded.count(field) <= keys.count(field) for field in _FIELDS):
-            return list(entry.items())
-    return [(key, msgspec.Raw(value)) for key, value in pairs(text)]
 
 
 def _spelling(entry: _Entry, field: str) -> str:

@@ -23,15 +23,7 @@ def members(document: bytes) -> dict[str, bytes]:
     Raises:
         ValueError: the document is not an object.
     """
-    return dict(pairs(document))
-
-
-def pairs(document: bytes) -> Iterator[tuple[str, bytes]]:
-    """The members of a JSON object in their order, also those whose name is there several times.
-
-    Raises:
-        ValueError: the document is not an object.
-    """
+    found: dict[str, bytes] = {}
     for part in _parts(document, b"{"):
         key = _TOKEN.match(part)
         if key is None or not part[key.end() :].lstrip().startswith(b":"):
@@ -40,7 +32,8 @@ def pairs(document: bytes) -> Iterator[tuple[str, bytes]]:
             name = msgspec.json.decode(key.group(), type=str)
         except msgspec.MsgspecError as error:
             raise ValueError(f"a member whose name cannot be read: {error}") from error
-        yield name, part[key.end() :].lstrip()[1:].strip()
+        found[name] = part[key.end() :].lstrip()[1:].strip()
+    return found
 
 
 def elements(document: bytes) -> list[bytes]:

@@ -1,5 +1,6 @@
 import json
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -85,6 +86,10 @@ FILLED = {
         '[{"namespace":"x","mac":"A","cni-args":{"a":1.0},"CNI-args":{"b":[2]}}]',
         '[{"namespace":"x","mac":"A","CNI-args":{"a":1.0,"b":[2]}}]',
     ),
+    "arguments with an object in them": (
+        '[{"namespace":"x","mac":"A","cni-args":{"a":{"b":{"c":1e3},"b":{"d":[{}]}}},"cni-args":{"e":-0}}]',
+        '[{"namespace":"x","mac":"A","cni-args":{"a":{"b":{"d":[{}]}},"e":-0}}]',
+    ),
     "arguments cleared": (
         '[{"namespace":"x","mac":"A","cni-args":{"mac":"B"},"cni-args":null}]',
         '[{"namespace":"x","mac":"A","cni-args":{}}]',
@@ -147,6 +152,8 @@ FIELDS = {
     "a null for an equal argument": ('[{"cni-args":{"mac":"b","mac":null}}]', Selection("", "", "")),
     "no text among the arguments": ('[{"cni-args":{"MAC":"b","mac":5}}]', Selection("", "", "", "", "b")),
     "no arguments": ('[{"cni-args":null}]', Selection("", "", "")),
+    "arguments that are a text": ('[{"cni-args":"x"}]', Selection("", "", "")),
+    "arguments that are a list": ('[{"cni-args":[["mac","x"]]}]', Selection("", "", "")),
     "arguments that are none": ('[{"cni-args":"mac"}]', Selection("", "", "")),
     "arguments twice": ('[{"cni-args":{"mac":"a"},"cni-args":{"b":1}}]', Selection("", "", "", "", "a")),
     "arguments twice, the last a null": ('[{"cni-args":{"mac":"a"},"cni-args":null}]', Selection("", "", "")),
@@ -268,9 +275,9 @@ def test_of_an_annotation_of_the_greatest_size_as_many_entries_are_read_as_an_ob
     read: list[int] = []
     real = networks._read
 
-    def counting(index: int, items: networks._Pairs) -> object:
+    def counting(index: int, raw: msgspec.Raw) -> object:
         read.append(index)
-        return real(index, items)
+        return real(index, raw)
 
     monkeypatch.setattr(networks, "_read", counting)
     value = "[" + ",".join(["{}"] * ((LARGEST_ANNOTATIONS - 1) // 3)) + "]"
