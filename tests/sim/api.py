@@ -14,8 +14,10 @@ from urllib.parse import parse_qsl
 import msgspec
 from tests.sim.admission import WEBHOOK_SECONDS, AdmissionError, Webhook, admit
 from tests.sim.loop import Process
-from tests.sim.store import ApiError, Object, Place, Selection, Store
+from tests.sim.store import ApiError, Backup, Object, Place, Selection, Store
 from tests.sim.watch import Watch, WatchParameters
+
+from kubemacpool.ports.errors import ClusterUnavailableError
 
 REQUEST_SECONDS: Final = 20.0
 """After so long the API server gives up on a request (--request-timeout; 60 s unless set)."""
@@ -139,6 +141,13 @@ class ApiServer:
         """Neither old versions nor the pages of lists under way can be asked for any more."""
         self.store.forget_history()
         self._pages.clear()
+
+    def restore(self, backup: Backup) -> None:
+        """Begin again from a backup; every connection to the API server of before is broken."""
+        self.store.restore(backup)
+        self._pages.clear()
+        for watch in tuple(self.watches):
+            watch.cut(ClusterUnavailableError("the API server was restarted"))
 
     async def _admit(self, where: _Path, content: Object, *, dry_run: bool) -> Object:
         content = {**content, "status": {"phase": "Pending"}}

@@ -12,7 +12,7 @@ from tests.sim.api import ApiServer
 from tests.sim.client import BRISK, hear_out
 from tests.sim.loop import Process, SimulatedLoop
 from tests.sim.replica import BOUND, NAMESPACE, SimulatedReplica
-from tests.sim.store import ApiError, Change, Object, Place, Selection
+from tests.sim.store import ApiError, Backup, Change, Object, Place, Selection
 
 from kubemacpool.core.addresses import format_address, parse_address
 from kubemacpool.ports.forwarding import PeerError
@@ -169,6 +169,18 @@ class Cluster:
     def sever(self, one: SimulatedReplica, other: SimulatedReplica) -> None:
         """These two do not reach each other."""
         self._severed.add(frozenset((one.name, other.name)))
+
+    def back_up(self) -> Backup:
+        """A user saves what the API server keeps."""
+        return self._store.back_up()
+
+    def restore(self, backup: Backup) -> None:
+        """A user puts that back: what was deleted since then exists again, and what was made does not."""
+        self._server.restore(backup)
+        self._carriers.clear()
+        for place, content in self._store.objects(Selection("pods")):
+            for address in _carried(content):
+                self._carriers.setdefault(address, set()).add(place)
 
     def forget_history(self) -> None:
         """The API server remembers no old resourceVersions any more."""

@@ -1,13 +1,14 @@
 """The rules, each left out once in the simulated services: what finds no duplicate then would find none ever."""
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from unittest.mock import patch
 
 from tests.sim import replica
 
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.openings import Openings
+from kubemacpool.kube.reflector import Reflector
 from kubemacpool.service import catching_up
 from kubemacpool.service.electing import Elector
 from kubemacpool.service.leading import Leadership
@@ -67,6 +68,21 @@ def without_fencing() -> AbstractContextManager[object]:
 def without_loss() -> AbstractContextManager[object]:
     """A Lease made anew by hand is believed to be the old one (the last part of the rules)."""
     return patch.object(Elector, "_lose", lambda *_: None)
+
+
+@contextmanager
+def without_rewinding() -> Iterator[None]:
+    """That resourceVersions have fallen is not noticed (rule 4)."""
+
+    async def confirm(self: Reflector[object]) -> None:
+        self._broken = False
+
+    with (
+        patch.object(Reflector, "_confirm_position", confirm),
+        patch.object(Reflector, "_compare", lambda *_: None),
+        patch.object(Elector, "rewound", lambda *_: None),
+    ):
+        yield
 
 
 def leaving_unseen() -> AbstractContextManager[object]:

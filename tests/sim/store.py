@@ -78,6 +78,13 @@ class Selection(NamedTuple):
         return "DELETED", last
 
 
+class Backup(NamedTuple):
+    """All objects at one moment, and the version of the newest write by then."""
+
+    version: int
+    objects: Mapping[Place, Object]
+
+
 class Store:
     """The objects as they are, and how they came to be so.
 
@@ -165,6 +172,15 @@ class Store:
         """From now on only later changes are remembered (a compaction, a restart of the API server)."""
         self._oldest = self.version
         self._history.clear()
+
+    def back_up(self) -> Backup:
+        """Everything as it is now."""
+        return Backup(self.version, dict(self._objects))
+
+    def restore(self, backup: Backup) -> None:
+        """Everything is as it was then, versions too; nobody is told."""
+        self.version, self._objects = backup.version, dict(backup.objects)
+        self.forget_history()
 
     def _write(self, place: Place, before: Object | None, after: Object | None) -> Object:
         self.version += 1

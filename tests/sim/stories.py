@@ -67,6 +67,21 @@ def admissions_outlive_the_decider(cluster: Cluster) -> None:
     _create(cluster, "second", SOME)
 
 
+def the_cluster_is_restored_from_a_backup(cluster: Cluster) -> None:
+    """Pods that were deleted since then exist again, and the watches go on from a future that was lost."""
+    _roles(cluster)
+    _create(cluster, "first", SOME)
+    cluster.loop.run(5.0)
+    backup = cluster.back_up()
+    for number in SOME:
+        cluster.delete(f"first-{number}")
+    _create(cluster, "lost", range(6, 16))
+    cluster.loop.run(5.0)
+    cluster.restore(backup)
+    cluster.loop.run(1.0)
+    _create(cluster, "second", SOME)
+
+
 def _roles(cluster: Cluster) -> tuple[SimulatedReplica, SimulatedReplica]:
     """The one that decides, and the other."""
     cluster.wait_for_service()

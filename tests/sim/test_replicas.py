@@ -35,6 +35,7 @@ STORIES: Final[dict[str, tuple[Story, Sabotage]]] = {
     "unproven watch": (stories.the_watch_of_the_decider_stands, sabotages.without_proof),
     "no fencing": (stories.the_decider_is_cut_off, sabotages.without_fencing),
     "loss ignored": (stories.the_lease_is_made_anew_behind_our_back, sabotages.without_loss),
+    "restore ignored": (stories.the_cluster_is_restored_from_a_backup, sabotages.without_rewinding),
     "suspects ignored": (stories.admissions_outlive_the_decider, sabotages.without_suspects),
 }
 

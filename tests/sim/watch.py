@@ -123,6 +123,8 @@ class Watch:
         return min(regular, end)
 
     def _hear(self, change: Change) -> None:
+        if change.version <= self._parameters.since:
+            return  # asked for from a future that was lost
         event = self._parameters.selection.event(change)
         if event is not None:
             self._send(event[0], self._show(event[1]))
