@@ -363,7 +363,10 @@ class Reflector(Generic[ItemT]):
             return error.resource_version
         except Exception as error:  # noqa: BLE001 - foreign bytes may break a decoder in ways nobody foresaw; the watch goes on
             head = read_head(raw)
-            self._view.see_unreadable(head.identity, f"{type(error).__name__}: {error}")
+            if self._view.see_unreadable(head.identity, f"{type(error).__name__}: {error}"):
+                self._log.exception(
+                    "an object broke its decoder", namespace=head.identity.namespace, name=head.identity.name
+                )
             return head.resource_version
         self._view.see(decoded)
         return decoded.resource_version

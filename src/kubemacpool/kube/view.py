@@ -63,18 +63,22 @@ class View(Generic[ItemT]):
         self._confirm(key)
         self._listener.present(identity, item, decoded.resource_version)
 
-    def see_unreadable(self, identity: ObjectIdentity, reason: str) -> None:
-        """An object is there that cannot be understood. What was told of it before stands: it may well be so still."""
+    def see_unreadable(self, identity: ObjectIdentity, reason: str) -> bool:
+        """An object is there that cannot be understood. What was told of it before stands: it may well be so still.
+
+        Says whether that is told now, and was not before.
+        """
         key = (identity.namespace, identity.name)
         self._succeed(key, identity.uid)
         self._confirm(key)
         if self._complaints.get(key) == reason:
-            return
+            return False
         self._complaints[key] = reason
         self._complaints.move_to_end(key)
         if len(self._complaints) > REMEMBERED_COMPLAINTS:
             self._complaints.popitem(last=False)
         self._listener.unreadable(identity, reason)
+        return True
 
     def forget(self, identity: ObjectIdentity) -> None:
         """An object was deleted."""

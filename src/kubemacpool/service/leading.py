@@ -172,7 +172,9 @@ class Leadership:
         try:
             async with asyncio.timeout(CATCH_UP_SECONDS):
                 await (list_afresh(self._views) if afresh else catch_up(self._views, record.seen))
-        except TimeoutError:
+        except Exception as error:  # noqa: BLE001 (whatever it is: nobody else watches this task)
+            if not isinstance(error, TimeoutError):
+                _log.exception("could not catch up", term=record.term)
             self.too_late = True
             self._on_change()
             return

@@ -119,13 +119,15 @@ class Reach:
     async def _look_out(self) -> None:
         """Look again and again for all who wait, as long as there are any."""
         tenure = self._tenure
-        while self._waiting:
-            await tenure.until_changed(PAUSE_SECONDS)
-            if tenure.deciding or tenure.out_of_touch or self.is_cut_off:
-                self._tell()
-            elif not self._trying and self._is_time() and self._waiting:
-                self._take_turn(next(iter(self._waiting)), mine=True)
-        self._lookout = None
+        try:
+            while self._waiting:
+                await tenure.until_changed(PAUSE_SECONDS)
+                if tenure.deciding or tenure.out_of_touch or self.is_cut_off:
+                    self._tell()
+                elif not self._trying and self._is_time() and self._waiting:
+                    self._take_turn(next(iter(self._waiting)), mine=True)
+        finally:
+            self._lookout = None
 
     def _is_time(self) -> bool:
         """Whether to try again: a network that says nothing is given as long as the last attempt took."""

@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Mapping
 
 import pytest
 from structlog.testing import capture_logs
@@ -15,6 +16,7 @@ from tests.unit.service.electing.candidates import (
 )
 
 from kubemacpool.ports.deciding import NotDecidingError
+from kubemacpool.service import leading
 from kubemacpool.service.bounds import (
     CATCH_UP_SECONDS,
     LEASE_SECONDS,
@@ -23,7 +25,7 @@ from kubemacpool.service.bounds import (
     RENEWAL_SECONDS,
     WRITE_SECONDS,
 )
-from kubemacpool.service.catching_up import PATIENCE
+from kubemacpool.service.catching_up import PATIENCE, View, catch_up
 from kubemacpool.wire.lease import LeaseRecord
 from kubemacpool.wire.objects import ObjectIdentity
 
@@ -318,6 +320,26 @@ async def test_who_did_not_catch_up_and_is_alone_tries_again() -> None:
     assert candidate.elector._known.record.holder == ""
     candidate.let_relist.set()
     await until_deciding(candidate, within=LEASE_SECONDS + PATIENCE)
+
+
+async def test_who_fails_to_catch_up_for_a_fault_of_ours_lets_others_try_and_tries_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = StoredLease(HELD._replace(holder="", seen={"Pod": 9}))
+    failures = [ValueError("nobody foresaw this")]
+
+    async def absurd(views: Mapping[str, View], seen: Mapping[str, int]) -> None:
+        if failures:
+            raise failures.pop()
+        await catch_up(views, seen)
+
+    monkeypatch.setattr(leading, "catch_up", absurd)
+    candidate = Candidate("a", store)
+    candidate.progress.reached(9)
+    with capture_logs() as logs:
+        await until_deciding(candidate, within=LEASE_SECONDS + PATIENCE)
+    assert "could not catch up" in [line["event"] for line in logs]
+    assert "" in [record.holder for record in store.writes], "others might have taken it"
 
 
 async def test_a_view_of_a_kind_that_is_removed_meanwhile_is_not_waited_for() -> None:
