@@ -87,6 +87,21 @@ async def test_nobody_can_decide_is_503_with_the_reason_and_a_time_to_ask_again(
     assert webhook.measures.admissions == [("unavailable", 0.0)]
 
 
+async def test_what_cannot_be_decided_and_why_is_logged() -> None:
+    webhook = Webhook()
+    webhook.naming.obstacle = "another replica decides"
+    with capture_logs() as logs:
+        await webhook.answer(pod_review("[{}]"))
+    assert logs == [
+        {
+            "event": "cannot decide yet",
+            "log_level": "warning",
+            "object": "Pod default/samplepod",
+            "reason": "another replica decides",
+        }
+    ]
+
+
 async def test_that_nobody_can_decide_is_a_warning_once_for_each_reason() -> None:
     webhook = Webhook()
     with capture_logs() as logs:

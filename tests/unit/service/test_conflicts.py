@@ -106,6 +106,6 @@ async def test_a_pool_that_is_full_for_the_replacements_is_told_with_the_conflic
 
 async def test_who_is_refused_again_and_again_is_asked_to_come_later() -> None:
     decider = ScriptedDecider(Refused((taken(0),)))
-    with pytest.raises(NotDecidingError, match="the addresses that were asked for change hands too fast"):
+    with pytest.raises(NotDecidingError, match=r"^the addresses that were asked for change hands too fast$"):
         await ask(decider, Resolution.ADMIT)
     assert len(decider.requests) == ATTEMPTS

@@ -85,7 +85,7 @@ async def test_those_who_wait_are_told_when_there_is_no_view_any_more() -> None:
     await _settle()
     progress.begin_anew()
     assert progress.resource_version == 0
-    with pytest.raises(NotFoundError, match="the kind is not served any more"):
+    with pytest.raises(NotFoundError, match=r"^the kind is not served any more$"):
         await waiting
 
 

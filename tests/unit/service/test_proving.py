@@ -85,6 +85,18 @@ async def test_what_was_ended_and_what_is_left_is_logged() -> None:
     assert logs == [{"event": "ended unseen", "log_level": "debug", "addresses": 3, "left": 1}]
 
 
+async def test_what_is_left_of_what_an_earlier_decider_granted_is_logged_as_well() -> None:
+    scene = Scene(7)
+    scene.progress.reached(7)
+    scene.clock.advance(1.0)
+    scene.ledger.renounce()
+    scene.ledger.grant(FIRST, PARTY, scene.clock.now() - BOUND)
+    scene.ledger._suspects = dict.fromkeys((FIRST + 2, FIRST + 3))
+    with capture_logs() as logs:
+        await scene.prover.prove_if_due()
+    assert logs == [{"event": "ended unseen", "log_level": "debug", "addresses": 1, "left": 2}]
+
+
 async def test_a_successor_must_have_seen_as_much_as_the_view_that_ended_a_grant() -> None:
     scene = Scene(7)
     scene.progress.reached(6)
