@@ -9,12 +9,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from tests.e2e.cluster_client import ConfigMap, pod
 from tests.e2e.installed import eventually
 from tests.e2e.test_objects import MUTATOR, Configuration
 
 from devcluster.settings import RELEASE_MANIFEST
-from kubemacpool.tls.issuing import issue_authority
+from kubemacpool.app.credentials import SERVICES
+from kubemacpool.tls import issuing
+from kubemacpool.tls.issuing import KeyPair, ServerNames, issue_authority, issue_serving, service_names
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -131,10 +134,17 @@ async def test_a_foreign_authority_is_taken_out_of_the_ca_bundle(
         ("the serving certificate is deleted", True),
         ("the authority is garbage", False),
         ("the serving certificate is garbage", True),
+        ("the serving certificate is of an early version", True),
     ],
 )
 async def test_spoilt_secrets_heal_while_creates_go_on(
-    cluster: ClusterClient, installed: Installed, namespace: str, how: str, *, authority_stays: bool
+    cluster: ClusterClient,
+    installed: Installed,
+    namespace: str,
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
+    *,
+    authority_stays: bool,
 ) -> None:
     """An authority that replicas serve under stays trusted meanwhile, so that no create fails."""
     (before,) = set(await bundles_of(cluster))
@@ -150,6 +160,7 @@ async def test_spoilt_secrets_heal_while_creates_go_on(
         return number
 
     creates = asyncio.create_task(create_on())
+    ends = installed.log_ends()
     match how:
         case "both Secrets are deleted":
             await cluster.done("DELETE", f"{SECRETS}/kubemacpool-ca")
@@ -160,8 +171,16 @@ async def test_spoilt_secrets_heal_while_creates_go_on(
             await cluster.patch(f"{SECRETS}/kubemacpool-ca", GARBAGE)
         case "the serving certificate is garbage":
             await cluster.patch(f"{SECRETS}/kubemacpool-service", GARBAGE)
+        case "the serving certificate is of an early version":  # by which no replica can prove itself to another
+            monkeypatch.setattr(issuing, "USAGES", (ExtendedKeyUsageOID.SERVER_AUTH,))
+            data = (await cluster.get(f"{SECRETS}/kubemacpool-ca", ConfigMap)).data
+            authority = KeyPair(base64.b64decode(data["tls.crt"]), base64.b64decode(data["tls.key"]))
+            names = ServerNames(service_names(SERVICES, "kubemacpool-system"))
+            early = issue_serving(authority, names, datetime.now(UTC))
+            pair = {"tls.crt": early.certificate_pem, "tls.key": early.key_pem}
+            encoded = {key: base64.b64encode(value).decode() for key, value in pair.items()}
+            await cluster.patch(f"{SECRETS}/kubemacpool-service", {"data": encoded})
 
-    ends = installed.log_ends()
     await installed.logged(ends, event="a new certificate is served")
     spoilt.set()
     assert await creates > 1
