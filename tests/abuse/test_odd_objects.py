@@ -188,6 +188,28 @@ async def test_objects_of_every_shape_are_followed_on(
     assert f"VirtualMachine {others}/vm" in refused.message
 
 
+@pytest.mark.usefixtures("survivors")
+async def test_whatever_is_written_into_the_lease_the_next_pod_is_served_in_the_end(
+    cluster: ClusterClient, installed: Installed, namespace: str, block: Block
+) -> None:
+    seed = random.SystemRandom().randrange(2**32)
+    print(f"seed {seed}")  # noqa: T201 (by which it can be repeated)
+    odd = Oddity(seed)
+    for number in range(12):
+        key = odd.one_of("open", "seen", "last", "format", "endpoint")
+        change: dict[str, object] = {"metadata": {"annotations": {f"kubemacpool.io/{key}": odd.text()}}}
+        if number % 3 == 0:
+            change = {"spec": {"holderIdentity": odd.text()[:200], "leaseTransitions": number}}
+        await cluster.request("PATCH", LEASES, change, content_type="application/merge-patch+json")
+    await cluster.request("DELETE", LEASES)
+
+    async def served() -> bool:
+        return (await cluster.create(namespace, pod(generate_name="pod-"))).created
+
+    await eventually(served, "a pod is made", within=60.0)
+    await _are_followed(cluster, installed, namespace, block)
+
+
 async def _are_followed(cluster: ClusterClient, installed: Installed, namespace: str, block: Block) -> None:
     """Every replica sees what is made now, and nothing has failed on the way."""
     before = {replica.name: (await installed.counts(replica))["held"] for replica in installed.replicas}

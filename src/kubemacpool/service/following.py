@@ -58,7 +58,8 @@ class Follower:
         key = self._key(identity)
         entering, self._entering = self._entering, None
         before = entering[1] if entering is not None and entering[0] == key else self._population.known(key)
-        self._population.withhold(key, identity.uid, before, item.addresses, self._clock.now())
+        claimed = (*item.addresses, *(item.attached or ()))
+        self._population.withhold(key, identity.uid, before, claimed, self._clock.now())
 
     def gone(self, identity: ObjectIdentity) -> None:
         """An object was deleted, has completed, or carries nothing any more."""

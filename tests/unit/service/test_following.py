@@ -219,3 +219,12 @@ def test_how_new_an_object_was_is_what_a_successor_must_have_seen() -> None:
     scene.follower.present(POD, CarriedAddresses((FIRST,)), 42)
     scene.follower.present(POD, CarriedAddresses((FIRST,)), 41)
     assert scene.ledger.sighted == {"VirtualMachine": 42}
+
+
+def test_what_a_pod_that_is_passed_over_says_and_what_its_interfaces_have_is_withheld() -> None:
+    scene = Scene()
+    scene.follower.present(POD, CarriedAddresses((FIRST,)), 1)
+    scene.follower.pass_over(POD, CarriedAddresses((FIRST + 1,), attached=(FIRST + 2,)))
+    assert [scene.holders(FIRST + number)[0] for number in range(3)] == ["Pod ns1/a"] * 3
+    scene.follower.gone(POD)
+    assert [scene.holders(FIRST + number) for number in range(3)] == [[], [], []]

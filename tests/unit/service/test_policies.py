@@ -154,3 +154,11 @@ def test_a_holder_of_another_namespace_is_named_unless_that_is_hidden_whatever_e
             assert policy.shown(foreign, namespace).detail == detail
             assert policy.shown(foreign, "other") == foreign
             assert policy.shown(Refusal(0, 2, Fault.TWICE, 1), namespace).detail == 1
+
+
+def test_a_namespace_that_could_not_be_taken_in_has_the_policy_of_the_installation() -> None:
+    policies = new_policies()
+    policies.present(NS, NamespaceRules("warn"), 5)
+    for _ in range(2):
+        policies.pass_over(NS, NamespaceRules("warn"))
+        assert policies.policy_of("ns") == REJECT

@@ -232,3 +232,10 @@ def test_a_limit_that_is_none_leaves_the_one_before_in_force() -> None:
     assert (scene.follower.namespace_limit, scene.pools) == (5, [])
     scene.follower.present(IDENTITY, FIRST, 4)
     assert scene.follower.namespace_limit is None
+
+
+def test_a_range_at_which_we_failed_is_reported_and_the_one_in_force_stays() -> None:
+    scene = started()
+    scene.follower.pass_over(IDENTITY, SECOND)
+    assert scene.messages == [f"{WHERE}: it could not be taken up; see the log{STAYS}"]
+    assert scene.measures.ranges[-1] is False
