@@ -46,6 +46,7 @@ class Webhook:
         *,
         default: ConflictPolicy = ConflictPolicy.REJECT,
         clock: Clock | None = None,
+        pod_network: bool = False,
     ) -> None:
         self.clock = ManualClock()
         self.measures = KeptMeasures()
@@ -57,7 +58,7 @@ class Webhook:
         self.population = Population(self.ledger)
         self.cluster_uid = "the cluster's uid"
         kinship = Kinship(self.population.families, clock or self.clock)
-        place = Place(self.cluster_uid, lambda: self.ledger.pool)
+        place = Place(self.cluster_uid, lambda: self.ledger.pool, pod_network=pod_network)
         self.admission = PodAdmission(self.deciding, self.policies, kinship, place, self.measures, self.clock)
 
     async def answer(self, body: bytes) -> Answer:

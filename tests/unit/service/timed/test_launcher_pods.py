@@ -1,18 +1,20 @@
 """Launcher pods: part of their virtual machine, if what they say of their owner is true."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
-from tests.unit.service.doubles import FIRST
+from tests.unit.service.doubles import FIRST, pod_review
 from tests.unit.service.electing.candidates import LoopClock
-from tests.unit.service.pods import MAC1, MAC2, UNTOUCHED, Webhook
+from tests.unit.service.pods import MAC1, MAC2, UNTOUCHED, Webhook, read_verdict
 
 from kubemacpool.core.families import OwnerReference
 from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.service.kinship import PATIENCE, PAUSE
 from kubemacpool.service.policies import ConflictPolicy
+from kubemacpool.wire.networks import NETWORKS_ANNOTATION
 
 VM = Party("VirtualMachine", "default", "vm")
 PREFIX = "Pod default/virt-launcher-vm-*: annotation k8s.v1.cni.cncf.io/networks: "
@@ -28,8 +30,10 @@ def owner(*, uid: str = "uid-vmi", **fields: object) -> dict[str, object]:
 class Cluster(Webhook):
     """A virtual machine that runs and has the first address, before the webhook."""
 
-    def __init__(self, *addresses: int, default: ConflictPolicy = ConflictPolicy.REJECT) -> None:
-        super().__init__(default=default, clock=LoopClock())
+    def __init__(
+        self, *addresses: int, default: ConflictPolicy = ConflictPolicy.REJECT, pod_network: bool = False
+    ) -> None:
+        super().__init__(default=default, clock=LoopClock(), pod_network=pod_network)
         self.see("VirtualMachine", "vm", "uid-vm", addresses or (FIRST,))
         to_machine = OwnerReference("VirtualMachine", "vm", "uid-vm")
         self.see("VirtualMachineInstance", "vm", "uid-vmi", addresses or (FIRST,), to_machine)
@@ -197,3 +201,32 @@ async def test_the_annotation_of_a_launcher_pod_is_judged_before_anybody_waits_f
     cluster = Webhook(clock=LoopClock())
     verdict = await cluster.judge('[{"mac":"nonsense"}]', **owner())
     assert verdict.code == 400
+
+
+@pytest.mark.parametrize("pod_network", [False, True])
+async def test_the_default_network_of_a_launcher_pod_is_judged_where_the_pod_network_is_served(
+    *, pod_network: bool
+) -> None:
+    cluster = Cluster(pod_network=pod_network)
+    cluster.hold("holder", FIRST + 1)
+    default = {"v1.multus-cni.io/default-network": f'[{{"name":"default","mac":"{MAC2}"}}]'}
+    verdict = await cluster.judge(ONE, annotations=default, **owner())
+    assert verdict.allowed != pod_network
+    assert (f"mac {MAC2} is in use by Pod ns1/holder" in verdict.message) == pod_network
+    assert (await cluster.judge(None, annotations=default, **owner())).allowed != pod_network
+
+
+async def test_a_launcher_pod_whose_machine_gets_an_interface_is_changed_without_a_write() -> None:
+    """KubeVirt plugs it in by the annotation, where the address is the machine's."""
+    cluster = Cluster(FIRST, FIRST + 1)
+    body = json.loads(pod_review(f'[{ONE[1:-1]},{{"name":"blue","mac":"{MAC2}"}},{{"name":"bare"}}]'))
+    metadata = body["request"]["object"]["metadata"]
+    del metadata["name"]
+    metadata |= owner()
+    body["request"] |= {"operation": "UPDATE", "oldObject": {"metadata": {"annotations": {NETWORKS_ANNOTATION: ONE}}}}
+    assert read_verdict(await cluster.answer(json.dumps(body).encode())) == UNTOUCHED
+    assert cluster.naming.named == []
+    assert cluster.ledger.pending(FIRST) is None
+    grant = cluster.ledger.pending(FIRST + 1)
+    assert grant is not None
+    assert grant.party == VM
