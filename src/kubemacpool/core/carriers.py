@@ -113,6 +113,14 @@ class Carriers:
             return owner in known.owners
         return any(self._unity.owner(self._holders[key].party) == owner for key in known)
 
+    def has_relative(self, address: int, holder: Holder) -> bool:
+        """Whether another object than this one, of the party or of one that may hold it with that, carries it too."""
+        known = self._of.get(address, ())
+        owner = self._unity.owner(holder.party)
+        if isinstance(known, _Crowd):
+            return sum(known.owners[owner].values()) > 1
+        return any(key != holder.key and self._unity.owner(self._holders[key].party) == owner for key in known)
+
     def has_party(self, address: int, party: Party) -> bool:
         """Whether an object of exactly this party carries the address."""
         known = self._of.get(address, ())

@@ -17,7 +17,7 @@ Moments are seconds on the caller's monotonic clock; they must not decrease from
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from kubemacpool.core.carriers import Carriers, Unity
@@ -83,22 +83,16 @@ class Ledger:
             holder = holder._replace(addresses=tuple(dict.fromkeys(holder.addresses)))
         before = self._holders.get(holder.key)
         self._holders[holder.key] = holder
-        carried = before.addresses if before is not None else ()
-        known = frozenset(carried)
-        other_party = before is not None and before.party != holder.party
         self._enlist(before, holder)
+        known = frozenset(before.addresses if before is not None else ())
         for address in holder.addresses:
-            if address not in known:
+            if before is None or address not in known:
                 self._begin_to_carry(address, holder)
-            elif other_party:
-                self._carriers.move(address, holder.key)
-            if address not in known or other_party:
-                self._departures.forget(address, holder.party)
-                self._judge(address)
+            elif before.party != holder.party or before.uid != holder.uid:
+                self._go_on_carrying(address, before, holder)
             self._settle(address, holder)
-        for address in carried:
-            if address not in carries:
-                self._release(address, holder, now)
+        if before is not None:
+            self._release_all(before, carries, now)
         self._let_go(holder.key, now)
 
     def vanish(self, key: ObjectKey, now: float) -> None:
@@ -106,8 +100,7 @@ class Ledger:
         holder = self._holders.pop(key, None)
         if holder is not None:
             self._enlist(holder, None)
-            for address in holder.addresses:
-                self._release(address, holder, now)
+            self._release_all(holder, (), now)
         self._let_go(key, now)
 
     def withhold(self, key: ObjectKey, uid: str, before: Iterable[int], claimed: Iterable[int], now: float) -> None:
@@ -480,6 +473,25 @@ class Ledger:
             self._latecomers.add(address, holder.party)
         self._carriers.add(address, holder.key)
         self._mark(address)
+        self._departures.forget(address, holder.party)
+        self._judge(address)
+
+    def _go_on_carrying(self, address: int, before: Holder, holder: Holder) -> None:
+        """Another object of the same name carries the address now, or the same one as an object of another party."""
+        if before.party != holder.party:
+            self._carriers.move(address, holder.key)
+            self._departures.forget(address, holder.party)
+            self._stay_late(address, before.party, holder)
+        self._judge(address)
+
+    def _stay_late(self, address: int, before: Party, holder: Holder) -> None:
+        """An object of another party than before comes as late as it came, unless its new party had the address."""
+        if not self._latecomers.are_to(address, before):
+            return
+        if not self.held_by(address, before):
+            self._latecomers.remove(address, before)
+        if not self._carriers.has_relative(address, holder) and not self._granted(address, holder.party):
+            self._latecomers.add(address, holder.party)
 
     def _granted(self, address: int, party: Party) -> bool:
         """Whether we have granted the party, or one that is the same, an address that was its alone to have."""
@@ -501,11 +513,23 @@ class Ledger:
             not each.assumed and not self.are_one(each.party, party) for each in self._pending.of(address)
         )
 
+    def _forget_late(self, address: int, party: Party) -> None:
+        """An object of the party does not carry the address any more."""
+        if not self.held_by(address, party):
+            self._latecomers.remove(address, party)
+        self._judge_latecomers(address)
+
     def _judge_latecomers(self, address: int) -> None:
         """Forget the last one of them when nobody else has the address any more."""
         late = self._latecomers.any_of(address)
         if late is not None and not self._others_have(address, late):
             self._latecomers.forget(address)
+
+    def _release_all(self, before: Holder, carries: Collection[int], now: float) -> None:
+        """An object carries these and nothing else of what it carried before."""
+        for address in before.addresses:
+            if address not in carries:
+                self._release(address, before, now)
 
     def _release(self, address: int, holder: Holder, now: float) -> None:
         kind = VIRTUAL_MACHINE_INSTANCE if holder.owned else holder.party.kind
@@ -521,15 +545,15 @@ class Ledger:
             self._departures.note(address, holder.party, now)
             if self._inherited_at is not None:
                 self._expect(address, holder.party, self._inherited_at)
-        if not self.held_by(address, holder.party):
-            self._latecomers.remove(address, holder.party)
-        self._judge_latecomers(address)
+        self._forget_late(address, holder.party)
 
     def _let_go(self, key: ObjectKey, now: float) -> None:
         """An object is in the books now, or is gone: what it does not carry by these is withheld no longer."""
         holder = self._withheld.let_go(key) if self._withheld else None
         if holder is not None:
             self._cool(holder.addresses, holder, now)
+            for address in holder.addresses:
+                self._forget_late(address, holder.party)
 
     def _cool(self, addresses: Iterable[int], holder: Holder, now: float) -> None:
         """These are not withheld any more for the sake of an object; whatever nobody else has cools down."""

@@ -180,3 +180,55 @@ def test_only_a_pods_address_is_given_before_its_cool_down_has_passed(kind: str)
     cluster.see(kind, "a", 1)
     cluster.gone(kind, "a")
     assert [address for address, _ in cluster.ledger.coolest()] == ([at(1)] if kind == "Pod" else [])
+
+
+def test_another_object_of_the_name_that_collides_has_to_be_told_of_though_nobody_was_seen_to_go() -> None:
+    cluster = Cluster()
+    cluster.see("Pod", "web", 1)
+    cluster.see("Pod", "db", 1)
+    assert cluster.ledger.take_changed_collisions() == [at(1)]
+    cluster.see("Pod", "db", 1, uid="uid-of-another")
+    assert cluster.ledger.take_changed_collisions() == [at(1)]
+    cluster.see("Pod", "db", 1, uid="uid-of-another")
+    assert cluster.ledger.take_changed_collisions() == []
+
+
+def _thief() -> Cluster:
+    """A pod carries the address of another, and then says that it is an instance's."""
+    cluster = Cluster()
+    cluster.see("Pod", "victim", 1)
+    cluster.see("Pod", "thief", 1, ns="elsewhere")
+    cluster.see("VirtualMachineInstance", "own", uid="uid-own", ns="elsewhere")
+    to_own = OwnerReference("VirtualMachineInstance", "own", "uid-own")
+    cluster.see("Pod", "thief", 1, owner=to_own, ns="elsewhere")
+    return cluster
+
+
+def test_who_came_late_to_an_address_is_as_late_as_another_party() -> None:
+    cluster = _thief()
+    own = Party("VirtualMachineInstance", "elsewhere", "own")
+    assert cluster.parties(1) == {Party("Pod", "ns", "victim"), own}
+    assert isinstance(cluster.ask(own, 1), Refused)
+    assert isinstance(cluster.ask(Party("Pod", "elsewhere", "thief"), 1), Refused)
+    cluster.gone("Pod", "victim")
+    assert cluster.ask(own, 1) == Granted((at(1),))
+
+
+def test_a_launcher_pod_that_is_seen_before_its_instance_makes_its_machine_no_latecomer() -> None:
+    cluster = Cluster()
+    cluster.see("VirtualMachine", "vm", 1)
+    cluster.launcher("vm", "1", 1)
+    assert cluster.parties(1) == {machine(), Party("Pod", "ns", "virt-launcher-vm-1")}
+    cluster.machine("vm", 1)
+    assert cluster.parties(1) == {machine()}
+    assert not cluster.ledger._latecomers._parties, "or there would be one more with each start"
+    cluster.see("Pod", "thief", 1, ns="elsewhere")
+    assert cluster.ask(machine(), 1) == Granted((at(1),))
+
+
+def test_what_an_object_leaves_when_it_changes_sides_is_left_by_the_party_that_it_was_of() -> None:
+    cluster = Cluster()
+    cluster.see("VirtualMachineInstance", "own", uid="uid-own")
+    cluster.see("Pod", "a", 1, 2)
+    cluster.see("Pod", "a", 1, owner=OwnerReference("VirtualMachineInstance", "own", "uid-own"))
+    assert [address for address, _ in cluster.ledger.coolest()] == [at(2)], "a pod's, so it may be given early"
