@@ -55,6 +55,9 @@ async def test_those_that_never_begin_with_tls_take_nothing_from_others(scene: S
         assert await scene.works()
     assert scene.open_connections <= MOST
     assert await _still_served(served)
+    await asyncio.sleep(limits.HANDSHAKE_SECONDS + 0.2)
+    remembered = len(scene.server._http.connections)
+    assert remembered == scene.open_connections <= 2, "nothing is left of those that had to go"
 
 
 async def test_silence_from_many_addresses_takes_nothing_from_others(scene: Scene) -> None:

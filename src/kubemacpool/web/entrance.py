@@ -52,16 +52,11 @@ class Entrance(asyncio.Protocol):
         else:
             # What begins here must have begun before this method returns: uvloop reads from then on, and the client's
             # first packet would come to this object.
-            secured = begun(
-                self._loop.start_tls(
-                    self._transport,
-                    self,
-                    self._tls,
-                    server_side=True,
-                    ssl_handshake_timeout=limits.HANDSHAKE_SECONDS,
-                    ssl_shutdown_timeout=limits.CLOSE_SECONDS,
-                )
-            )
+            try:
+                secured = begun(self._shake_hands(self._transport, self._tls))
+            except BaseException:
+                self._leave_slot()
+                raise
             self._securing = self._loop.create_task(self._secure(secured, self._slot))
 
     def data_received(self, data: bytes) -> None:
@@ -83,19 +78,31 @@ class Entrance(asyncio.Protocol):
 
     def leave(self) -> None:
         """Close it at once."""
+        self._gone = True  # uvloop calls a handshake a success that was ended so, and nobody would hear of its end
         if self._transport is not None:
             self._transport.abort()
 
+    async def _shake_hands(self, transport: asyncio.Transport, tls: ssl.SSLContext) -> asyncio.Transport | None:
+        return await self._loop.start_tls(
+            transport,
+            self,
+            tls,
+            server_side=True,
+            ssl_handshake_timeout=limits.HANDSHAKE_SECONDS,
+            ssl_shutdown_timeout=limits.CLOSE_SECONDS,
+        )
+
     async def _secure(self, secured: Awaitable[asyncio.Transport | None], slot: Slot) -> None:
+        transport: asyncio.Transport | None = None
         try:
             transport = await secured
         except ssl.SSLCertVerificationError as error:
             _log.warning("a client was not connected: nobody we know has signed its certificate", error=str(error))
-            self._leave_slot()
-            return
-        except OSError:  # it went away, was sent away, took too long, or does not speak our TLS
-            self._leave_slot()
-            return
+        except OSError:  # it went away, took too long, or does not speak our TLS
+            pass
+        finally:
+            if transport is None or self._gone:
+                self._leave_slot()
         if transport is not None and not self._gone:
             cast("_Buffering", transport).set_read_buffer_limits(limits.READ_AHEAD)
             self._hand_over(transport, slot)
