@@ -81,7 +81,11 @@ class Oddity:
         return {self._rng.choice(keys): self.value(depth + 1) for _ in range(self._rng.randrange(4))}
 
     def owners(self, name: str) -> list[dict[str, object]]:
-        """References to owners that exist or do not, of another kind, or of the object itself."""
+        """References to owners that exist or do not, of another kind, or of the object itself; often a likely one."""
+        if self._rng.random() < 0.7:
+            kind, owner = self._rng.choice((("VirtualMachineInstance", "odd-0"), ("VirtualMachine", "odd-1"), ("", "")))
+            likely = {"apiVersion": "kubevirt.io/v1", "kind": kind, "name": owner, "uid": "u-1", "controller": True}
+            return [likely] if kind else []
         return [
             {
                 "apiVersion": self._rng.choice(("kubevirt.io/v1", "v1", "kubevirt.io/v1alpha3")),
@@ -96,6 +100,8 @@ class Oddity:
     def metadata(self, name: str) -> dict[str, object]:
         """An object's, with annotations that we read."""
         annotations = {key: self.text() for key in (NETWORKS, STATUS, "v1.multus-cni.io/default-network")}
+        if self._rng.random() < 0.6:
+            annotations[NETWORKS] = f'[{{"name":"a","mac":"02:00:00:00:00:{self._rng.randrange(16):02x}"}}]'
         return {"name": name, "annotations": annotations, "ownerReferences": self.owners(name)}
 
     def body(self) -> dict[str, object]:
