@@ -127,7 +127,11 @@ class Attribution:
                 self._losses.append((loss, outage))
 
     def judge(self, failure: Failure) -> Verdict:
-        """Find the cause, and use up the connection that excuses the failure."""
+        """Find the cause, and use up the connection that excuses the failure.
+
+        Of several failures, those that were answered first are judged first: so none is left without a connection that
+        would have had one, had another taken another.
+        """
         if failure.explicit and _held_up(failure):
             since = self._suspicion.since(failure.explicit, failure.sent, failure.answered)
             if since is not None:
@@ -135,8 +139,12 @@ class Attribution:
         if _WEBHOOK_FAILED in failure.message:
             candidates = [entry for entry in self._losses if _explains(entry[0], failure)]
             if candidates:
-                # The API server may name its own end of the connection; else the one that waited is likelier.
-                best = min(candidates, key=lambda entry: (not _named(entry[0], failure), entry[0].asked is None))
+                # The API server may name its own end of the connection; else the one that waited is likelier. Of those
+                # that are left, the one that began first is of least use to the failures that were answered later.
+                best = min(
+                    candidates,
+                    key=lambda entry: (not _named(entry[0], failure), entry[0].asked is None, _since(entry[0])),
+                )
                 self._losses.remove(best)
                 loss, outage = best
                 return Verdict(Cause.DEAD if loss.opened >= outage.begun else Cause.INSIDE, outage.begun)
@@ -164,9 +172,12 @@ def _struck(loss: Loss, outage: Outage) -> bool:
     )
 
 
+def _since(loss: Loss) -> float:
+    return loss.ended if loss.asked is None else loss.asked
+
+
 def _explains(loss: Loss, failure: Failure) -> bool:
-    since = loss.ended if loss.asked is None else loss.asked
-    return failure.sent - SLACK_SECONDS <= since and loss.ended <= failure.answered + SLACK_SECONDS
+    return failure.sent - SLACK_SECONDS <= _since(loss) and loss.ended <= failure.answered + SLACK_SECONDS
 
 
 def _named(loss: Loss, failure: Failure) -> bool:

@@ -194,7 +194,8 @@ class Conductor:
         await asyncio.sleep(NOTES_SECONDS)
         self._attribution.learn(self._take_losses())
         failures: Counter[str] = Counter()
-        for failure in [*self._load.failures, *self._starter.failures]:
+        failures_found = sorted([*self._load.failures, *self._starter.failures], key=lambda each: each.answered)
+        for failure in failures_found:
             verdict = self._attribution.judge(failure)
             failures[verdict.cause] += 1
             during = "" if fault is None else fault.kind.value

@@ -18,6 +18,7 @@ Document = dict[str, Any]
 GROUP = "kubevirt.io/v1"
 MOST_NETWORKS = 256
 PARTNERS = 8
+NETWORK_STATUS = "k8s.v1.cni.cncf.io/network-status"
 FINALIZER = "tenant.example/never"
 # What nobody else asks for, and what is outside the range: shared among the tenant's own pods and never anybody's.
 SHARED = tuple(f"06:00:00:00:00:{index:02x}" for index in range(MOST_NETWORKS))
@@ -68,6 +69,12 @@ def networks(macs: Iterable[str | None]) -> str:
     """A network-selection annotation with one network for each of these; None stands for any address."""
     entries = [{"name": f"net-{index}"} | ({"mac": mac} if mac else {}) for index, mac in enumerate(macs)]
     return msgspec.json.encode(entries).decode()
+
+
+def interfaces(macs: Iterable[str]) -> str:
+    """What Multus reports of a pod that runs, as the annotation `network-status` has it."""
+    entries = [{"name": f"net-{index}", "interface": f"net{index + 1}", "mac": mac} for index, mac in enumerate(macs)]
+    return msgspec.json.encode([{"name": "default", "interface": "eth0", "default": True}, *entries]).decode()
 
 
 def pod(name: str, annotation: str, *, container: str = "app", owners: Sequence[Document] = ()) -> Document:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from chaos.calling import Caller
-from chaos.cluster import NETWORKS, UnexpectedError
+from chaos.cluster import NETWORKS, PodRecord, UnexpectedError, addresses_of
 from chaos.deeds import (
     CALLS,
     FINALIZER,
     MOST_NETWORKS,
+    NETWORK_STATUS,
     PARTNERS,
     REQUESTS,
     SHARED,
@@ -24,6 +25,7 @@ from chaos.deeds import (
     domain,
     drawn,
     instance,
+    interfaces,
     likely,
     machine,
     monstrous,
@@ -71,15 +73,6 @@ class _Made(NamedTuple):
     namespace: str
     name: str
     uid: str
-
-
-class _About(msgspec.Struct):
-    name: str
-    uid: str
-
-
-class _Object(msgspec.Struct):
-    metadata: _About
 
 
 class Tenant:
@@ -211,13 +204,15 @@ class Tenant:
         if answer.status != _CREATED:
             claim.ended = answer.answered
             return None
-        about = msgspec.json.decode(answer.body, type=_Object).metadata
+        about = msgspec.json.decode(answer.body, type=PodRecord).metadata
         made = _Made(namespace, about.name, about.uid)
         self._made[kind][about.uid] = made
         if running:
-            # What a kubelet would say; a tenant cannot.
+            # What a kubelet and Multus would say; a tenant cannot.
             path = f"{_path(namespace, kind, about.name)}/status"
-            told = await self._cluster.ask("PATCH", path, {"status": {"phase": "Running"}}, MERGE)
+            reported = {NETWORK_STATUS: interfaces(addresses_of(about.annotations.get(NETWORKS, "")))}
+            body = {"metadata": {"annotations": reported}, "status": {"phase": "Running"}}
+            told = await self._cluster.ask("PATCH", path, body, MERGE)
             if told.status == _OK:
                 self._auditor.run(about.uid)
         while len(self._made[kind]) > MOST_OBJECTS:

@@ -121,3 +121,10 @@ def test_a_launcher_pod_refused_its_own_machines_address_is_excused_while_the_de
     message = f"mac {ADDRESS} is in use by VirtualMachine machines/{holder}; choose another address"
     failed = Failure(f"Pod machines/{pod}", 9.9, 10.1, 403, message, "")
     assert attribution(delays=(Window(begun, 20.0),)).judge(failed).cause is cause
+
+
+def test_a_connection_that_fits_two_creates_is_left_to_the_one_that_no_other_fits() -> None:
+    early, late = loss(asked=10.0, ended=10.5), loss(asked=10.9, ended=11.0)
+    judging = attribution(late, early)
+    first, second = failure(sent=9.9, answered=11.1), failure(sent=10.8, answered=11.2)
+    assert [judging.judge(each).cause for each in (first, second)] == [Cause.INSIDE, Cause.INSIDE]
