@@ -24,6 +24,7 @@ SLACK_SECONDS = 0.3
 _WEBHOOK_FAILED = "failed calling webhook"
 _TOO_LATE = "context deadline exceeded"
 _COME_AGAIN = "kubemacpool cannot decide yet"
+_CROWDED = "addresses are on their way to the cluster"
 _LAUNCHER = re.compile(r"^Pod [^/]+/virt-launcher-(vm-\d+)-")
 
 
@@ -41,7 +42,7 @@ class Cause(StrEnum):
 MEANINGS = {
     Cause.INSIDE: "inside the killed or paused process",
     Cause.DEAD: "sent to a dead endpoint before its removal",
-    Cause.SUSPECT: "asked for an address that an earlier decider may have granted just before it ended",
+    Cause.SUSPECT: "asked for an address that an earlier decider may have granted, or when such filled the Lease",
     Cause.LATE: "a launcher pod whose instance the decider had not seen, its watch being cut or silent",
     Cause.API_SERVER: "the API server itself was down",
     Cause.OTHER: "anything else: a fault of the program",
@@ -132,10 +133,9 @@ class Attribution:
         Of several failures, those that were answered first are judged first: so none is left without a connection that
         would have had one, had another taken another.
         """
-        if failure.explicit and _held_up(failure):
-            since = self._suspicion.since(failure.explicit, failure.sent, failure.answered)
-            if since is not None:
-                return Verdict(Cause.SUSPECT, since)
+        since = self._suspect_since(failure)
+        if since is not None:
+            return Verdict(Cause.SUSPECT, since)
         if _WEBHOOK_FAILED in failure.message:
             candidates = [entry for entry in self._losses if _explains(entry[0], failure)]
             if candidates:
@@ -156,6 +156,15 @@ class Attribution:
             if _overlap(failure, window.begun, window.ended):
                 return Verdict(Cause.API_SERVER, window.begun)
         return Verdict(Cause.OTHER, failure.sent)
+
+    def _suspect_since(self, failure: Failure) -> float | None:
+        """Since when what an earlier decider may have granted was in the way; None where it was not."""
+        if not failure.explicit or not _held_up(failure):
+            return None
+        since = self._suspicion.since(failure.explicit, failure.sent, failure.answered)
+        if since is None and _CROWDED in failure.message:
+            return self._suspicion.crowded_since(failure.sent, failure.answered)
+        return since
 
 
 def _held_up(failure: Failure) -> bool:

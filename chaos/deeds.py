@@ -73,7 +73,9 @@ def networks(macs: Iterable[str | None]) -> str:
 
 def interfaces(macs: Iterable[str]) -> str:
     """What Multus reports of a pod that runs, as the annotation `network-status` has it."""
-    entries = [{"name": f"net-{index}", "interface": f"net{index + 1}", "mac": mac} for index, mac in enumerate(macs)]
+    entries = [
+        {"name": f"tenant/net-{index}", "interface": f"net{index + 1}", "mac": mac} for index, mac in enumerate(macs)
+    ]
     return msgspec.json.encode([{"name": "default", "interface": "eth0", "default": True}, *entries]).decode()
 
 

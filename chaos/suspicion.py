@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+# Addresses that the Lease names at most (docs/architecture.md, rule 1).
+MOST_NAMED = 10_000
+
 
 class Span(NamedTuple):
     """Neighbouring addresses, both ends included."""
@@ -62,6 +65,15 @@ class Suspicion:
                 ended = takeover.at + self._bound
             if begun <= answered and sent <= ended:
                 return begun
+        return None
+
+    def crowded_since(self, sent: float, answered: float) -> float | None:
+        """Since when more than half of the room in the Lease was for what earlier deciders had granted; None if not."""
+        for takeover in reversed(self._takeovers):
+            if takeover.at <= answered and sent <= takeover.at + self._bound:
+                count = sum(span.last - span.first + 1 for span in takeover.named)
+                if count > MOST_NAMED / 2:
+                    return takeover.at
         return None
 
 

@@ -128,3 +128,13 @@ def test_a_connection_that_fits_two_creates_is_left_to_the_one_that_no_other_fit
     judging = attribution(late, early)
     first, second = failure(sent=9.9, answered=11.1), failure(sent=10.8, answered=11.2)
     assert [judging.judge(each).cause for each in (first, second)] == [Cause.INSIDE, Cause.INSIDE]
+
+
+@pytest.mark.parametrize(("explicit", "cause"), [(ADDRESS, Cause.SUSPECT), ("", Cause.OTHER)])
+def test_who_asks_for_an_address_while_suspects_crowd_the_lease_is_excused(explicit: str, cause: Cause) -> None:
+    suspicion = Suspicion(24.0)
+    suspicion.learn(1, "a", "", 0.0)
+    suspicion.learn(2, "b", "0e:00:00:00:00:00-0e:00:00:00:20:00", 9.0)
+    message = "kubemacpool cannot decide yet: 7578 addresses are on their way to the cluster, and this object needs 2"
+    failed = Failure("Pod chaos/a", 9.9, 10.1, 503, message, explicit)
+    assert attribution(suspicion=suspicion).judge(failed).cause is cause

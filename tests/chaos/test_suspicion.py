@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from chaos.suspicion import Suspicion
 
 NAMED = "02:00:00:00:00:10-02:00:00:00:00:1f,fe:00:00:00:00:01"
@@ -40,3 +41,17 @@ def test_a_suspect_that_is_handed_on_is_suspect_since_the_first_takeover() -> No
         suspicion.learn(term, "somebody", NAMED, at)
     assert suspicion.since("fe:00:00:00:00:01", 140.0, 141.0) == 100.0
     assert suspicion.since("fe:00:00:00:00:01", 201.0, 202.0) == 200.0
+
+
+@pytest.mark.parametrize(
+    ("last", "sent", "crowded"),
+    [("02:00:00:00:20:00", 12.0, True), ("02:00:00:00:10:00", 12.0, False), ("02:00:00:00:20:00", 40.0, False)],
+    ids=["more than half", "less", "later"],
+)
+def test_the_lease_is_crowded_while_more_than_half_of_its_room_is_for_what_is_suspect(
+    last: str, sent: float, *, crowded: bool
+) -> None:
+    suspicion = Suspicion(24.0)
+    suspicion.learn(1, "a", "", 0.0)
+    suspicion.learn(2, "b", f"02:00:00:00:00:01-{last}", 10.0)
+    assert suspicion.crowded_since(sent, sent + 5.0) == (10.0 if crowded else None)
