@@ -43,6 +43,7 @@ LEFT_OUT: Final = {
         "in_flight_bound": "always LONG",
         "cool_down": "the same in all states of one search",
         "pool": "the same in all states of one search",
+        "_machines": "found anew from _holders",
         "_carriers": "found anew from _holders",
         "_collisions": "found anew from _holders; who is told of them is nothing that is decided by",
         "_unity": "nothing migrates in the world of the model",
@@ -178,6 +179,7 @@ def thaw(frozen: FrozenDecider, decider: Decider) -> Decider:
     ledger, openings, stretch = decider.ledger, decider.openings, decider._stretch
     for holder in frozen.holders:
         ledger._holders[holder.key] = holder
+        ledger._enlist(None, holder)
         for address in holder.addresses:
             ledger._carriers.add(address, holder.key)
     for grant in frozen.pending:
