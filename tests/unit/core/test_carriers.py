@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import Final
+from unittest.mock import patch
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from kubemacpool.core import carriers as carriers_module
 from kubemacpool.core.carriers import FEW, Carriers, Unity
 from kubemacpool.core.collisions import Collisions, colliding
 from kubemacpool.core.parties import Holder, ObjectKey, Party
@@ -81,6 +83,9 @@ class CarrierHistory(RuleBasedStateMachine):
         """Whatever is asked."""
         assert set(self.carriers) == {address for address, known in self.expected.items() if known}
         assert len(self.carriers) == sum(map(bool, self.expected.values()))
+        for namespace in NAMESPACES:
+            held = [known for known in self.expected.values() if any(key.namespace == namespace for key in known)]
+            assert self.carriers.held_in(namespace) == len(held)
         for address, known in self.expected.items():
             holders = [self.holders[key] for key in known]
             assert (address in self.carriers) == bool(holders)
@@ -88,9 +93,12 @@ class CarrierHistory(RuleBasedStateMachine):
             collide = colliding(holders, lambda holder: self.unity.as_one(holder.party))
             assert self.carriers.colliding(address) == collide
             assert self.carriers.colliding_count(address) == len(collide)
-            for namespace in (*NAMESPACES, "elsewhere"):
+            for namespace in (*NAMESPACES, "nowhere"):
                 there = any(holder.key.namespace == namespace for holder in holders)
                 assert self.carriers.in_namespace(address, namespace) == there
+            for one in holders:
+                relatives = [each for each in holders if self.unity.owner(each.party) == self.unity.owner(one.party)]
+                assert self.carriers.has_relative(address, one) == (relatives != [one])
             for party in PARTIES:
                 mine = self.unity.owner(party)
                 assert self.carriers.has_party(address, party) == any(holder.party == party for holder in holders)
@@ -110,8 +118,27 @@ class CarrierHistory(RuleBasedStateMachine):
         assert not self.carriers._of
 
 
+class CrowdedCarrierHistory(CarrierHistory):
+    """The same where three that carry one address are a crowd."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._few = patch.object(carriers_module, "FEW", 2)
+        self._few.start()
+
+    def teardown(self) -> None:
+        """And not longer."""
+        try:
+            super().teardown()
+        finally:
+            self._few.stop()
+
+
+TestCrowdedCarrierHistory = CrowdedCarrierHistory.TestCase
+TestCrowdedCarrierHistory.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+
 TestCarrierHistory = CarrierHistory.TestCase
-TestCarrierHistory.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+TestCarrierHistory.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
 
 
 class CountingUnity(Unity):

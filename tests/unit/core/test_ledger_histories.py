@@ -67,8 +67,10 @@ class LedgerHistory(RuleBasedStateMachine):
 
     @rule(key=keys, uid=uids, owner=owners, carries=carried)
     def see(self, key: ObjectKey, uid: str, owner: OwnerReference | None, carries: tuple[int, ...]) -> None:
-        """An object is there, be it new, changed or in the place of another."""
+        """An object is there, be it new, changed or in the place of another; a pod keeps what it has while it lives."""
         owner = owner_for(key, owner)
+        if key.kind == POD and key in self.carried and self.families.present[key].uid == uid:
+            carries = self.carried[key]
         kind = self._kind(key)
         self.population.see(Holder(key, uid, Party(*key), carries), owner, self.now, 7)
         self.families.put(key, Present(uid, owner))
@@ -247,7 +249,7 @@ class LedgerHistory(RuleBasedStateMachine):
     def counts_are_those_of_what_there_is(self) -> None:
         """By namespace, and in all."""
         ledger, grants = self.ledger, list(self.ledger._pending)
-        named = [(address, grant.party) for address, grant in grants if not grant.tacit]
+        named = [(address, grant.party) for address, grant in grants if ledger.is_named_for(address, grant.party)]
         in_flight = {name: sum(party.namespace == name for _, party in named) for name in NAMESPACES}
         assert ledger.in_flight() == {name: count for name, count in in_flight.items() if count}
         assert ledger.unseen_count == len({address for address, _ in named}) + len(ledger._suspects)
