@@ -2,7 +2,7 @@
 
 import pytest
 from tests.unit.core.machines import LAUNCHER, Cluster, machine
-from tests.unit.core.subjects import BOUND, at, decide, holder, key, ledger, numbers, pod
+from tests.unit.core.subjects import BOUND, COOL_DOWN, at, decide, holder, key, ledger, numbers, pod
 
 from kubemacpool.core.decisions import AddressRequest, Fault, Granted, Refusal, Refused
 from kubemacpool.core.families import OwnerReference
@@ -156,3 +156,23 @@ def test_whoever_comes_to_carry_what_may_be_on_its_way_from_before_is_no_latecom
         cluster.gone(kind, name, now=4.0)
     cluster.see("Pod", "web", 1)
     assert not cluster.ledger._latecomers.are_to(at(1), pod("web"))
+
+
+# What is withheld, and from whom
+
+
+def test_what_is_withheld_for_an_object_is_anothers_to_everybody_but_its_party() -> None:
+    subject = ledger()
+    subject.withhold(key("web"), "u", (), (at(1),), 0.0)
+    assert subject.other_holder(at(1), pod("db")) == pod("web")
+    assert subject.other_holder(at(1), pod("web")) is None
+
+
+def test_what_an_object_is_taken_in_without_cools_from_then_on() -> None:
+    subject = ledger()
+    subject.withhold(key("web"), "uid-1", (at(1),), (), 0.0)
+    subject.observe(holder("web", 2), 5.0)
+    subject.end_cooling(5.0 + COOL_DOWN - 0.1)
+    assert not subject.is_free(at(1))
+    subject.end_cooling(5.0 + COOL_DOWN)
+    assert subject.is_free(at(1))
