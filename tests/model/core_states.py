@@ -107,7 +107,8 @@ class CoreStates:
             population = Population(decider.ledger)
             population.families = thaw_families(self.families[state], self._families())
             if seen is None:
-                population.gone(key, NOW)
+                if population.gone(key, NOW):  # `Follower.reached`
+                    decider.ledger.sight(key.kind, VERSION)
             else:
                 population.see(seen, owner, NOW, VERSION)
             after = self._number(decider, freeze_families(population.families))

@@ -93,8 +93,8 @@ class Change(NamedTuple):
 
     slot: int
     live: Live | None
-    grant: int = -1
-    """The grant by which it appeared; -1 for one that came past us, or has gone."""
+    grant: int
+    """By which it appeared; of any other change the first that was made after it."""
 
 
 class Cluster(NamedTuple):

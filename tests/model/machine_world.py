@@ -125,7 +125,7 @@ class MachineWorld:
             yield Step(what, details, (state[0], after, *state[2:]), duplicate)
 
     def _happen(self, cluster: Cluster) -> Iterator[tuple[str, tuple[object, ...], int, bool]]:
-        number = self._clusters.number
+        number, now = self._clusters.number, sum(cluster.asked)
         for index, (slot, live, grant) in enumerate(cluster.flights):
             if cluster.objects[slot] is None:  # one object of a name at a time
                 left = cluster._replace(flights=cluster.flights[:index] + cluster.flights[index + 1 :])
@@ -137,14 +137,14 @@ class MachineWorld:
         machine = cluster.machine
         if machine is not None and cluster.objects[INSTANCE] is None:
             live = _instance_of(machine)
-            after = _changed(cluster, Change(INSTANCE, live))._replace(machine=None, instance=live)
+            after = _changed(cluster, Change(INSTANCE, live, now))._replace(machine=None, instance=live)
             others = self._others(cluster.objects, INSTANCE) if self._cast.instances_count else frozenset()
             yield "create", (SLOTS[INSTANCE].key, live), number(after), not others.isdisjoint(live.addresses)
         for slot, present in enumerate(cluster.objects):
             if present is not None:
-                yield "delete", (SLOTS[slot].key,), number(_changed(cluster, Change(slot, None))), False
+                yield "delete", (SLOTS[slot].key,), number(_changed(cluster, Change(slot, None, now))), False
                 if self._cast.touched and slot in LAUNCHERS and all(each.slot != slot for each in cluster.logs[-1]):
-                    yield "touch", (SLOTS[slot].key,), number(_changed(cluster, Change(slot, present))), False
+                    yield "touch", (SLOTS[slot].key,), number(_changed(cluster, Change(slot, present, now))), False
 
     def _others(self, objects: tuple[Live | None, ...], slot: int) -> frozenset[int]:
         """What objects of other parties carry, of those that came through us."""
@@ -244,7 +244,7 @@ class MachineWorld:
         """Every object as it is now."""
         for slot, live in enumerate(cluster.objects):
             if live is not None:
-                replica = self._told(replica, Change(slot, live), len(cluster.logs[SLOTS[slot].kind]))
+                replica = self._told(replica, Change(slot, live, 0), len(cluster.logs[SLOTS[slot].kind]))
         return replica._replace(view=tuple(map(len, cluster.logs)))
 
     def _caught_up(self, replica: Replica) -> Replica:
@@ -276,10 +276,12 @@ class MachineWorld:
 
     @staticmethod
     def _came(cluster: Cluster, moment: int) -> tuple[int, ...]:
-        """By kind, the newest change by which something appeared that was granted up to a moment."""
+        """By kind, the newest change that a view must have seen which is proven to be past the bound since a moment.
+
+        That is by what was granted up to then, or before the last of these grants.
+        """
         return tuple(
-            max((at for at, change in enumerate(log, 1) if 0 <= change.grant < moment), default=0)
-            for log in cluster.logs
+            max((at for at, change in enumerate(log, 1) if change.grant < moment), default=0) for log in cluster.logs
         )
 
     # The Lease

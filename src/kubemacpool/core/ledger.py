@@ -73,8 +73,7 @@ class Ledger:
             now: seconds on the monotonic clock.
             version: its resourceVersion; 0 where that is not known.
         """
-        if version > self._sighted.get(holder.key.kind, 0):
-            self._sighted[holder.key.kind] = version
+        self.sight(holder.key.kind, version)
         if not holder.addresses:
             self.vanish(holder.key, now)
             return
@@ -95,13 +94,23 @@ class Ledger:
             self._release_all(before, carries, now)
         self._let_go(holder.key, now)
 
-    def vanish(self, key: ObjectKey, now: float) -> None:
-        """The object is gone, completed, or carries nothing any more (rule 8)."""
+    def sight(self, kind: str, version: int) -> None:
+        """The view of a kind has come this far, and what is granted from now on may rest on it (rule 3)."""
+        if version > self._sighted.get(kind, 0):
+            self._sighted[kind] = version
+
+    def vanish(self, key: ObjectKey, now: float) -> bool:
+        """The object is gone, completed, or carries nothing any more (rule 8); says whether it had an address.
+
+        If it had, others may be granted that. A successor that sees the object still would let it keep its address
+        (rule 2), so its view must be as new: `sight` wants to be told how new that is, once it is known.
+        """
         holder = self._holders.pop(key, None)
         if holder is not None:
             self._enlist(holder, None)
             self._release_all(holder, (), now)
         self._let_go(key, now)
+        return holder is not None
 
     def withhold(self, key: ObjectKey, uid: str, before: Iterable[int], claimed: Iterable[int], now: float) -> None:
         """An object exists and cannot be taken in: nobody is given what it carries, as far as that is known.
@@ -154,7 +163,7 @@ class Ledger:
             self._judge_latecomers(address)
         if ended:
             for kind, version in reached.items():
-                self._sighted[kind] = max(version, self._sighted.get(kind, 0))
+                self.sight(kind, version)
 
     def rewind(self, kind: str, version: int) -> None:
         """The cluster was restored from a backup: what was seen of this kind is of a future that was lost (rule 4)."""
@@ -270,15 +279,16 @@ class Ledger:
     def is_entitled(self, address: int, party: Party) -> bool:
         """Whether the party has the address, so that nobody who has come to carry it keeps it from it (rule 2).
 
-        That is what an object of it carries or what it was granted a moment ago; but not what it came past us to carry
-        when another had it, unless that is its machine's, or an instance's that is on its own: these come to us.
+        That is what it was granted a moment ago, or what an object of it carries that came through us. An instance of a
+        machine, and a launcher pod, do not: they are created late perhaps, for a machine that has gone, and whose
+        address another party has been granted since.
         """
-        if self._granted(address, party):
-            return True
-        if not self.held_by(address, party):
-            return False
-        return not self._latecomers.are_to(address, party) or any(
-            _comes_to_us(holder) and self.are_one(holder.party, party) for holder in self.holders_of(address)
+        return self._granted(address, party) or (
+            self.held_by(address, party)
+            and any(
+                self.are_one(holder.party, party) and self._came_through_us(address, holder)
+                for holder in self.holders_of(address)
+            )
         )
 
     def granted_to_other(self, address: int, party: Party) -> Party | None:
@@ -468,6 +478,12 @@ class Ledger:
         if len(awaiting) == 1 and awaiting[0].admissions == 1:
             self._pending.end(address, awaiting[0].party)
 
+    def _came_through_us(self, address: int, holder: Holder) -> bool:
+        """Whether an object had the address from its beginning, as far as can be told from others that carry it."""
+        if holder.key.kind == POD:
+            return not holder.owned and not self._latecomers.are_to(address, holder.party)
+        return holder.key.kind == VIRTUAL_MACHINE or not holder.owned
+
     def _begin_to_carry(self, address: int, holder: Holder) -> None:
         if self._comes_late(address, holder.party):
             self._latecomers.add(address, holder.party)
@@ -607,8 +623,3 @@ class Ledger:
             self._returning.add(address)
         else:
             self._returning.discard(address)
-
-
-def _comes_to_us(holder: Holder) -> bool:
-    """Whether an object of this sort is created through us, whatever became of it later."""
-    return holder.key.kind == VIRTUAL_MACHINE or (holder.key.kind == VIRTUAL_MACHINE_INSTANCE and not holder.owned)

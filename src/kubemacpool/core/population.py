@@ -31,10 +31,10 @@ class Population:
             if known is not None:
                 self.ledger.observe(known._replace(party=self.families.party_of(relative)), now)
 
-    def gone(self, key: ObjectKey, now: float) -> None:
-        """An object is gone, or carries nothing any more."""
+    def gone(self, key: ObjectKey, now: float) -> bool:
+        """An object is gone, or carries nothing any more; says whether it had an address."""
         self.families.gone(key)
-        self.ledger.vanish(key, now)
+        return self.ledger.vanish(key, now)
 
     def known(self, key: ObjectKey) -> tuple[int, ...]:
         """What an object carried when it was told last."""

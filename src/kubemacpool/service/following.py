@@ -27,6 +27,7 @@ class Follower:
         self._measures = measures
         self._clock = clock
         self._faults: dict[str, str] = {}  # by uid, so that each is told once
+        self._released = False  # whether an address was, since the view came to where it is
         self._entering: tuple[ObjectKey, tuple[int, ...]] | None = None  # what was known of whoever is being taken in
 
     def begin(self) -> None:
@@ -64,10 +65,14 @@ class Follower:
     def gone(self, identity: ObjectIdentity) -> None:
         """An object was deleted, has completed, or carries nothing any more."""
         self._faults.pop(identity.uid, None)
-        self._population.gone(self._key(identity), self._clock.now())
+        if self._population.gone(self._key(identity), self._clock.now()):
+            self._released = True
 
     def reached(self, resource_version: int) -> None:
         """The view has come this far; after the first list all are known."""
+        if self._released:
+            self._released = False
+            self._population.ledger.sight(self._kind, resource_version)
         if not self.progress.resource_version:
             self._readiness.clear(self._kind)
             held = self._population.ledger.held_count

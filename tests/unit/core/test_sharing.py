@@ -6,7 +6,7 @@ from tests.unit.core.subjects import BOUND, at, decide, decider, holder, key, le
 from tests.unit.core.subjects import request as asking
 
 from kubemacpool.core.decider import Decider
-from kubemacpool.core.decisions import AddressRequest, Fault, Granted, Refusal, Refused, Suspect
+from kubemacpool.core.decisions import AddressRequest, Fault, Granted, Refusal, Suspect
 from kubemacpool.core.families import OwnerReference
 from kubemacpool.core.parties import Party
 
@@ -116,63 +116,44 @@ def test_what_may_be_on_its_way_to_a_machine_from_before_is_not_what_it_was_gran
 # Whoever came past us to carry what another had
 
 
-def _orphan(cluster: Cluster) -> None:
-    """The instance of a machine that is gone, created when its address was somebody else's already."""
-    to_machine = OwnerReference("VirtualMachine", "vm", "uid-gone")
-    cluster.see("VirtualMachineInstance", "vm", 1, owner=to_machine)
-
-
 INSTANCE = Party("VirtualMachineInstance", "ns", "vm")
 
 
 @pytest.mark.parametrize("seen", [True, False], ids=["seen", "on its way"])
-def test_an_instance_that_comes_late_has_no_right_to_what_another_was_granted(*, seen: bool) -> None:
-    """Its launcher pod would be the second object with the address that came through us."""
+@pytest.mark.parametrize("first", [True, False], ids=["instance first", "instance last"])
+def test_the_instance_of_a_machine_that_is_gone_has_no_right_to_what_another_was_granted(
+    *, seen: bool, first: bool
+) -> None:
+    """It is created late perhaps, and seen early perhaps; its launcher pod would be the second that came through us."""
     cluster = Cluster()
+    to_machine = OwnerReference("VirtualMachine", "vm", "uid-gone")
     cluster.ask(pod("web"), 1)
+    if first:
+        cluster.see("VirtualMachineInstance", "vm", 1, owner=to_machine)
     if seen:
         cluster.see("Pod", "web", 1)
-    _orphan(cluster)
-    cluster.see("Pod", "web", 1)
-    decision = cluster.ask(INSTANCE, 1, dependent=LAUNCHER)
-    assert decision == Refused((Refusal(0, at(1), Fault.HELD, pod("web")),))
+    cluster.see("VirtualMachineInstance", "vm", 1, owner=to_machine)
+    assert not cluster.may_have(1, INSTANCE)
     assert cluster.ask(pod("web"), 1) == Granted((at(1),))
 
 
-def test_a_latecomer_is_one_until_it_has_the_address_alone() -> None:
+def test_neither_has_the_launcher_pod_of_a_machine_that_is_gone() -> None:
     cluster = Cluster()
+    cluster.launcher("vm", "1", 1)
     cluster.see("Pod", "web", 1)
-    _orphan(cluster)
-    cluster.gone("Pod", "web")
-    cluster.see("Pod", "thief", 1)
-    assert cluster.ask(INSTANCE, 1, dependent=LAUNCHER) == Granted((at(1),))
-
-
-def test_a_latecomer_to_what_was_never_seen_is_one_until_that_has_ended() -> None:
-    cluster = Cluster()
-    cluster.ask(pod("web"), 1)
-    _orphan(cluster)
     assert not cluster.may_have(1, INSTANCE)
-    cluster.ledger.prove(3.0 + BOUND)
-    cluster.see("Pod", "thief", 1)
-    assert cluster.may_have(1, INSTANCE)
 
 
-def test_a_latecomer_that_has_left_the_address_is_none_when_it_comes_to_it_first() -> None:
+@pytest.mark.parametrize("kind", ["VirtualMachine", "VirtualMachineInstance"])
+def test_a_machine_and_an_instance_that_is_on_its_own_have_a_right_to_their_address(kind: str) -> None:
+    """They come through us before they run: whoever carried their address before them, past us, did so by luck."""
     cluster = Cluster()
-    cluster.see("Pod", "web", 1)
-    _orphan(cluster)
     cluster.see("Pod", "thief", 1)
-    cluster.gone("VirtualMachineInstance", "vm")
-    cluster.gone("Pod", "web")
-    cluster.gone("Pod", "thief")
-    _orphan(cluster)
-    cluster.see("Pod", "thief", 1)
-    assert cluster.may_have(1, INSTANCE)
-    assert not cluster.may_have(1, pod("thief"))
+    cluster.see(kind, "vm", 1)
+    assert cluster.ask(machine(), 1, dependent=LAUNCHER) == Granted((at(1),))
 
 
-def test_of_several_latecomers_each_stays_one() -> None:
+def test_of_two_pods_the_one_that_came_first_has_a_right_to_the_address() -> None:
     cluster = Cluster()
     for name in ("web", "thief", "other"):
         cluster.see("Pod", name, 1)
@@ -180,14 +161,34 @@ def test_of_several_latecomers_each_stays_one() -> None:
     assert [cluster.may_have(1, pod(name)) for name in ("web", "thief")] == [True, False]
 
 
-def test_a_machine_and_an_instance_that_is_on_its_own_are_never_latecomers() -> None:
-    """They come through us before they run: whoever carried their address before them, past us, did so by luck."""
+def test_a_latecomer_is_one_until_it_has_the_address_alone() -> None:
     cluster = Cluster()
+    for name in ("web", "late"):
+        cluster.see("Pod", name, 1)
+    cluster.gone("Pod", "web")
     cluster.see("Pod", "thief", 1)
-    cluster.see("VirtualMachine", "vm", 1)
-    cluster.see("VirtualMachineInstance", "alone", 1)
-    assert cluster.ask(machine(), 1, dependent=LAUNCHER) == Granted((at(1),))
-    assert cluster.ask(machine("alone"), 1, dependent=LAUNCHER) == Granted((at(1),))
+    assert [cluster.may_have(1, pod(name)) for name in ("late", "thief")] == [True, False]
+
+
+def test_a_latecomer_to_what_was_never_seen_is_one_until_that_has_ended() -> None:
+    cluster = Cluster()
+    cluster.ask(pod("web"), 1)
+    cluster.see("Pod", "late", 1)
+    assert not cluster.may_have(1, pod("late"))
+    cluster.ledger.prove(3.0 + BOUND)
+    cluster.see("Pod", "thief", 1)
+    assert cluster.may_have(1, pod("late"))
+
+
+def test_a_latecomer_that_has_left_the_address_is_none_when_it_comes_to_it_first() -> None:
+    cluster = Cluster()
+    for name in ("web", "late", "thief"):
+        cluster.see("Pod", name, 1)
+    for name in ("late", "web", "thief"):
+        cluster.gone("Pod", name)
+    for name in ("late", "thief"):
+        cluster.see("Pod", name, 1)
+    assert [cluster.may_have(1, pod(name)) for name in ("late", "thief")] == [True, False]
 
 
 def test_whoever_was_granted_an_address_is_no_latecomer_when_its_object_is_seen_after_anothers() -> None:
@@ -197,15 +198,6 @@ def test_whoever_was_granted_an_address_is_no_latecomer_when_its_object_is_seen_
     subject.ledger.observe(holder("web", 1), 3.0)
     assert decide(subject, asking("web", 1), 4.0) == Granted((at(1),))
     assert refusals(subject, asking("thief", 1)) == (Refusal(0, at(1), Fault.HELD, pod("web")),)
-
-
-def test_another_object_of_a_party_that_has_the_address_is_no_latecomer() -> None:
-    cluster = Cluster()
-    cluster.see("VirtualMachineInstance", "vm", 1, owner=OwnerReference("VirtualMachine", "vm", "uid-gone"))
-    cluster.see("Pod", "thief", 1)
-    cluster.launcher("vm", "1", 1)
-    cluster.gone("VirtualMachineInstance", "vm")
-    assert cluster.may_have(1, INSTANCE)
 
 
 def test_what_was_let_through_beside_another_is_asked_for_beside_it_again() -> None:

@@ -228,3 +228,21 @@ def test_what_a_pod_that_is_passed_over_says_and_what_its_interfaces_have_is_wit
     assert [scene.holders(FIRST + number)[0] for number in range(3)] == ["Pod ns1/a"] * 3
     scene.follower.gone(POD)
     assert [scene.holders(FIRST + number) for number in range(3)] == [[], [], []]
+
+
+def test_a_successor_must_have_seen_who_left_an_address_before_it_was_given_on() -> None:
+    """It would let whoever it still sees with it keep it."""
+    scene = Scene()
+    scene.follower.present(POD, CarriedAddresses((FIRST,)), 42)
+    scene.follower.gone(POD)
+    scene.follower.reached(50)
+    scene.follower.reached(51)
+    assert scene.ledger.sighted == {"Pod": 50}
+
+
+def test_that_an_object_without_addresses_is_gone_is_nothing_that_a_successor_must_have_seen() -> None:
+    scene = Scene("VirtualMachine")
+    scene.follower.present(POD, CarriedAddresses(()), 42)
+    scene.follower.gone(POD)
+    scene.follower.reached(50)
+    assert scene.ledger.sighted == {"VirtualMachine": 42}
