@@ -11,8 +11,10 @@ from typing import Final, NamedTuple
 from kubemacpool.core.addresses import format_address
 from kubemacpool.core.decider import Decider
 from kubemacpool.core.families import Families, _Life, _Member
-from kubemacpool.core.grants import GIVEN_EARLY, Cooling, Grant
-from kubemacpool.core.parties import VIRTUAL_MACHINE, Holder, Party
+from kubemacpool.core.grants import GIVEN_EARLY, Cooling, Grant, Terms
+from kubemacpool.core.latecomers import Latecomers
+from kubemacpool.core.parties import POD, VIRTUAL_MACHINE, Holder, ObjectKey, Party
+from kubemacpool.core.retention import Tenure
 
 NOW: Final = 1_000.0
 """The moment of every sighting; later than every rank, and less than `LONG` after the earliest."""
@@ -31,6 +33,8 @@ KNOWN: Final = {
         "_departures",
         "_given_early",
         "_latecomers",
+        "_tenures",
+        "_deciding",
     },
     "Families": {"_members", "_led"},
     "Openings": {"_named", "_doubtful"},
@@ -45,9 +49,11 @@ LEFT_OUT: Final = {
         "pool": "the same in all states of one search",
         "_machines": "found anew from _holders",
         "_carriers": "found anew from _holders",
+        "_attached": "found anew from _holders",
         "_collisions": "found anew from _holders; who is told of them is nothing that is decided by",
         "_unity": "nothing migrates in the world of the model",
         "_returning": "found anew from all the others",
+        "_withheld": "everything is taken into the books in the world of the model",
         "_occupancy": "found anew from all the others",
         "_sighted": "the world keeps it, as a place in its log; `CoreStates` tells when it changes",
     },
@@ -70,9 +76,7 @@ class FrozenGrant(NamedTuple):
     moment: int
     admissions: int
     known_uids: frozenset[str]
-    dependent: Party | None
-    tacit: bool
-    shared: bool
+    terms: Terms
     assumed: bool
 
 
@@ -88,6 +92,8 @@ class FrozenDecider(NamedTuple):
     """All that a decider knows, in an order that does not depend on how it came to know it."""
 
     holders: tuple[Holder, ...] = ()
+    tenures: tuple[tuple[ObjectKey, Tenure], ...] = ()
+    deciding: bool = False
     pending: tuple[FrozenGrant, ...] = ()
     cooling: tuple[FrozenCooling, ...] = ()
     given_early: tuple[int, ...] = ()
@@ -144,6 +150,8 @@ def freeze(decider: Decider) -> FrozenDecider:
     ranks = {since: rank for rank, since in enumerate(sorted({each.since for each in ledger._cooling.values()}))}
     return FrozenDecider(
         tuple(sorted(ledger._holders.values())),
+        tuple(sorted(ledger._tenures.items())),
+        ledger._deciding,
         tuple(
             FrozenGrant(
                 address,
@@ -151,9 +159,7 @@ def freeze(decider: Decider) -> FrozenDecider:
                 int(grant.granted_at),
                 grant.admissions,
                 grant.known_uids,
-                grant.dependent,
-                grant.tacit,
-                grant.shared,
+                grant.terms,
                 grant.assumed,
             )
             for address, grant in ledger._pending
@@ -179,9 +185,10 @@ def thaw(frozen: FrozenDecider, decider: Decider) -> Decider:
     ledger, openings, stretch = decider.ledger, decider.openings, decider._stretch
     for holder in frozen.holders:
         ledger._holders[holder.key] = holder
-        ledger._enlist(None, holder)
-        for address in holder.addresses:
-            ledger._carriers.add(address, holder.key)
+        ledger._take(None, holder)
+    ledger._latecomers = Latecomers()
+    ledger._tenures.update(frozen.tenures)
+    ledger._deciding = frozen.deciding
     for grant in frozen.pending:
         ledger._pending.add(
             grant.address,
@@ -190,9 +197,7 @@ def thaw(frozen: FrozenDecider, decider: Decider) -> Decider:
                 float(grant.moment),
                 grant.admissions,
                 grant.known_uids,
-                grant.dependent,
-                grant.tacit,
-                grant.shared,
+                grant.terms,
                 grant.assumed,
             ),
         )
@@ -204,10 +209,8 @@ def thaw(frozen: FrozenDecider, decider: Decider) -> Decider:
         ledger._departures.note(address, party, NOW)
     for address, party in frozen.latecomers:
         ledger._latecomers.add(address, party)
-    for address in {*ledger._carriers, *ledger._pending.addresses(), *ledger._cooling, *ledger._suspects}:
+    for address in {*ledger._pending.addresses(), *ledger._cooling, *ledger._suspects}:
         ledger._mark(address)
-    for address in ledger._carriers:
-        ledger._judge(address)
     for address in frozen.given_early:
         ledger._given_early.move_to_end(address)
     openings._named, openings._doubtful = frozen.named, frozen.doubtful
@@ -221,9 +224,16 @@ def check(decider: Decider) -> None:
     ledger, pool = decider.ledger, decider.ledger.pool
     carriers: dict[int, set[str]] = {}
     for holder in ledger._holders.values():
-        for address in holder.addresses:
+        assert not set(holder.addresses).intersection(holder.attached or ())
+        for address in holder.addresses + (holder.attached or ()):
             carriers.setdefault(address, set()).add(str(holder.key))
-    assert {each: {str(holder.key) for holder in ledger.holders_of(each)} for each in ledger._carriers} == carriers
+    held = {*ledger._carriers, *ledger._attached}
+    assert {each: {str(holder.key) for holder in ledger.holders_of(each)} for each in held} == carriers
+    assert all(
+        ledger._tenures[holder.key].carried == holder.addresses
+        for holder in ledger._holders.values()
+        if holder.key.kind == POD
+    )
     in_use = {*carriers, *ledger._pending.addresses(), *ledger._suspects}
     taken = {position for address in {*in_use, *ledger._cooling} if (position := pool.position_of(address)) is not None}
     assert ledger.free_count == pool.size - len(taken)
@@ -244,7 +254,7 @@ def check(decider: Decider) -> None:
             parties.setdefault(address, set()).add(holder.party)
     assert ledger.collisions().keys() == {address for address, sharing in parties.items() if len(sharing) > 1}
     assert set(ledger.unseen()) == {
-        *(address for address, grant in ledger._pending if not grant.tacit),
+        *(address for address, grant in ledger._pending if not grant.terms.tacit),
         *ledger._suspects,
     }
     granted = [grant.granted_at for _, grant in ledger._pending]

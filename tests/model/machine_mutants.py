@@ -9,6 +9,7 @@ from tests.model.mutants import Mutant, SettleOnKnownUid, recorded
 from kubemacpool.core.decider import Decider
 from kubemacpool.core.decisions import AddressRequest
 from kubemacpool.core.families import Families, _Life
+from kubemacpool.core.grants import ITS_OWN, Terms
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import POD, Holder, Party
 
@@ -23,37 +24,19 @@ class TacitAlways(Decider):
 class AwaitsTheParty(Ledger):
     """A named grant to a dependent object awaits any object of its party's own name."""
 
-    def grant(
-        self,
-        address: int,
-        party: Party,
-        now: float,
-        *,
-        dependent: Party | None = None,
-        tacit: bool = False,
-        shared: bool = False,
-    ) -> None:
+    def grant(self, address: int, party: Party, now: float, terms: Terms = ITS_OWN) -> None:
         """Forget whom it was for."""
-        super().grant(address, party, now, dependent=dependent if tacit else None, tacit=tacit, shared=shared)
+        super().grant(address, party, now, terms if terms.tacit else terms._replace(dependent=None))
 
 
 class SettlesInOffice(Ledger):
     """A launcher pod that is seen ends a grant, though it may be one that the decider before us granted tacitly."""
 
-    def grant(
-        self,
-        address: int,
-        party: Party,
-        now: float,
-        *,
-        dependent: Party | None = None,
-        tacit: bool = False,
-        shared: bool = False,
-    ) -> None:
+    def grant(self, address: int, party: Party, now: float, terms: Terms = ITS_OWN) -> None:
         """Count what we granted ourselves only."""
         earlier = self._pending.to(address, party)
         admissions = 1 if earlier is None else earlier.admissions + 1
-        super().grant(address, party, now, dependent=dependent, tacit=tacit, shared=shared)
+        super().grant(address, party, now, terms)
         recorded(self, address, party).admissions = admissions
 
 
@@ -70,17 +53,17 @@ class DepartedBefore(Ledger):
 class DepartedSince(Ledger):
     """Nor is what they leave soon after it."""
 
-    def _release(self, address: int, holder: Holder, now: float) -> None:
+    def _cool(self, addresses: Iterable[int], holder: Holder, now: float) -> None:
         inherited, self._inherited_at = self._inherited_at, None
-        super()._release(address, holder, now)
+        super()._cool(addresses, holder, now)
         self._inherited_at = inherited
 
 
 class GivenEarly(Ledger):
     """A machine's address is given before its cool-down has passed, as a pod's is."""
 
-    def _release(self, address: int, holder: Holder, now: float) -> None:
-        super()._release(address, holder._replace(party=holder.party._replace(kind=POD), owned=False), now)
+    def _cool(self, addresses: Iterable[int], holder: Holder, now: float) -> None:
+        super()._cool(addresses, holder._replace(party=holder.party._replace(kind=POD), owned=False), now)
 
 
 class UidUnchecked(Families):

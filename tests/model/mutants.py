@@ -13,7 +13,7 @@ from tests.model.frozen import LONG
 from kubemacpool.core.decider import Decider, Names
 from kubemacpool.core.decisions import AddressRequest, Decision, Undecided, Unnamed
 from kubemacpool.core.families import Families
-from kubemacpool.core.grants import Grant
+from kubemacpool.core.grants import ITS_OWN, Grant, Terms
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.openings import Openings
 from kubemacpool.core.parties import Party
@@ -106,62 +106,35 @@ def recorded(ledger: Ledger, address: int, party: Party) -> Grant:
 class NoPending(Ledger):
     """A grant is not recorded: an address is taken only once its object has been seen."""
 
-    def grant(
-        self,
-        address: int,
-        party: Party,
-        now: float,
-        *,
-        dependent: Party | None = None,
-        tacit: bool = False,
-        shared: bool = False,
-    ) -> None:
+    def grant(self, address: int, party: Party, now: float, terms: Terms = ITS_OWN) -> None:
         """Forget it at once."""
 
 
 class SettleOnKnownUid(Ledger):
     """A grant is settled by any object of its party, also by the one that was known at the grant."""
 
-    def _uids_carrying(self, address: int, awaited: Party) -> frozenset[str]:
-        del address, awaited
+    def _uids_carrying(self, address: int, awaited: Party, uid: str) -> frozenset[str]:
+        del address, awaited, uid
         return frozenset()
 
 
 class SettleOneOfSeveral(Ledger):
     """A grant is settled by the first of its admissions that is seen."""
 
-    def grant(
-        self,
-        address: int,
-        party: Party,
-        now: float,
-        *,
-        dependent: Party | None = None,
-        tacit: bool = False,
-        shared: bool = False,
-    ) -> None:
+    def grant(self, address: int, party: Party, now: float, terms: Terms = ITS_OWN) -> None:
         """Count one admission, however many there are."""
-        super().grant(address, party, now, dependent=dependent, tacit=tacit, shared=shared)
+        super().grant(address, party, now, terms)
         recorded(self, address, party).admissions = 1
 
 
 class BoundFromFirstGrant(Ledger):
     """The bound of an address that is granted again counts from the first grant."""
 
-    def grant(
-        self,
-        address: int,
-        party: Party,
-        now: float,
-        *,
-        dependent: Party | None = None,
-        tacit: bool = False,
-        shared: bool = False,
-    ) -> None:
+    def grant(self, address: int, party: Party, now: float, terms: Terms = ITS_OWN) -> None:
         """Leave the moment of an earlier grant as it is."""
         earlier = self._pending.to(address, party)
         if earlier is None:
-            super().grant(address, party, now, dependent=dependent, tacit=tacit, shared=shared)
+            super().grant(address, party, now, terms)
         else:
             earlier.admissions += 1
 

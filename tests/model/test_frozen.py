@@ -23,21 +23,22 @@ from tests.model.mutants import UNCHANGED
 
 from kubemacpool.core.decider import Decider
 from kubemacpool.core.families import Families, OwnerReference
-from kubemacpool.core.grants import Cooling, Grant
+from kubemacpool.core.grants import Cooling, Grant, Terms
 from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.core.pool import AddressRange, Pool
+from kubemacpool.core.retention import Tenure
 
 FIRST = worlds.FIRST
 POOL = Pool([AddressRange(FIRST, FIRST + 7)])
 WEB = Party("Pod", "ns", "web")
 EVERYTHING = FrozenDecider(
-    holders=(Holder(ObjectKey("Pod", "ns", "web"), "uid", WEB, (FIRST, FIRST + 9)),),
+    holders=(Holder(ObjectKey("Pod", "ns", "web"), "uid", WEB, (FIRST, FIRST + 9), attached=(FIRST + 7,)),),
+    tenures=((ObjectKey("Pod", "ns", "web"), Tenure("uid", (FIRST,), (FIRST + 9,), (FIRST + 7,))),),
+    deciding=True,
     pending=(
-        FrozenGrant(FIRST + 1, WEB, 3, 2, frozenset({"uid"}), None, tacit=False, shared=True, assumed=True),
-        FrozenGrant(
-            FIRST, WEB, 4, 1, frozenset(), Party("Pod", "ns", "launcher"), tacit=True, shared=False, assumed=False
-        ),
-        FrozenGrant(FIRST, Party("Pod", "ns", "db"), 5, 1, frozenset(), None, tacit=False, shared=False, assumed=False),
+        FrozenGrant(FIRST + 1, WEB, 3, 2, frozenset({"uid"}), Terms(shared=True, uid="uid"), assumed=True),
+        FrozenGrant(FIRST, WEB, 4, 1, frozenset(), Terms(Party("Pod", "ns", "launcher"), tacit=True), assumed=False),
+        FrozenGrant(FIRST, Party("Pod", "ns", "db"), 5, 1, frozenset(), Terms(), assumed=False),
     ),
     cooling=(FrozenCooling(FIRST + 3, 0, "Pod"), FrozenCooling(FIRST + 2, 1, "Pod"), FrozenCooling(FIRST + 8, 1, "X")),
     given_early=(FIRST + 2, FIRST + 3),

@@ -26,7 +26,7 @@ def test_two_replicas_never_give_a_machines_address_to_somebody_else_and_leak_no
     """Nor with takeovers, though what launcher pods were granted tacitly is named nowhere."""
     world = make(UNCHANGED)
     assert set(searched(world).taken) >= EVERYWHERE | {"take over", "crash", "hand over", "write"}
-    assert any(grant.tacit for state in world.cores.states for grant in state.pending)
+    assert any(grant.terms.tacit for state in world.cores.states for grant in state.pending)
     assert any(state.departures for state in world.cores.states)
 
 

@@ -22,6 +22,7 @@ from kubemacpool.core.decisions import (
     Undecided,
     Unnamed,
 )
+from kubemacpool.core.grants import Terms
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.limits import over_limit
 from kubemacpool.core.openings import Openings
@@ -192,14 +193,8 @@ class Decider:
             if wanted is None:
                 self._stretch.give(address)
         for address in granted:
-            self.ledger.grant(
-                address,
-                request.party,
-                now,
-                dependent=request.dependent,
-                tacit=address in tacit,
-                shared=address in request.shared,
-            )
+            terms = Terms(request.dependent, address in tacit, address in request.shared, request.uid)
+            self.ledger.grant(address, request.party, now, terms)
         return Granted(addresses)
 
     def _refusals(self, request: AddressRequest) -> tuple[Refusal, ...]:

@@ -5,13 +5,33 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from kubemacpool.core.parties import POD, Party
+from kubemacpool.core.parties import POD, Holder, Party
 
 GIVEN_EARLY: Final = frozenset({POD})
 """Kinds of party whose released addresses may be given before their cool-down has passed (rule 8).
 
 A VirtualMachine's may not: only the cool-down covers what another of its objects still has in flight (rule 2).
 """
+
+
+class Terms(NamedTuple):
+    """On what terms a party is granted an address.
+
+    Attributes:
+        dependent: the object that is awaited, as a party of its own, where it is not the party's.
+        tacit: whether the Lease need not name it, because others of the party hold the address (rule 2).
+        shared: whether a policy lets the party have it beside another that has it (rule 12).
+        uid: of the object that is awaited, where it exists already.
+    """
+
+    dependent: Party | None = None
+    tacit: bool = False
+    shared: bool = False
+    uid: str = ""
+
+
+ITS_OWN: Final = Terms()
+"""To the party's own object, by name, and to nobody beside it."""
 
 
 @dataclass(slots=True)
@@ -24,9 +44,7 @@ class Grant:
         admissions: how many admissions of this party may be in flight with the address.
         known_uids: of the objects that carried the address at the grant already, though they might be the one that is
             awaited; seeing them again says nothing about the admission in flight.
-        dependent: the object that is awaited, as a party of its own, where it is not the party's.
-        tacit: whether the Lease need not name it, because others of the party held the address at the grant (rule 2).
-        shared: whether a policy let the party have it beside another that had it (rule 12).
+        terms: on which it was made.
         assumed: whether a decider before us may have made it, and nobody knows; none was made by us.
     """
 
@@ -34,15 +52,17 @@ class Grant:
     granted_at: float
     admissions: int
     known_uids: frozenset[str] = frozenset()
-    dependent: Party | None = None
-    tacit: bool = False
-    shared: bool = False
+    terms: Terms = ITS_OWN
     assumed: bool = False
 
     @property
     def awaited(self) -> Party:
         """The object that is awaited."""
-        return self.party if self.dependent is None else self.dependent
+        return self.party if self.terms.dependent is None else self.terms.dependent
+
+    def awaits(self, holder: Holder) -> bool:
+        """Whether this may be the object that is awaited."""
+        return self.awaited.owns(holder.key) and self.terms.uid in {"", holder.uid}
 
 
 class Cooling(NamedTuple):

@@ -114,6 +114,6 @@ class InFlight:
         add(there, address, one)
         if not there:
             del self._in[namespace]
-        if not grant.tacit:
+        if not grant.terms.tacit:
             add(self._named, address, one)
             add(self._by_namespace, namespace, one)

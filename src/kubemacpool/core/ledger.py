@@ -17,17 +17,18 @@ Moments are seconds on the caller's monotonic clock; they must not decrease from
 """
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from kubemacpool.core.carriers import Carriers, Unity
 from kubemacpool.core.collisions import Collisions
-from kubemacpool.core.grants import GIVEN_EARLY, Cooling, Departures, Grant
+from kubemacpool.core.grants import GIVEN_EARLY, ITS_OWN, Cooling, Departures, Grant, Terms
 from kubemacpool.core.in_flight import InFlight
 from kubemacpool.core.latecomers import Latecomers
 from kubemacpool.core.occupancy import Occupancy
 from kubemacpool.core.parties import POD, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE, Holder, ObjectKey, Party
 from kubemacpool.core.pool import Pool
+from kubemacpool.core.retention import Tenure, first_sight
 from kubemacpool.core.withheld import Withheld
 
 
@@ -47,12 +48,15 @@ class Ledger:
         self._holders: dict[ObjectKey, Holder] = {}
         self._machines: dict[Party, dict[ObjectKey, None]] = {}  # the objects of each party that may be united
         self._unity = Unity()
+        self._tenures: dict[ObjectKey, Tenure] = {}  # of pods
         self._carriers = Carriers(self._holders, self._unity)
+        self._attached = Carriers(self._holders, self._unity)  # who has an address by its interfaces alone
         self._collisions = Collisions()
         self._pending = InFlight()
         # Ordered dicts where the oldest goes first: a plain one passes over all that was deleted at its front.
         self._cooling: OrderedDict[int, Cooling] = OrderedDict()  # in the order of since
         self._suspects: dict[int, None] = {}
+        self._deciding = False
         self._inherited_at: float | None = None  # of the takeover; None once the bound since then is proven to be past
         self._departures = Departures(2 * in_flight_bound)
         self._given_early: OrderedDict[int, None] = OrderedDict()  # those of `_cooling` that `coolest` tells
@@ -74,25 +78,32 @@ class Ledger:
             version: its resourceVersion; 0 where that is not known.
         """
         self.sight(holder.key.kind, version)
-        if not holder.addresses:
-            self.vanish(holder.key, now)
+        said = holder.addresses
+        if len(frozenset(said)) < len(said):  # written past us: we refuse an address given twice
+            said = tuple(dict.fromkeys(said))
+        if holder.key.kind == POD:
+            holder = self._retaining(holder, said)
+        elif holder.addresses != said or holder.attached is not None:
+            holder = holder._replace(addresses=said, attached=None)
+        if not holder.addresses and not holder.attached:
+            self._drop(holder.key, now)
+            self._let_go(holder.key, now)
             return
-        carries = frozenset(holder.addresses)
-        if len(carries) < len(holder.addresses):  # written past us: we refuse an address given twice
-            holder = holder._replace(addresses=tuple(dict.fromkeys(holder.addresses)))
         before = self._holders.get(holder.key)
         self._holders[holder.key] = holder
-        self._enlist(before, holder)
-        known = frozenset(before.addresses if before is not None else ())
-        for address in holder.addresses:
-            if before is None or address not in known:
-                self._begin_to_carry(address, holder)
-            elif before.party != holder.party or before.uid != holder.uid:
-                self._go_on_carrying(address, before, holder)
+        self._take(before, holder)
+        for address in said:
             self._settle(address, holder)
         if before is not None:
-            self._release_all(before, carries, now)
+            self._part_with(before, holder, now)
         self._let_go(holder.key, now)
+
+    def move(self, key: ObjectKey, party: Party) -> None:
+        """An object is of this party from now on."""
+        before = self._holders.get(key)
+        if before is not None:
+            self._holders[key] = holder = before._replace(party=party)
+            self._take(before, holder)
 
     def sight(self, kind: str, version: int) -> None:
         """The view of a kind has come this far, and what is granted from now on may rest on it (rule 3)."""
@@ -100,17 +111,15 @@ class Ledger:
             self._sighted[kind] = version
 
     def vanish(self, key: ObjectKey, now: float) -> bool:
-        """The object is gone, completed, or carries nothing any more (rule 8); says whether it had an address.
+        """The object is gone, or completed (rule 8); says whether it had an address.
 
         If it had, others may be granted that. A successor that sees the object still would let it keep its address
         (rule 2), so its view must be as new: `sight` wants to be told how new that is, once it is known.
         """
-        holder = self._holders.pop(key, None)
-        if holder is not None:
-            self._enlist(holder, None)
-            self._release_all(holder, (), now)
+        self._tenures.pop(key, None)
+        had = self._drop(key, now)
         self._let_go(key, now)
-        return holder is not None
+        return had
 
     def withhold(self, key: ObjectKey, uid: str, before: Iterable[int], claimed: Iterable[int], now: float) -> None:
         """An object exists and cannot be taken in: nobody is given what it carries, as far as that is known.
@@ -134,13 +143,15 @@ class Ledger:
         cooling does not come from there and stands.
         """
         for holder in self._holders.values():
-            self._withheld.keep(holder)
+            self._withheld.keep(holder._replace(addresses=holder.addresses + (holder.attached or ())))
         for address in tuple(self._collisions.found):
             self._collisions.judge(address, 0)
         self._holders = {}
         self._machines = {}
         self._unity = Unity()
         self._carriers = Carriers(self._holders, self._unity)
+        self._attached = Carriers(self._holders, self._unity)
+        self._latecomers = Latecomers()
         self.replace_pool(self.pool)
 
     def prove(self, moment: float, reached: Mapping[str, int] = MappingProxyType({})) -> None:
@@ -172,33 +183,22 @@ class Ledger:
 
     # What the decider does
 
-    def grant(
-        self,
-        address: int,
-        party: Party,
-        now: float,
-        *,
-        dependent: Party | None = None,
-        tacit: bool = False,
-        shared: bool = False,
-    ) -> None:
+    def grant(self, address: int, party: Party, now: float, terms: Terms = ITS_OWN) -> None:
         """Record that an admission with this address may be on its way.
 
         Args:
             address: which one.
             party: who may use it.
             now: seconds on the monotonic clock.
-            dependent: the object in question, where it is not the party's own.
-            tacit: whether it is granted without a name, because others of the party hold the address.
-            shared: whether a policy lets the party have it beside another that has it (rule 12).
+            terms: how.
         """
         earlier = self._pending.to(address, party)
         admissions = 1 if earlier is None else earlier.admissions + 1
-        if dependent is not None and self._inherited_at is not None:
+        if terms.dependent is not None and self._inherited_at is not None:
             admissions += 1  # a decider before us may have granted one tacitly that would be taken for this one
-        tacit = tacit and (earlier is None or earlier.tacit)
-        known = self._uids_carrying(address, dependent or party)
-        self._pending.add(address, Grant(party, now, admissions, known, dependent, tacit, shared=shared))
+        terms = terms._replace(tacit=terms.tacit and (earlier is None or earlier.terms.tacit))
+        known = self._uids_carrying(address, terms.dependent or party, terms.uid)
+        self._pending.add(address, Grant(party, now, admissions, known, terms))
         self._mark(address)
 
     def inherit(self, suspects: Iterable[int], now: float, *, first: bool = False) -> None:
@@ -212,6 +212,7 @@ class Ledger:
             first: whether nobody has decided before, so that nothing can be on its way.
         """
         self.renounce()
+        self._deciding = True
         self._collisions.note_changes()
         self._suspects = dict.fromkeys(suspects)
         if first and not self._suspects:
@@ -224,6 +225,7 @@ class Ledger:
 
     def renounce(self) -> None:
         """Decide no more: what was granted is for somebody else to know."""
+        self._deciding = False
         self._collisions.ignore_changes()
         before = [*self._pending.addresses(), *self._suspects]
         self._pending.clear()
@@ -238,15 +240,23 @@ class Ledger:
         self._occupancy = Occupancy(pool.size)
         self._given_early.clear()
         self._returning.clear()
-        for addresses in (self._carriers, self._pending.addresses(), self._cooling, self._suspects, self._withheld):
+        for addresses in (
+            self._carriers,
+            self._attached,
+            self._pending.addresses(),
+            self._cooling,
+            self._suspects,
+            self._withheld,
+        ):
             for address in addresses:
                 self._mark(address)
 
     # What may be asked
 
     def holders_of(self, address: int) -> Iterator[Holder]:
-        """Every object seen with this address; more than one party among them is a collision."""
+        """Every object seen with this address; those that carry it first, then those with an interface that has it."""
         yield from self._carriers.of(address)
+        yield from self._attached.of(address)
         yield from self._withheld.of(address)
 
     def holder(self, key: ObjectKey) -> Holder | None:
@@ -256,17 +266,17 @@ class Ledger:
     def known(self, key: ObjectKey) -> tuple[int, ...]:
         """What an object carried when it was seen last, be it in the books or not."""
         holder = self._holders.get(key) or self._withheld.holder(key)
-        return () if holder is None else holder.addresses
+        return () if holder is None else holder.addresses + (holder.attached or ())
 
     def held_by(self, address: int, party: Party) -> bool:
-        """Whether an object of the party, or of one that is the same, was seen with this address and is there still."""
+        """Whether an object of the party, or of one that is the same, carries this address."""
         if self._carriers.has_owner(address, party):
             return True
         return any(self.are_one(holder.party, party) for holder in self._withheld.of(address))
 
     def other_holder(self, address: int, party: Party) -> Party | None:
-        """Another party of which an object was seen with this address; the one that has had it for longest."""
-        other = self._carriers.other_than(address, party)
+        """Another party of which an object was seen with this address; the one that has carried it for longest."""
+        other = self._carriers.other_than(address, party) or self._attached.other_than(address, party)
         if other is not None:
             return other
         withheld = (each.party for each in self._withheld.of(address) if not self.are_one(each.party, party))
@@ -302,7 +312,7 @@ class Ledger:
 
     def unseen(self) -> Iterator[int]:
         """Every address that the Lease has to name: pending or suspect, some of them both."""
-        yield from dict.fromkeys(address for address, grant in self._pending if not grant.tacit)
+        yield from dict.fromkeys(address for address, grant in self._pending if not grant.terms.tacit)
         yield from self._suspects
 
     @property
@@ -320,22 +330,26 @@ class Ledger:
 
     def is_used_in(self, address: int, namespace: str) -> bool:
         """Whether an object of the namespace carries the address, or it is in flight to one."""
-        return self._carriers.in_namespace(address, namespace) or address in self._pending.addresses_in(namespace)
+        return (
+            self._carriers.in_namespace(address, namespace)
+            or self._attached.in_namespace(address, namespace)
+            or address in self._pending.addresses_in(namespace)
+        )
 
     def used_in(self, namespace: str) -> int:
         """How many addresses these are; takes time in proportion to what is in flight there."""
         on_their_way = self._pending.addresses_in(namespace)
         unseen = sum(not self._carriers.in_namespace(address, namespace) for address in on_their_way)
-        return self._carriers.held_in(namespace) + unseen
+        return self._carriers.held_in(namespace) + self._attached.held_in(namespace) + unseen
 
     def is_named_for(self, address: int, party: Party) -> bool:
         """Whether this address is in flight to the party already, by name."""
         grant = self._pending.to(address, party)
-        return grant is not None and not grant.tacit
+        return grant is not None and not grant.terms.tacit
 
     def orphaned(self) -> Iterator[int]:
         """Addresses that were granted tacitly and that their party holds no more: the Lease had better name them."""
-        return (each for each, grant in self._pending if grant.tacit and not self.held_by(each, grant.party))
+        return (each for each, grant in self._pending if grant.terms.tacit and not self.held_by(each, grant.party))
 
     def oldest_unseen(self) -> float | None:
         """Since when something may be on its way: the oldest grant, or what the decider before us has granted."""
@@ -420,8 +434,8 @@ class Ledger:
 
     @property
     def held_count(self) -> int:
-        """How many addresses are carried by at least one object."""
-        return len(self._carriers) + sum(address not in self._carriers for address in self._withheld)
+        """How many addresses at least one object has."""
+        return len({*self._attached, *self._withheld}.difference(self._carriers)) + len(self._carriers)
 
     @property
     def pending_count(self) -> int:
@@ -435,7 +449,7 @@ class Ledger:
 
     def unheld_suspect_count(self) -> int:
         """How many addresses of the pool might be free, were they not suspect."""
-        return sum(address in self.pool and address not in self._carriers for address in self._suspects)
+        return sum(address in self.pool and not self._is_held(address) for address in self._suspects)
 
     @property
     def cooling_count(self) -> int:
@@ -471,9 +485,7 @@ class Ledger:
         last, so they wait for their bound.
         """
         awaiting = [
-            grant
-            for grant in self._pending.of(address)
-            if grant.awaited.owns(holder.key) and holder.uid not in grant.known_uids
+            grant for grant in self._pending.of(address) if grant.awaits(holder) and holder.uid not in grant.known_uids
         ]
         if len(awaiting) == 1 and awaiting[0].admissions == 1:
             self._pending.end(address, awaiting[0].party)
@@ -483,6 +495,57 @@ class Ledger:
         if holder.key.kind == POD:
             return not holder.owned and not self._latecomers.are_to(address, holder.party)
         return holder.key.kind == VIRTUAL_MACHINE or not holder.owned
+
+    def _retaining(self, holder: Holder, said: tuple[int, ...]) -> Holder:
+        """A pod as it is told, and what it holds beyond what its annotation says (rule 8)."""
+        before = self._tenures.get(holder.key)
+        if before is None or before.uid != holder.uid:
+            tenure = first_sight(holder.uid, said, holder.attached)
+        else:
+            tenure = before.after(said, holder.attached, lambda address: self._may_be_granted(address, holder))
+            if tenure is not before:
+                self._look_out_for(before.said, holder, said)
+        self._tenures[holder.key] = tenure
+        return holder._replace(addresses=tenure.carried, attached=tenure.attached or None)
+
+    def _may_be_granted(self, address: int, holder: Holder) -> bool:
+        """Whether what a running pod carries anew may have come to it through us.
+
+        Whoever decides knows, but for the suspects. Everybody else knows that it is not so where another has the
+        address: it would have been refused.
+        """
+        if self.held_by(address, holder.party):
+            return True
+        if not self._deciding:
+            return self.other_holder(address, holder.party) is None
+        return address in self._suspects or any(
+            grant.awaited.owns(holder.key) or self.are_one(grant.party, holder.party)
+            for grant in self._pending.of(address)
+        )
+
+    def _look_out_for(self, before: tuple[int, ...], holder: Holder, said: tuple[int, ...]) -> None:
+        """What an object says no more it will say anew, by which the grant to an update of it is settled."""
+        for address in before:
+            if address not in said:
+                for grant in self._pending.of(address):
+                    if grant.terms.uid == holder.uid:
+                        grant.known_uids -= {holder.uid}
+
+    def _take(self, before: Holder | None, holder: Holder) -> None:
+        """An object has what it did not have before, or is of another party now, or another object of its name."""
+        self._enlist(before, holder)
+        carried, attached = _held_by(before)
+        for address in holder.addresses:
+            if before is None or address not in carried:
+                self._begin_to_carry(address, holder)
+            elif before.party != holder.party or before.uid != holder.uid:
+                self._go_on_carrying(address, before, holder)
+        for address in holder.attached or ():
+            if before is None or address not in attached:
+                self._attached.add(address, holder.key)
+                self._mark(address)
+            elif before.party != holder.party:
+                self._attached.move(address, holder.key)
 
     def _begin_to_carry(self, address: int, holder: Holder) -> None:
         if self._comes_late(address, holder.party):
@@ -509,10 +572,36 @@ class Ledger:
         if not self._carriers.has_relative(address, holder) and not self._granted(address, holder.party):
             self._latecomers.add(address, holder.party)
 
+    def _part_with(self, before: Holder, holder: Holder, now: float) -> None:
+        """An object has no more what it had before."""
+        carries, attaches = _held_by(holder)
+        for address in before.addresses:
+            if address not in carries:
+                self._carriers.remove(address, holder.key)
+                self._judge(address)
+                self._forget_late(address, before.party)
+        for address in before.attached or ():
+            if address not in attaches:
+                self._attached.remove(address, holder.key)
+        had = before.addresses + (before.attached or ())
+        self._cool([each for each in had if each not in carries and each not in attaches], before, now)
+
+    def _drop(self, key: ObjectKey, now: float) -> bool:
+        """An object has nothing any more; says whether it had anything."""
+        holder = self._holders.pop(key, None)
+        if holder is None:
+            return False
+        self._enlist(holder, None)
+        self._part_with(holder, holder._replace(addresses=(), attached=None), now)
+        return True
+
+    def _is_held(self, address: int) -> bool:
+        return address in self._carriers or address in self._attached or address in self._withheld
+
     def _granted(self, address: int, party: Party) -> bool:
         """Whether we have granted the party, or one that is the same, an address that was its alone to have."""
         return any(
-            not each.assumed and not each.shared and self.are_one(each.party, party)
+            not each.assumed and not each.terms.shared and self.are_one(each.party, party)
             for each in self._pending.of(address)
         )
 
@@ -525,7 +614,7 @@ class Ledger:
         )
 
     def _others_have(self, address: int, party: Party) -> bool:
-        return self.other_holder(address, party) is not None or any(
+        return self._carriers.other_than(address, party) is not None or any(
             not each.assumed and not self.are_one(each.party, party) for each in self._pending.of(address)
         )
 
@@ -541,28 +630,6 @@ class Ledger:
         if late is not None and not self._others_have(address, late):
             self._latecomers.forget(address)
 
-    def _release_all(self, before: Holder, carries: Collection[int], now: float) -> None:
-        """An object carries these and nothing else of what it carried before."""
-        for address in before.addresses:
-            if address not in carries:
-                self._release(address, before, now)
-
-    def _release(self, address: int, holder: Holder, now: float) -> None:
-        kind = VIRTUAL_MACHINE_INSTANCE if holder.owned else holder.party.kind
-        self._carriers.remove(address, holder.key)
-        if address in self._carriers:
-            self._judge(address)
-        else:
-            if self.cool_down > 0:
-                self._cooling.pop(address, None)
-                self._cooling[address] = Cooling(now, kind)
-            self._mark(address)
-        if kind != POD and not self._carriers.has_party(address, holder.party):
-            self._departures.note(address, holder.party, now)
-            if self._inherited_at is not None:
-                self._expect(address, holder.party, self._inherited_at)
-        self._forget_late(address, holder.party)
-
     def _let_go(self, key: ObjectKey, now: float) -> None:
         """An object is in the books now, or is gone: what it does not carry by these is withheld no longer."""
         holder = self._withheld.let_go(key) if self._withheld else None
@@ -572,30 +639,47 @@ class Ledger:
                 self._forget_late(address, holder.party)
 
     def _cool(self, addresses: Iterable[int], holder: Holder, now: float) -> None:
-        """These are not withheld any more for the sake of an object; whatever nobody else has cools down."""
+        """An object has these no more; what nobody else has cools down."""
         kind = VIRTUAL_MACHINE_INSTANCE if holder.owned else holder.party.kind
         for address in addresses:
-            if address not in self._carriers and address not in self._withheld and self.cool_down > 0:
+            if not self._is_held(address) and self.cool_down > 0:
                 self._cooling.pop(address, None)
                 self._cooling[address] = Cooling(now, kind)
             self._mark(address)
-            if kind != POD and all(other.party != holder.party for other in self.holders_of(address)):
+            if kind != POD and not self._has_party(address, holder.party):
                 self._departures.note(address, holder.party, now)
                 if self._inherited_at is not None:
                     self._expect(address, holder.party, self._inherited_at)
+
+    def _has_party(self, address: int, party: Party) -> bool:
+        """Whether an object of exactly this party has the address."""
+        if self._carriers.has_party(address, party) or self._attached.has_party(address, party):
+            return True
+        return any(holder.party == party for holder in self._withheld.of(address))
 
     def _expect(self, address: int, party: Party, moment: float) -> None:
         """A decider until then may have granted this to other objects of the party, tacitly; nobody knows how many."""
         grant = self._pending.to(address, party)
         if grant is None:
-            self._pending.add_oldest(address, Grant(party, moment, 2, tacit=True, assumed=True))
+            self._pending.add_oldest(address, Grant(party, moment, 2, terms=Terms(tacit=True), assumed=True))
             self._mark(address)
         else:
             grant.admissions += 1
 
-    def _uids_carrying(self, address: int, awaited: Party) -> frozenset[str]:
-        """The uids of those that carry the address now and might be mistaken for the object that is awaited."""
+    def _uids_carrying(self, address: int, awaited: Party, uid: str) -> frozenset[str]:
+        """The uids of those that carry the address now and might be mistaken for the object that is awaited.
+
+        An object that exists already is awaited to say so, if it does not; it may have kept the address without that.
+        """
+        if uid:
+            return frozenset(
+                each.uid for each in self.holders_of(address) if each.uid == uid and self._says(each, address)
+            )
         return frozenset(holder.uid for holder in self.holders_of(address) if awaited.owns(holder.key))
+
+    def _says(self, holder: Holder, address: int) -> bool:
+        tenure = self._tenures.get(holder.key)
+        return tenure is None or address in tenure.said
 
     def _judge(self, address: int) -> None:
         """Bring what is known of collisions in line with who carries one address."""
@@ -607,7 +691,7 @@ class Ledger:
         if position is None:
             return
         cooling = self._cooling.get(address)
-        held = address in self._carriers or address in self._withheld
+        held = self._is_held(address)
         in_use = held or address in self._pending or address in self._suspects
         taken = in_use or cooling is not None
         early = cooling is not None and cooling.kind in GIVEN_EARLY and not in_use
@@ -623,3 +707,10 @@ class Ledger:
             self._returning.add(address)
         else:
             self._returning.discard(address)
+
+
+def _held_by(holder: Holder | None) -> tuple[frozenset[int], frozenset[int]]:
+    """What an object carries, and what it has by its interfaces alone."""
+    if holder is None:
+        return frozenset(), frozenset()
+    return frozenset(holder.addresses), frozenset(holder.attached or ())

@@ -27,9 +27,7 @@ class Population:
         relatives = self.families.see(key, holder.uid, owner)
         self.ledger.observe(holder._replace(party=self.families.party_of(key), owned=owner is not None), now, version)
         for relative in relatives:
-            known = self.ledger.holder(relative)
-            if known is not None:
-                self.ledger.observe(known._replace(party=self.families.party_of(relative)), now)
+            self.ledger.move(relative, self.families.party_of(relative))
 
     def gone(self, key: ObjectKey, now: float) -> bool:
         """An object is gone, or carries nothing any more; says whether it had an address."""

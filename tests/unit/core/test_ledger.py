@@ -40,17 +40,17 @@ def test_an_address_goes_from_free_to_pending_to_held_to_cooling_and_is_free_aga
 
 def test_an_address_that_no_longer_belongs_to_its_object_is_released_and_the_others_stay() -> None:
     subject = ledger()
-    subject.observe(holder("web", 1, 2), 1.0)
-    subject.observe(holder("web", 2, 3), 2.0)
-    assert [names(subject, number) for number in (1, 2, 3)] == [[], ["web"], ["web"]]
-    assert [address for address, _ in subject.coolest()] == [at(1)]
+    for said in ((1, 2), (2, 3)):
+        subject.observe(Holder(key("vm", "VirtualMachine"), "uid-1", machine("vm"), tuple(map(at, said))), 2.0)
+    assert [names(subject, number) for number in (1, 2, 3)] == [[], ["vm"], ["vm"]]
+    assert subject.cooling_count == 1
     assert free(subject) == {3}
 
 
-def test_an_object_without_addresses_has_vanished() -> None:
+def test_an_object_without_addresses_holds_nothing() -> None:
     subject = ledger()
-    subject.observe(holder("web", 1), 1.0)
-    subject.observe(holder("web"), 2.0)
+    for said in ((1,), ()):
+        subject.observe(Holder(key("vm", "VirtualMachine"), "uid-1", machine("vm"), tuple(map(at, said))), 2.0)
     subject.observe(holder("db"), 2.0)
     assert list(subject.holders()) == []
     assert subject.cooling_count == 1

@@ -6,6 +6,7 @@ from tests.unit.core.subjects import at
 
 from kubemacpool.core.decisions import Fault, Granted, Refusal, Refused
 from kubemacpool.core.families import OwnerReference
+from kubemacpool.core.grants import Terms
 from kubemacpool.core.parties import Party
 
 
@@ -116,7 +117,7 @@ def test_what_has_to_be_named_stays_named_when_a_launcher_pod_is_granted_it_too(
     cluster = Cluster()
     cluster.ask(machine(), 1)
     cluster.see("VirtualMachineInstance", "vm", 1)
-    cluster.ledger.grant(at(1), machine(), 3.0, dependent=LAUNCHER)
+    cluster.ledger.grant(at(1), machine(), 3.0, Terms(LAUNCHER))
     assert at(1) in cluster.decider.names((), 0).open
 
 

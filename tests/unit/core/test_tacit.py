@@ -7,7 +7,7 @@ from tests.unit.core.subjects import BOUND, at, numbers
 from kubemacpool.core.budgets import MOST_NAMES
 from kubemacpool.core.decisions import Fault, Granted, Refusal, Refused
 from kubemacpool.core.families import OwnerReference
-from kubemacpool.core.grants import Grant
+from kubemacpool.core.grants import Grant, Terms
 from kubemacpool.core.parties import Party
 
 ANYBODY = Party("Pod", "ns", "web")
@@ -159,7 +159,7 @@ def test_a_tacit_grant_is_named_once_nobody_holds_the_address() -> None:
 def test_tacit_grants_neither_fill_the_lease_nor_stop_others_from_being_named() -> None:
     cluster = Cluster()
     for number in range(MOST_NAMES + 10):
-        cluster.ledger.grant(at(100 + number), machine(), 2.0, dependent=LAUNCHER, tacit=True)
+        cluster.ledger.grant(at(100 + number), machine(), 2.0, Terms(LAUNCHER, tacit=True))
     names = cluster.decider.names([at(1)], 0)
     assert names.complete
     assert at(1) in names.open
@@ -168,7 +168,7 @@ def test_tacit_grants_neither_fill_the_lease_nor_stop_others_from_being_named() 
 
 def test_a_grant_awaits_its_dependent_object_or_its_party() -> None:
     assert Grant(machine(), 0.0, 1).awaited == machine()
-    assert Grant(machine(), 0.0, 1, dependent=LAUNCHER).awaited == LAUNCHER
+    assert Grant(machine(), 0.0, 1, terms=Terms(LAUNCHER)).awaited == LAUNCHER
 
 
 def test_who_steps_down_expects_nothing_any_more() -> None:

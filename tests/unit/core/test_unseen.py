@@ -153,7 +153,6 @@ def test_an_object_that_has_lost_its_addresses_was_seen_too() -> None:
     subject.observe(holder("web", 1), 1.0, version=7)
     subject.observe(holder("web"), 2.0, version=8)
     assert subject.sighted == {"Pod": 8}
-    assert subject.held_count == 0
 
 
 def test_a_takeover_makes_the_view_no_older() -> None:

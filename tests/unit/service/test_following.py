@@ -55,13 +55,20 @@ def test_a_pod_that_is_seen_settles_its_grant() -> None:
     assert scene.ledger.pending(FIRST) is None
 
 
-def test_a_pod_that_carries_another_address_now_releases_the_one_before() -> None:
-    scene = Scene()
+def test_a_machine_that_carries_another_address_now_releases_the_one_before() -> None:
+    scene = Scene("VirtualMachine")
     scene.follower.present(POD, CarriedAddresses((FIRST,)), 1)
     scene.follower.present(POD, CarriedAddresses((FIRST + 1,)), 1)
     assert scene.holders(FIRST) == []
-    assert scene.holders(FIRST + 1) == ["Pod ns1/a"]
+    assert scene.holders(FIRST + 1) == ["VirtualMachine ns1/a"]
     assert scene.ledger.cooling_count == 1
+
+
+def test_a_pod_whose_annotation_changes_holds_the_address_that_it_was_first_seen_with() -> None:
+    scene = Scene()
+    scene.follower.present(POD, CarriedAddresses((FIRST,)), 1)
+    scene.follower.present(POD, CarriedAddresses(()), 2)
+    assert scene.holders(FIRST) == ["Pod ns1/a"]
 
 
 def test_a_pod_that_is_gone_releases_its_addresses_from_that_moment_on() -> None:
