@@ -53,20 +53,39 @@ class Creator(NamedTuple):
         creations: how often it may ask, granted or not persisted; more than one while the first is under way as well.
         wishes: what it may ask for each time: one item an interface, None for any address.
         generate_name: the prefix that it sends instead of a name.
+        warned: whether it may have what another party has (the policy `warn`).
     """
 
     name: str
     creations: int
     wishes: tuple[tuple[int | None, ...], ...]
     generate_name: str = ""
+    warned: bool = False
 
 
 class Live(NamedTuple):
-    """An object in the cluster; the number of its grant is its uid."""
+    """An object in the cluster; the number of its grant is its uid.
+
+    Attributes:
+        grant: the number.
+        addresses: what its interfaces have.
+        terminating: whether it is going.
+        said: what its annotation says, once that has changed.
+        reported: what its network-status lists, once it is there.
+        shared: whether it was let through beside another that had its address.
+    """
 
     grant: int
     addresses: tuple[int, ...]
     terminating: bool = False
+    said: tuple[int, ...] | None = None
+    reported: tuple[int, ...] | None = None
+    shared: bool = False
+
+    @property
+    def annotated(self) -> tuple[int, ...]:
+        """What its annotation says."""
+        return self.addresses if self.said is None else self.said
 
 
 class Flight(NamedTuple):
@@ -75,6 +94,7 @@ class Flight(NamedTuple):
     name: int
     addresses: tuple[int, ...]
     grant: int
+    shared: bool = False
 
 
 class Change(NamedTuple):
@@ -167,6 +187,7 @@ class Step(NamedTuple):
         state: what it led to.
         duplicate: two parties hold one address after it.
         conflict: two parties may come to that, whatever we do from here on.
+        refused: a party is refused what it has.
     """
 
     what: str
@@ -174,6 +195,7 @@ class Step(NamedTuple):
     state: State
     duplicate: bool = False
     conflict: bool = False
+    refused: bool = False
 
     def __str__(self) -> str:
         return f"{self.what} {' '.join(map(_text, self.details))}".rstrip()
@@ -204,6 +226,12 @@ def less(replica: Replica, old: int) -> Replica:
     )
 
 
+def clash(one: Live | Flight, other: Live | Flight) -> bool:
+    """Whether both have an address, and the later one was not let through beside the earlier."""
+    later = one if one.grant > other.grant else other
+    return not set(one.addresses).isdisjoint(other.addresses) and not later.shared
+
+
 def put(row: tuple[ItemT, ...], index: int, item: ItemT) -> tuple[ItemT, ...]:
     return (*row[:index], item, *row[index + 1 :])
 
@@ -212,8 +240,11 @@ def _text(detail: object) -> str:
     match detail:
         case int() if detail >> 40:
             return format_address(detail)
-        case Live(grant, addresses, terminating):
-            return f"(uid {grant}{', terminating' if terminating else ''}) {_text(addresses)}"
+        case Live(grant, addresses):
+            facts = [f"uid {grant}", *(["terminating"] if detail.terminating else [])]
+            facts += [f"says {_text(detail.said)}"] if detail.said is not None else []
+            facts += [f"reported {_text(detail.reported)}"] if detail.reported is not None else []
+            return f"({', '.join(facts)}) {_text(addresses)}"
         case frozenset():
             return f"{{{', '.join(map(_text, sorted(detail)))}}}"
         case tuple() if type(detail) is tuple:

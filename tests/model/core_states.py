@@ -204,8 +204,8 @@ class CoreStates:
     def check_drained(self, state: int) -> None:
         """Nothing leaks: what is left once every object is gone and every bound and cool-down has passed is nothing."""
         decider = self._thawed(state)
-        for holder in self.states[state].holders:
-            decider.ledger.vanish(holder.key, NOW)
+        for key in {*(holder.key for holder in self.states[state].holders), *dict(self.states[state].tenures)}:
+            decider.ledger.vanish(key, NOW)
         decider.ledger.prove(NOW + LONG)
         decider.ledger.end_cooling(NOW + 2 * LONG)
         names = decider.last_names()

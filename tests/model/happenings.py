@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from tests.model.cluster import Change, Cluster, Live, changed_by
+from tests.model.cluster import Change, Cluster, Live, changed_by, clash
 from tests.model.numbered import Numbered
 
 
@@ -26,17 +26,25 @@ class Happening(NamedTuple):
 class Happenings:
     """Finds, and remembers, what may happen in a cluster."""
 
-    def __init__(self, names: Sequence[str], clusters: Numbered[Cluster], *, grace: bool) -> None:
+    def __init__(
+        self, names: Sequence[str], clusters: Numbered[Cluster], *, grace: bool, edits: bool, reports: bool
+    ) -> None:
         """Know nothing yet.
 
         Args:
             names: of the objects.
             clusters: where their numbers come from.
             grace: whether an object may be terminating for a while, and may complete.
+            edits: whether an annotation may change, though not before all have seen it: a replica that has not, and
+                lists afresh, knows only what is reported.
+            reports: whether there is a network-status, without which no annotation changes then; and an interface is
+                unplugged when its annotation does not say it any more.
         """
         self._names = names
         self._clusters = clusters
         self._grace = grace
+        self._edits = edits
+        self._reports = reports
         self._known: dict[int, list[Happening]] = {}
 
     def from_(self, number: int) -> list[Happening]:
@@ -48,18 +56,22 @@ class Happenings:
         return known
 
     def _arrivals(self, cluster: Cluster) -> Iterator[Happening]:
-        held = {address for live in cluster.objects if live is not None for address in live.addresses}
+        held = [live for live in cluster.objects if live is not None]
         for index, flight in enumerate(cluster.flights):
             if cluster.objects[flight.name] is None:  # one object of a name at a time
-                live = Live(flight.grant, flight.addresses)
+                live = Live(flight.grant, flight.addresses, shared=flight.shared)
                 landed = cluster._replace(flights=cluster.flights[:index] + cluster.flights[index + 1 :])
                 after = self._clusters.number(changed_by(landed, Change(flight.name, live, persisted=True)))
-                yield Happening("persist", (self._names[flight.name], live), after, not held.isdisjoint(live.addresses))
+                duplicate = any(clash(live, other) for other in held)
+                yield Happening("persist", (self._names[flight.name], live), after, duplicate)
 
     def _departures(self, cluster: Cluster) -> Iterator[Happening]:
         for name, present in enumerate(cluster.objects):
             if present is not None:
-                for what, live in self._ends_of_holding(present):
+                ways = [*self._ends_of_holding(present)]
+                if self._edits and all(change.name != name for change in cluster.log):
+                    ways += self._changes(present)
+                for what, live in ways:
                     after = self._clusters.number(changed_by(cluster, Change(name, live)))
                     yield Happening(what, (self._names[name], live), after)
 
@@ -69,6 +81,14 @@ class Happenings:
             yield "terminate", live._replace(terminating=True)
         if self._grace and live.addresses:
             yield "complete", live._replace(addresses=())
-        if len(live.addresses) > 1:
-            for index in range(len(live.addresses)):
-                yield "change to", live._replace(addresses=live.addresses[:index] + live.addresses[index + 1 :])
+
+    def _changes(self, live: Live) -> Iterator[tuple[str, Live]]:
+        said, reported = live.annotated, live.reported
+        if self._reports and reported is None:
+            yield "report", live._replace(reported=live.addresses)
+            return
+        for address in said:
+            yield "edit", live._replace(said=tuple(each for each in said if each != address))
+        for address in set(reported or ()).difference(said):
+            left = tuple(each for each in live.addresses if each != address)
+            yield "unplug", live._replace(addresses=left, said=said, reported=left)

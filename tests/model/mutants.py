@@ -16,7 +16,7 @@ from kubemacpool.core.families import Families
 from kubemacpool.core.grants import ITS_OWN, Grant, Terms
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.openings import Openings
-from kubemacpool.core.parties import Party
+from kubemacpool.core.parties import Holder, Party
 from kubemacpool.core.pool import Pool
 
 
@@ -139,6 +139,30 @@ class BoundFromFirstGrant(Ledger):
             earlier.admissions += 1
 
 
+class EditedAnnotation(Ledger):
+    """A running pod holds what its annotation says now, and what its interfaces are reported to have."""
+
+    def _retaining(self, holder: Holder, said: tuple[int, ...]) -> Holder:
+        """Forget what it said before."""
+        return super()._retaining(holder._replace(uid=f"{holder.uid}, saying {said}"), said)._replace(uid=holder.uid)
+
+
+class Unreported(Ledger):
+    """What a running pod's interfaces are reported to have is nothing to us."""
+
+    def _retaining(self, holder: Holder, said: tuple[int, ...]) -> Holder:
+        return super()._retaining(holder._replace(attached=None), said)
+
+
+class UnrecordedWarn(Decider):
+    """What a policy lets through is treated as what the object carried: nothing is recorded."""
+
+    def decide(self, request: AddressRequest, now: float) -> Decision | Undecided | Unnamed:
+        """Judge and record nothing of what is shared."""
+        carried = request.carried | request.shared
+        return super().decide(request._replace(carried=carried, shared=frozenset()), now)
+
+
 class NeverExpires(Ledger):
     """A grant whose object is never seen is kept for good. That makes no duplicate, but it leaks."""
 
@@ -176,6 +200,10 @@ OF_ONE: Final[dict[str, Mutant]] = {
     "bound-from-first-grant": Mutant(ledger=BoundFromFirstGrant),
 }
 """Those that make one decider alone grant an address twice."""
+
+EDITED_ANNOTATION: Final = Mutant(ledger=EditedAnnotation)
+UNREPORTED: Final = Mutant(ledger=Unreported)
+UNRECORDED_WARN: Final = Mutant(UnrecordedWarn)
 
 OF_TWO: Final[dict[str, Mutant]] = {
     "no-naming": Mutant(openings=NoNaming),

@@ -35,7 +35,7 @@ class Oracle:
 
     def held(self) -> set[int]:
         """Addresses that some object was seen with."""
-        return {address for each in self.seen.values() for address in each.addresses}
+        return {address for each in self.seen.values() for address in holds(each)}
 
     def cooling(self, now: float) -> list[int]:
         """Addresses of which the last holder has gone not long ago, in the order of their release."""
@@ -82,7 +82,7 @@ class Oracle:
 
     def others_with(self, address: int, party: Party) -> set[Party]:
         """Parties other than this one that have the address."""
-        owners = {each.party for each in self.seen.values() if address in each.addresses}
+        owners = {each.party for each in self.seen.values() if address in holds(each)}
         if address in self.ways:
             owners.add(self.ways[address].party)
         return owners - {party}
@@ -100,9 +100,14 @@ class Oracle:
     def grant(self, address: int, party: Party, now: float) -> None:
         """One admission more is on its way with the address."""
         own = next((each for each in self.seen.values() if each.key == (party.kind, party.namespace, party.name)), None)
-        known = own.uid if own is not None and address in own.addresses else None
+        known = own.uid if own is not None and address in holds(own) else None
         before = self.ways.get(address)
         self.ways[address] = Way(party, now, before.admissions + 1 if before else 1, known)
+
+
+def holds(holder: Holder) -> set[int]:
+    """What an object has: what its annotation says, and what its interfaces are reported to have."""
+    return {*holder.addresses, *(holder.attached or ())}
 
 
 def _is_for(party: Party, key: ObjectKey) -> bool:

@@ -70,6 +70,21 @@ def test_careless_writes_of_the_lease_give_an_address_twice(mutant: Mutant) -> N
     check_found(explore(worlds.LOST_WRITES(mutant)))
 
 
+OF_RUNNING_PODS: Final = {
+    "edited-annotation": (worlds.EDITED, mutants.EDITED_ANNOTATION),
+    "unreported": (worlds.REPORTED, mutants.UNREPORTED),
+    "unrecorded-warn": (worlds.WARNED, mutants.UNRECORDED_WARN),
+}
+
+
+@pytest.mark.parametrize(("make", "mutant"), OF_RUNNING_PODS.values(), ids=OF_RUNNING_PODS)
+def test_without_one_of_the_rules_for_what_is_held_already_an_address_is_given_twice(
+    make: Maker, mutant: Mutant
+) -> None:
+    """The same for what a running pod holds, and for what a policy lets through."""
+    check_found(explore(make(mutant)))
+
+
 def test_the_search_finds_an_address_that_is_never_free_again() -> None:
     """And says in which state it is."""
     with pytest.raises(AssertionError, match="leaks: the Lease names"):

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from tests.model.frozen import FrozenDecider, freeze
+from tests.model.oracle import holds
 from tests.model.replicas import BOUND, ComparedReplica, Lease, Seen
 
 from kubemacpool.core.decisions import AddressRequest, Granted, Unnamed
@@ -120,11 +121,26 @@ class LongHistories(RuleBasedStateMachine):
 
     @precondition(lambda self: self.cluster.objects)
     @rule(data=st.data())
-    def carry_less(self, data: st.DataObject) -> None:
-        """Its annotation changes, or, when nothing is left, it has completed."""
+    def complete(self, data: st.DataObject) -> None:
+        """An object has completed."""
+        self._change(data.draw(st.sampled_from(sorted(self.cluster.objects))), None)
+
+    @precondition(lambda self: self.cluster.objects)
+    @rule(data=st.data())
+    def edit(self, data: st.DataObject) -> None:
+        """An annotation changes on an object that lives; its interfaces are reported as they are."""
         holder = data.draw(st.sampled_from(list(self.cluster.objects.values())))
-        kept = data.draw(st.lists(st.sampled_from(holder.addresses), unique=True, max_size=len(holder.addresses)))
-        self._change(holder.key.name, holder._replace(addresses=tuple(kept)) if kept else None)
+        said = data.draw(st.lists(st.sampled_from(sorted(holds(holder))), unique=True)) if holds(holder) else []
+        edited = holder._replace(addresses=tuple(said), attached=tuple(sorted(holds(holder))))
+        self._change(holder.key.name, edited)
+
+    @precondition(lambda self: any(each.attached for each in self.cluster.objects.values()))
+    @rule(data=st.data())
+    def unplug(self, data: st.DataObject) -> None:
+        """What an annotation does not say any more is unplugged, and that is reported."""
+        edited = [each for each in self.cluster.objects.values() if each.attached]
+        holder = data.draw(st.sampled_from(edited))
+        self._change(holder.key.name, holder._replace(attached=holder.addresses))
 
     @rule(number=REPLICAS, first=st.integers(1, SIZE), length=st.integers(1, SIZE), hole=st.integers(1, SIZE))
     def replace_pool(self, number: int, first: int, length: int, hole: int) -> None:
@@ -229,7 +245,7 @@ class LongHistories(RuleBasedStateMachine):
     @invariant()
     def no_address_is_held_by_two_parties(self) -> None:
         """The promise that everything else is there for."""
-        held = [address for holder in self.cluster.objects.values() for address in holder.addresses]
+        held = [address for holder in self.cluster.objects.values() for address in holds(holder)]
         assert len(set(held)) == len(held)
 
     @invariant()

@@ -36,9 +36,11 @@ from tests.model.cluster import (
     Flight,
     Laws,
     Lease,
+    Live,
     Replica,
     State,
     Step,
+    clash,
     less,
     put,
     write_of,
@@ -48,7 +50,7 @@ from tests.model.core_states import START, CoreStates
 from tests.model.happenings import Happenings
 from tests.model.numbered import Numbered
 
-from kubemacpool.core.decisions import AddressRequest, Granted, Unnamed
+from kubemacpool.core.decisions import AddressRequest, Granted, Refused, Unnamed
 from kubemacpool.core.parties import Holder, ObjectKey, Party
 
 
@@ -65,6 +67,8 @@ class World:
         grace: bool = False,
         alike: bool = False,
         grants_a_moment: int = 1,
+        edits: bool = False,
+        reports: bool = False,
     ) -> None:
         """Take the actors of a world.
 
@@ -76,6 +80,8 @@ class World:
             grace: whether an object may be terminating for a while.
             alike: whether the creators differ in nothing but their names; then they may as well ask first in order.
             grants_a_moment: how many grants are made before the clock moves on.
+            edits: whether annotations change on objects that live.
+            reports: whether there is a network-status.
         """
         self.cores = cores
         self._creators = creators
@@ -89,7 +95,7 @@ class World:
         self._name_of = [self._names.index(creator.name) for creator in creators]
         self._leases: Numbered[Lease] = Numbered()
         self._clusters: Numbered[Cluster] = Numbered()
-        self._happenings = Happenings(self._names, self._clusters, grace=grace)
+        self._happenings = Happenings(self._names, self._clusters, grace=grace, edits=edits, reports=reports)
         self._replicas: Numbered[Replica] = Numbered()
         self._asking: dict[tuple[int, tuple[int, ...]], tuple[list[_Grant], set[_Wish]]] = {}
 
@@ -155,9 +161,14 @@ class World:
                 name = creator.name if not creator.generate_name else ""
                 party = Party("Pod", "ns", name, creator.generate_name, f"request-{each}-{count}" if not name else "")
                 for wish in creator.wishes:
-                    decision, after = self.cores.decide(core, AddressRequest(party, wish), self._moment(number))
+                    request = AddressRequest(party, wish)
+                    decision, after = self.cores.decide(core, request, self._moment(number))
+                    if isinstance(decision, Refused) and creator.warned:  # `conflicts.decide`
+                        request = request._replace(shared=frozenset(each.address for each in decision.refusals))
+                        decision, after = self.cores.decide(core, request, self._moment(number))
                     if isinstance(decision, Granted):
-                        flight = Flight(self._name_of[each], decision.addresses, number)
+                        shared = bool(request.shared)
+                        flight = Flight(self._name_of[each], decision.addresses, number, shared)
                         details = (party, wish, decision.addresses)
                         grants.append(_Grant(details, after, flight, put(asked, each, count + 1)))
                     elif isinstance(decision, Unnamed):
@@ -168,9 +179,9 @@ class World:
         """`LocalDecider.decide`. In conflict is what another party has as well, or may come to have."""
         cluster = scene.cluster
         for grant in self._asked(scene.replica.core, cluster.asked)[0]:
-            name, granted = grant.flight.name, frozenset(grant.flight.addresses)
+            name = grant.flight.name
             conflict = any(
-                other != name and live is not None and not granted.isdisjoint(live.addresses)
+                other != name and live is not None and clash(grant.flight, live)
                 for other, live in (*enumerate(cluster.objects), *((each.name, each) for each in cluster.flights))
             )
             if not conflict and sum(grant.asked) == self._grants_at_most:
@@ -195,14 +206,18 @@ class World:
             yield Step("list afresh", (), scene.after(self, self._caught_up(self._listed(scene.cluster, replica))))
 
     def _told(self, replica: Replica, change: Change, version: int) -> Replica:
-        """As production tells it: an object that has completed or carries nothing any more is gone."""
+        """As production tells it: an object that has completed is gone."""
         key, live = self._keys[change.name], change.live
-        if live is None or not live.addresses or (live.terminating and not self._laws.terminating_still_holds):
+        if live is None or self._has_completed(live) or (live.terminating and not self._laws.terminating_still_holds):
             core, sighted = self.cores.tell(replica.core, key, None)
         else:
-            holder = Holder(key, str(live.grant), Party(*key), live.addresses)
+            holder = Holder(key, str(live.grant), Party(*key), live.annotated, attached=live.reported)
             core, sighted = self.cores.tell(replica.core, key, holder)
         return replica._replace(core=core, view=version, sighted=version if sighted else replica.sighted)
+
+    @staticmethod
+    def _has_completed(live: Live) -> bool:
+        return not live.addresses and live.said is None
 
     def _listed(self, cluster: Cluster, replica: Replica) -> Replica:
         """`Reflector`: every object as it is now, then what has gone."""

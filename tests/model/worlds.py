@@ -36,7 +36,13 @@ def explicit(addresses: int) -> tuple[tuple[int | None, ...], ...]:
 
 
 def alone(
-    addresses: int, *creators: Creator, cool_down: float = LONG, grace: bool = False, grants_a_moment: int = 1
+    addresses: int,
+    *creators: Creator,
+    cool_down: float = LONG,
+    grace: bool = False,
+    grants_a_moment: int = 1,
+    edits: bool = False,
+    reports: bool = False,
 ) -> Maker:
     """One replica that decides from the beginning; everything is named."""
 
@@ -49,12 +55,16 @@ def alone(
             laws=mutant.laws,
             grace=grace,
             grants_a_moment=grants_a_moment,
+            edits=edits,
+            reports=reports,
         )
 
     return make
 
 
-def replicated(bounds: Bounds, addresses: int, *wishes: tuple[int | None, ...], parties: int = 3) -> Maker:
+def replicated(
+    bounds: Bounds, addresses: int, *wishes: tuple[int | None, ...], parties: int = 3, edits: bool = False
+) -> Maker:
     """Two replicas, and parties that are alike, each of which may ask twice."""
 
     def make(mutant: Mutant) -> World:
@@ -65,10 +75,26 @@ def replicated(bounds: Bounds, addresses: int, *wishes: tuple[int | None, ...], 
             bounds,
             laws=mutant.laws,
             alike=True,
+            edits=edits,
+            reports=edits,
         )
 
     return make
 
+
+def warned(name: str, creations: int, *wishes: tuple[int | None, ...]) -> Creator:
+    """One that names its pods, and may have what others have."""
+    return Creator(name, creations, wishes, warned=True)
+
+
+EDITED: Final = alone(2, named("web", 2, ANY, THIS), named("db", 1, ANY, THIS), edits=True)
+"""One replica, and annotations that change."""
+
+UNPLUGGED: Final = alone(2, named("web", 1, (None, FIRST)), named("db", 1, ANY, THIS), edits=True, reports=True)
+"""The same with a network-status."""
+
+WARNED: Final = alone(2, named("web", 1, THIS), warned("db", 1, THIS), named("app", 1, ANY, THIS), cool_down=0)
+"""One replica, and a party that may have what another has."""
 
 TERMINATING: Final = alone(2, named("web", 2, ANY, THIS), named("db", 1, ANY, THIS), grace=True)
 """One replica, in a world in which every rule of one decider is needed."""
@@ -84,7 +110,12 @@ OF_ONE: Final = {
     "a pod created by name with the name that another was given": alone(
         2, named("web-x", 2, ANY, THIS), unnamed("web-x", ANY, THIS), named("db", 1, ANY)
     ),
-    "two interfaces, one of which may go": alone(3, named("web", 2, (None, FIRST)), named("db", 1, ANY, THIS)),
+    "two interfaces, and an annotation that changes": alone(
+        3, named("web", 2, (None, FIRST)), named("db", 1, ANY, THIS), edits=True
+    ),
+    "an annotation that changes": EDITED,
+    "an annotation that changes, and interfaces that are unplugged": UNPLUGGED,
+    "a party that may have what another has": WARNED,
     "objects that are terminating for a while": TERMINATING,
     "a clock that stands still between grants": alone(
         2, named("web", 2, ANY, THIS), named("db", 2, ANY), grants_a_moment=2
@@ -101,7 +132,11 @@ TWO_ADDRESSES: Final = replicated(Bounds(2, takeovers=3, grants=3), 2, ANY, *exp
 LOST_WRITES: Final = replicated(Bounds(2, takeovers=3, grants=2, losses=True), 2, ANY, *explicit(2), parties=2)
 """The same, where a write of the Lease may be under way while other things happen."""
 
+REPORTED: Final = replicated(Bounds(2, takeovers=3, grants=2), 1, THIS, parties=2, edits=True)
+"""Two replicas, annotations that change, and interfaces that are unplugged."""
+
 OF_TWO: Final = {
+    "an annotation that changes": REPORTED,
     "two addresses, any or this, three grants, three takeovers": TWO_ADDRESSES,
     "two addresses, this, four grants, three takeovers": replicated(Bounds(2, takeovers=3, grants=4), 2, *explicit(2)),
     "two addresses, any, four grants, three takeovers": replicated(Bounds(2, takeovers=3, grants=4), 2, ANY),

@@ -610,7 +610,9 @@ class Ledger:
         if address not in self._carriers and address not in self._pending:
             return False
         return (
-            self._others_have(address, party) and not self.held_by(address, party) and not self._granted(address, party)
+            self._others_have(address, party)
+            and not self._carriers.has_owner(address, party)
+            and not self._granted(address, party)
         )
 
     def _others_have(self, address: int, party: Party) -> bool:

@@ -24,10 +24,10 @@ class Watched:
         self.reporter = CollisionReporter(self.ledger, lambda: self.deciding, self._events)
 
     def carry(self, name: str, *addresses: int, kind: str = "Pod", uid: str = "", of: Party | None = None) -> None:
-        """An object carries these, as one of its own party or of another one."""
+        """An object carries these, as one of its own party or of another one, and so do its interfaces."""
         key = ObjectKey(kind, "ns", name)
         party = Party(*key) if of is None else of
-        self.ledger.observe(Holder(key, uid or f"uid-{name}", party, addresses), 0.0)
+        self.ledger.observe(Holder(key, uid or f"uid-{name}", party, addresses, attached=addresses), 0.0)
 
     async def told(self) -> list[tuple[str, str, str]]:
         """What a look tells of: object, reason and message."""
@@ -145,6 +145,7 @@ async def test_an_object_that_is_created_again_under_its_name_is_another_one() -
     watched.carry("a", FIRST)
     watched.carry("b", FIRST)
     await watched.told()
+    watched.ledger.vanish(ObjectKey("Pod", "ns", "b"), 0.0)
     watched.carry("b", FIRST, uid="uid-later")
     assert [name for name, _, _ in await watched.told()] == ["b"]
 
