@@ -125,7 +125,8 @@ class MachineWorld:
             yield Step(what, details, (state[0], after, *state[2:]), duplicate)
 
     def _happen(self, cluster: Cluster) -> Iterator[tuple[str, tuple[object, ...], int, bool]]:
-        number, now = self._clusters.number, sum(cluster.asked)
+        number = self._clusters.number
+        now = sum(cluster.asked) if self._cast.takeovers else -1  # with one decider a view may be as late as can be
         for index, (slot, live, grant) in enumerate(cluster.flights):
             if cluster.objects[slot] is None:  # one object of a name at a time
                 left = cluster._replace(flights=cluster.flights[:index] + cluster.flights[index + 1 :])
@@ -238,6 +239,7 @@ class MachineWorld:
             core, sighted = self.cores.tell(replica.core, slot.key, holder, live.owner)
         kind = slot.kind
         replica = replica._replace(core=core, view=put(replica.view, kind, version))
+        sighted = sighted and self._cast.takeovers > 0  # it matters to successors only
         return replica._replace(sighted=put(replica.sighted, kind, version)) if sighted else replica
 
     def _listed(self, cluster: Cluster, replica: Replica) -> Replica:
@@ -264,7 +266,10 @@ class MachineWorld:
             if any(at > view for at, view in zip(came, replica.view, strict=True)) and self._laws.proof_needs_view:
                 continue
             left = tuple(flight for flight in cluster.flights if flight.grant >= moment)
-            proven = replica._replace(core=core, sighted=newest(replica.sighted, came) if sighted else replica.sighted)
+            proven = replica._replace(
+                core=core,
+                sighted=newest(replica.sighted, came) if sighted and self._cast.takeovers else replica.sighted,
+            )
             after = cluster._replace(flights=left) if self._laws.bound_before_proof else cluster
             yield Step("prove", (f"moment {moment}",), scene.after(self, proven, cluster=after))
         if self._cast.instances_count and replica.view[INSTANCE] < len(cluster.logs[INSTANCE]):

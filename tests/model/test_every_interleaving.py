@@ -44,6 +44,11 @@ def test_two_replicas_never_give_two_parties_one_address_and_leak_none(make: Mak
     assert any(state.suspects and state.pending for state in world.cores.states)
 
 
+def test_two_replicas_hold_what_the_interfaces_of_running_pods_have() -> None:
+    """Also one that was started when an annotation did not say it any more."""
+    assert set(searched(worlds.REPORTED(UNCHANGED)).taken) >= {"report", "edit", "unplug", "take over", "crash"}
+
+
 @pytest.mark.parametrize("make", worlds.OF_LOSSES.values(), ids=worlds.OF_LOSSES)
 def test_two_replicas_never_do_so_when_writes_of_the_lease_are_slow_or_lost(make: Maker) -> None:
     """Nor when a paused decider resumes after somebody else has taken over."""

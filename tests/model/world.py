@@ -209,7 +209,8 @@ class World:
         """As production tells it: an object that has completed is gone."""
         key, live = self._keys[change.name], change.live
         if live is None or self._has_completed(live) or (live.terminating and not self._laws.terminating_still_holds):
-            core, sighted = self.cores.tell(replica.core, key, None)
+            # A successor need not have seen that here: whoever is given the address next is seen later in the same log.
+            core, sighted = self.cores.tell(replica.core, key, None)[0], False
         else:
             holder = Holder(key, str(live.grant), Party(*key), live.annotated, attached=live.reported)
             core, sighted = self.cores.tell(replica.core, key, holder)

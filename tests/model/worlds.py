@@ -132,11 +132,10 @@ TWO_ADDRESSES: Final = replicated(Bounds(2, takeovers=3, grants=3), 2, ANY, *exp
 LOST_WRITES: Final = replicated(Bounds(2, takeovers=3, grants=2, losses=True), 2, ANY, *explicit(2), parties=2)
 """The same, where a write of the Lease may be under way while other things happen."""
 
-REPORTED: Final = replicated(Bounds(2, takeovers=3, grants=2), 1, THIS, parties=2, edits=True)
+REPORTED: Final = replicated(Bounds(2, takeovers=2, grants=2, early_sightings=True), 1, THIS, parties=2, edits=True)
 """Two replicas, annotations that change, and interfaces that are unplugged."""
 
 OF_TWO: Final = {
-    "an annotation that changes": REPORTED,
     "two addresses, any or this, three grants, three takeovers": TWO_ADDRESSES,
     "two addresses, this, four grants, three takeovers": replicated(Bounds(2, takeovers=3, grants=4), 2, *explicit(2)),
     "two addresses, any, four grants, three takeovers": replicated(Bounds(2, takeovers=3, grants=4), 2, ANY),
