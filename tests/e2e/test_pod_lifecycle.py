@@ -156,16 +156,19 @@ async def test_a_terminating_pod_holds_its_address_until_it_is_gone(
     await until_free(cluster, namespace, block[0])
 
 
-async def test_an_annotation_changed_on_a_living_pod_frees_the_old_address_and_takes_the_new_one(
+async def test_a_pod_whose_annotation_changes_holds_what_it_has_had_until_it_is_gone(
     cluster: ClusterClient, namespace: str, block: Block
 ) -> None:
+    """Its interfaces have that still."""
     await cluster.made(namespace, with_mac("a", block[0]))
-    changed = {"metadata": {"annotations": {NETWORKS: f'[{{"name":"one","mac":"{block[1]}"}}]'}}}
-    await cluster.patch(f"/api/v1/namespaces/{namespace}/pods/a", changed)
-    await until_held(cluster, namespace, block[1], f"{namespace}/a")
-    await until_free(cluster, namespace, block[0])
-    await cluster.patch(f"/api/v1/namespaces/{namespace}/pods/a", {"metadata": {"annotations": {NETWORKS: None}}})
-    await until_free(cluster, namespace, block[1])
+    for networks in (f'[{{"name":"one","mac":"{block[1]}"}}]', None):
+        changed = {"metadata": {"annotations": {NETWORKS: networks}}}
+        await cluster.patch(f"/api/v1/namespaces/{namespace}/pods/a", changed)
+        await until_held(cluster, namespace, block[1], f"{namespace}/a")
+        await until_held(cluster, namespace, block[0], f"{namespace}/a")
+    await cluster.delete(namespace, "a")
+    for mac in (block[0], block[1]):
+        await until_free(cluster, namespace, mac)
 
 
 async def test_the_address_of_a_force_deleted_pod_is_given_to_others_after_its_cool_down(

@@ -41,11 +41,13 @@ from tests.e2e.kubevirt.manifests import (
     instance,
     launcher_networks,
     launcher_pod,
+    network_status,
 )
 
 if TYPE_CHECKING:
     from tests.e2e.cluster_client import ClusterClient, Reply
 
+NETWORK_STATUS: Final = "k8s.v1.cni.cncf.io/network-status"
 MACHINE_FINALIZER: Final = "kubevirt.io/virtualMachineControllerFinalize"
 MIGRATION_LABEL: Final = "kubevirt.io/migrationJobUID"
 PAUSE_SECONDS: Final = 0.05
@@ -240,10 +242,14 @@ class VirtController:
             self.refusals[f"{namespace}/{owner['metadata']['name']}"] = reply.message
 
     async def _replug(self, namespace: str, owner: Document, pod: Document) -> None:
-        """The pod's annotation follows the instance's interfaces: by it Multus plugs and unplugs."""
+        """The pod's annotation follows the instance's interfaces: by it Multus plugs and unplugs, and reports that."""
         networks = launcher_networks(owner) or "[]"
-        if pod["metadata"].get("annotations", {}).get(NETWORKS, "[]") != networks:
+        annotations = pod["metadata"].get("annotations", {})
+        status = network_status(networks)
+        if annotations.get(NETWORKS, "[]") != networks:
             await self._patch(namespace, PODS, pod, {"metadata": {"annotations": {NETWORKS: networks}}})
+        elif annotations.get(NETWORK_STATUS, "[]") != status:
+            await self._patch(namespace, PODS, pod, {"metadata": {"annotations": {NETWORK_STATUS: status}}})
 
     # Migrations
 

@@ -139,3 +139,14 @@ def launcher_networks(owner: Document) -> str | None:
         entry["cni-args"] = None
         entries.append(entry)
     return json.dumps(entries, separators=(",", ":")) if entries else None
+
+
+def network_status(networks: str) -> str:
+    """What Multus reports of the interfaces that a pod with this annotation has."""
+    return json.dumps(
+        [
+            {"name": f"{entry['namespace']}/{entry['name']}", "interface": entry["interface"], "mac": entry.get("mac")}
+            for entry in json.loads(networks)
+        ],
+        separators=(",", ":"),
+    )
