@@ -32,7 +32,7 @@ class Result(NamedTuple):
     Attributes:
         states: how many states it saw.
         taken: by what happens, in how many ways.
-        path: how to come to a duplicate, if one can.
+        path: how to come to a duplicate, or to a party that is refused what it has, if one can.
     """
 
     states: int
@@ -40,7 +40,12 @@ class Result(NamedTuple):
     path: tuple[Step, ...] = ()
 
     def __str__(self) -> str:
-        return "\n  ".join([f"two parties hold one address after {self.states} states:", *map(str, self.path)])
+        return "\n  ".join(
+            [
+                f"two parties hold one address, or one is refused what it has, after {self.states} states:",
+                *map(str, self.path),
+            ]
+        )
 
 
 Came = dict[State, State | None]
@@ -48,7 +53,7 @@ Came = dict[State, State | None]
 
 
 def explore(world: World, most: int = 10_000_000) -> Result:
-    """Go through every state until two parties hold one address, and check that none can leak an address."""
+    """Go through every state until a promise is broken, and check that none can leak an address."""
     first = world.start()
     came: Came = {first: None}
     queue = deque([first])
@@ -58,6 +63,8 @@ def explore(world: World, most: int = 10_000_000) -> Result:
         try:
             for step in world.steps(state):
                 taken[step.what] += 1
+                if step.refused:
+                    return Result(len(came), taken, (*_path(world, came, state), step))
                 if step.conflict:
                     return Result(len(came), taken, (*_path(world, came, state), step, *_persisted(world, step.state)))
                 if step.state not in came:

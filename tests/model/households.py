@@ -57,6 +57,7 @@ class Cast(NamedTuple):
         running: the addresses of a machine that runs from the beginning; it is not created again then.
         launcher: what a launcher pod may ask for; nothing is what its instance carries.
         touched: whether a launcher pod may change in what does not matter here, so that it is told of again.
+        thief: what is written past us into the pod that has nothing to do with them, while the machine is there.
         instances_count: whether an instance is an object that must not share an address, though it comes past us.
     """
 
@@ -70,6 +71,11 @@ class Cast(NamedTuple):
     running: tuple[int, ...] = ()
     launcher: Wishes = ()
     touched: bool = False
+    thief: tuple[int, ...] = ()
+
+
+THIEF: Final = "thief"
+"""The uid of a pod that came past us."""
 
 
 class Live(NamedTuple):

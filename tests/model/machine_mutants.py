@@ -73,6 +73,16 @@ class UidUnchecked(Families):
         return next((party for life, party in self._led.items() if life.key == owner.key), None)
 
 
+class Unentitled(Ledger):
+    """Nobody has a right to what it has."""
+
+    def is_entitled(self, address: int, party: Party) -> bool:
+        """No."""
+        del address, party
+        return False
+
+
+UNENTITLED: Final = Mutant(ledger=Unentitled)
 UID_UNCHECKED: Final = Mutant(families=UidUnchecked)
 GIVEN_EARLY: Final = Mutant(ledger=GivenEarly)
 AWAITS_THE_PARTY: Final = Mutant(ledger=AwaitsTheParty)

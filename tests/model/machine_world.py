@@ -27,6 +27,7 @@ from tests.model.households import (
     PREFIX,
     SLOTS,
     STRANGER,
+    THIEF,
     Cast,
     Change,
     Cluster,
@@ -39,7 +40,7 @@ from tests.model.households import (
 )
 from tests.model.numbered import Numbered
 
-from kubemacpool.core.decisions import AddressRequest, Granted, Unnamed
+from kubemacpool.core.decisions import AddressRequest, Granted, Refused, Unnamed
 from kubemacpool.core.families import OwnerReference
 from kubemacpool.core.parties import POD, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE, Holder, Party
 
@@ -63,7 +64,7 @@ class MachineWorld:
         self._clusters: Numbered[Cluster] = Numbered()
         self._replicas: Numbered[Replica] = Numbered()
         self._happening: dict[int, list[tuple[str, tuple[object, ...], int, bool]]] = {}
-        self._asking: dict[tuple[int, int], tuple[list[_Grant], set[_Wish]]] = {}
+        self._asking: dict[tuple[int, int], tuple[list[_Grant], set[_Wish], list[AddressRequest]]] = {}
 
     def start(self) -> State:
         """One replica decides, the first one ever. Nothing exists; or a machine does that runs, and all know it."""
@@ -141,6 +142,11 @@ class MachineWorld:
             after = _changed(cluster, Change(INSTANCE, live, now))._replace(machine=None, instance=live)
             others = self._others(cluster.objects, INSTANCE) if self._cast.instances_count else frozenset()
             yield "create", (SLOTS[INSTANCE].key, live), number(after), not others.isdisjoint(live.addresses)
+        machines, launchers, strangers = cluster.asked
+        if self._cast.thief and not strangers and cluster.objects[MACHINE] is not None:
+            live = Live(THIEF, self._cast.thief)
+            after = _changed(cluster, Change(STRANGER, live, now))._replace(asked=(machines, launchers, 1))
+            yield "steal", (SLOTS[STRANGER].key, live), number(after), False
         for slot, present in enumerate(cluster.objects):
             if present is not None:
                 yield "delete", (SLOTS[slot].key,), number(_changed(cluster, Change(slot, None, now))), False
@@ -152,7 +158,10 @@ class MachineWorld:
         return frozenset(
             address
             for other, live in enumerate(objects)
-            if live is not None and SLOTS[other].party != SLOTS[slot].party and self._counts(other)
+            if live is not None
+            and SLOTS[other].party != SLOTS[slot].party
+            and self._counts(other)
+            and live.uid != THIEF
             for address in live.addresses
         )
 
@@ -161,11 +170,11 @@ class MachineWorld:
 
     # Requests
 
-    def _asked(self, core: int, cluster: int) -> "tuple[list[_Grant], set[_Wish]]":
-        """What a core would grant to those who may ask, and what they would have the Lease name."""
+    def _asked(self, core: int, cluster: int) -> "tuple[list[_Grant], set[_Wish], list[AddressRequest]]":
+        """What a core would grant to those who may ask, what they would have the Lease name, and who is robbed."""
         known = self._asking.get((core, cluster))
         if known is None:
-            known = self._asking[core, cluster] = [], set()
+            known = self._asking[core, cluster] = [], set(), []
             asked = self._clusters.values[cluster].asked
             for request, slot, owner in self._requests(core, self._clusters.values[cluster]):
                 number = sum(asked)
@@ -176,7 +185,25 @@ class MachineWorld:
                     known[0].append(_Grant((request,), after, flight, put(asked, creator, asked[creator] + 1)))
                 elif isinstance(decision, Unnamed):
                     known[1].add(_Wish(decision.addresses, decision.automatic))
+                elif (
+                    isinstance(decision, Refused)
+                    and request.dependent is not None
+                    and self._knows_machine(core, cluster)
+                ):
+                    known[2].append(request)
         return known
+
+    def _knows_machine(self, core: int, cluster: int) -> bool:
+        """Whether a core sees the machine that is there, and is alone with its address but for thieves."""
+        machine = self._clusters.values[cluster].objects[MACHINE]
+        return (
+            self._cast.thief != ()
+            and machine is not None
+            and any(
+                holder.uid == machine.uid and holder.addresses == machine.addresses
+                for holder in self.cores.states[core].holders
+            )
+        )
 
     def _requests(self, core: int, cluster: Cluster) -> Iterator[tuple[AddressRequest, int, OwnerReference | None]]:
         machines, launchers, strangers = cluster.asked
@@ -201,7 +228,10 @@ class MachineWorld:
     def _grants(self, scene: "_Scene", number: int) -> Iterator[Step]:
         """`LocalDecider.decide`. In conflict is what another party has as well, or may come to have."""
         cluster = scene.cluster
-        for grant in self._asked(scene.replica.core, number)[0]:
+        grants, _, robbed = self._asked(scene.replica.core, number)
+        for request in robbed:
+            yield Step("refuse", (request,), scene.after(self, scene.replica), refused=True)
+        for grant in grants:
             slot, granted = grant.flight.slot, frozenset(grant.flight.live.addresses)
             in_flight = frozenset(
                 address

@@ -39,7 +39,11 @@ LAUNCHED_TWICE: Final = cast(Cast((THIS,), (THIS,), machines=2))
 
 TOUCHED: Final = cast(Cast((THIS,), (THIS,), running=THIS, touched=True))
 
+ROBBED: Final = cast(Cast((THIS,), (), launchers=1, machines=2, thief=THIS))
+"""A pod past us comes to carry a machine's address."""
+
 OF_ONE: Final = {
+    "a machine whose address somebody has come to carry": ROBBED,
     "a machine, two launcher pods, and a pod that wants its address": cast(Cast((THIS,), (THIS, ANY))),
     "a machine that is given any address": cast(Cast((ANY,), (THIS, ANY), launchers=1), addresses=2),
     "a machine that is created again": RECREATED,
@@ -63,6 +67,9 @@ OF_TWO: Final = {
     ),
     "a machine that runs, two launcher pods": RUNNING,
     "a launcher pod with an address that its machine does not have": PLUGGED,
+    "a machine whose address somebody has come to carry": cast(
+        Cast((THIS,), (), launchers=1, takeovers=1, running=THIS, thief=THIS)
+    ),
     "a machine that runs, two takeovers": cast(Cast((THIS,), (THIS,), launchers=1, takeovers=2, running=THIS)),
 }
 """Two replicas."""

@@ -51,3 +51,11 @@ def test_without_one_of_the_rules_for_machines_an_address_is_given_twice(make: M
 def test_a_successor_that_never_saw_the_machine_is_why_replicas_follow_the_cluster_while_they_stand_by() -> None:
     """The limit of what is shown above: docs/architecture.md, rule 2, says when it matters."""
     check_found(explore(machine_worlds.RUNNING(machine_mutants.NEVER_SAW_THE_MACHINE)))
+
+
+def test_without_the_rule_that_whoever_has_an_address_keeps_it_a_thief_keeps_a_machine_from_starting() -> None:
+    """That is no duplicate, and a promise that is broken all the same."""
+    result = explore(machine_worlds.ROBBED(machine_mutants.UNENTITLED))
+    assert result.path
+    print(result)  # noqa: T201 (the path is what a reader wants to see)
+    assert result.path[-1].refused
