@@ -139,12 +139,13 @@ def test_a_latecomer_is_one_for_as_long_as_any_of_its_objects_has_the_address() 
 
 def test_a_latecomer_that_a_policy_has_let_in_has_the_address_when_nobody_else_does() -> None:
     cluster = Cluster()
-    _late(cluster)
-    asked = AddressRequest(INSTANCE, (at(1),), dependent=LAUNCHER, shared=frozenset({at(1)}))
+    for name in ("web", "late"):
+        cluster.see("Pod", name, 1)
+    asked = AddressRequest(pod("late"), (at(1),), shared=frozenset({at(1)}))
     assert decide(cluster.decider, asked, 3.0) == Granted((at(1),))
     cluster.gone("Pod", "web")
     cluster.see("Pod", "thief", 1, ns="elsewhere")
-    assert cluster.ask(INSTANCE, 1, dependent=LAUNCHER) == Granted((at(1),))
+    assert cluster.ask(pod("late"), 1) == Granted((at(1),))
 
 
 def test_whoever_comes_to_carry_what_may_be_on_its_way_from_before_is_no_latecomer() -> None:
