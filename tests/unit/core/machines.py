@@ -29,10 +29,11 @@ class Cluster:
     def see(
         self, kind: str, name: str, *positions: int, owner: OwnerReference | None = None, uid: str = "", ns: str = "ns"
     ) -> None:
-        """An object carries these."""
+        """An object carries these, and its interfaces are reported to have them."""
         self._version += 1
         key = ObjectKey(kind, ns, name)
-        holder = Holder(key, uid or f"uid-{kind}-{ns}-{name}", Party(*key), tuple(map(at, positions)))
+        carries = tuple(map(at, positions))
+        holder = Holder(key, uid or f"uid-{kind}-{ns}-{name}", Party(*key), carries, attached=carries)
         self.population.see(holder, owner, 1.0, self._version)
 
     def gone(self, kind: str, name: str, ns: str = "ns", now: float = 2.0) -> None:
