@@ -53,7 +53,6 @@ LEFT_OUT: Final = {
         "_collisions": "found anew from _holders; who is told of them is nothing that is decided by",
         "_unity": "nothing migrates in the world of the model",
         "_returning": "found anew from all the others",
-        "_machines": "found anew from _holders",
         "_withheld": "everything is taken into the books in the world of the model",
         "_occupancy": "found anew from all the others",
         "_sighted": "the world keeps it, as a place in its log; `CoreStates` tells when it changes",
