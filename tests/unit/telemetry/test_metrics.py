@@ -52,7 +52,7 @@ def test_objects_that_cannot_be_read_are_counted_by_kind() -> None:
 def test_the_ledger_is_shown_as_it_is_when_asked() -> None:
     metrics, ledger = Metrics(), new_ledger(size=10)
     metrics.follow(ledger)
-    key = ObjectKey("Pod", "default", "a")
+    key = ObjectKey("VirtualMachine", "default", "a")
     ledger.observe(Holder(key, "u1", Party(*key), (FIRST, FIRST + 1, FIRST + 2)), 1.0)
     ledger.observe(Holder(key, "u1", Party(*key), (FIRST, FIRST + 1)), 1.0)
     ledger.grant(FIRST + 5, Party(*key), 1.0)
@@ -84,7 +84,7 @@ def test_addresses_that_several_parties_carry_are_shown_while_they_do() -> None:
 def test_of_many_collisions_those_found_first_have_a_series_and_the_total_is_true() -> None:
     metrics, ledger = Metrics(), new_ledger(size=10)
     metrics.follow(ledger)
-    one, other = (ObjectKey("Pod", "ns", name) for name in ("one", "other"))
+    one, other = (ObjectKey("VirtualMachineInstance", "ns", name) for name in ("one", "other"))
     for key in (one, other):
         ledger.observe(Holder(key, key.name, Party(*key), tuple(range(FIRST, FIRST + MOST_SERIES + 7))), 1.0)
 
