@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("survivors")
 
 DEFAULT: Final = "v1.multus-cni.io/default-network"
+STATUS: Final = "k8s.v1.cni.cncf.io/network-status"
 
 
 def annotated(name: str, **annotations: object) -> Document:
@@ -95,6 +96,34 @@ async def test_of_equal_keys_the_last_counts_as_it_does_for_those_who_make_the_i
     made = await cluster.made(namespace, pod("own", odd.replace(block[2], block[3])))
     (entry,) = json.loads(made.networks, object_pairs_hook=list)
     assert [value for key, value in entry if key.lower() == "mac"] == [block[3]]
+
+
+async def test_what_a_pods_secondary_interfaces_are_reported_to_have_is_nobody_elses(
+    cluster: ClusterClient, namespace: str, elsewhere: Elsewhere, block: Block, collisions: Collisions
+) -> None:
+    unserved = await elsewhere("unserved")
+    label = {"metadata": {"labels": {"mutatepods.kubemacpool.io": "ignore"}}}
+    await cluster.patch(f"/api/v1/namespaces/{unserved}", label)
+    await cluster.made(unserved, pod("short", "one"))
+    made_from_ip = "0a:58:0a:80:00:05"
+    status = [
+        {"name": "cbr0", "interface": "eth0", "mac": block[0], "default": True},
+        {"name": "ovn-kubernetes", "interface": "ovn-udn1", "mac": block[1]},
+        {"name": f"{unserved}/one", "interface": "net1", "mac": block[2], "dns": {}},
+        {"name": f"{unserved}/two", "interface": "net2", "mac": made_from_ip, "ips": ["10.128.0.5"]},
+        {"name": f"{unserved}/three", "interface": "net3"},
+    ]
+    body = {"metadata": {"annotations": {STATUS: json.dumps(status)}}}
+    await cluster.patch(f"/api/v1/namespaces/{unserved}/pods/short/status", body)
+
+    async def held() -> bool:
+        reply = await cluster.create(namespace, pod("x", f'[{{"name":"n","mac":"{block[2]}"}}]'), dry_run=True)
+        return f"is in use by Pod {unserved}/short" in reply.message
+
+    await eventually(held, "the secondary interface's address is held")
+    for number, mac in enumerate((block[0], block[1], made_from_ip)):
+        await cluster.made(namespace, pod(f"p{number}", f'[{{"name":"n","mac":"{mac}"}}]'))
+    await collisions(dict.fromkeys((block[0], block[1], made_from_ip), 0))
 
 
 async def test_an_address_on_the_pod_network_is_not_our_business(
