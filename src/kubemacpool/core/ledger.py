@@ -90,11 +90,12 @@ class Ledger:
             self._let_go(holder.key, now)
             return
         before = self._holders.get(holder.key)
-        self._holders[holder.key] = holder
-        self._take(before, holder)
-        for address in said:
+        if before != holder:
+            self._holders[holder.key] = holder
+            self._take(before, holder)
+        for address in said if self._pending else ():
             self._settle(address, holder)
-        if before is not None:
+        if before is not None and before != holder:
             self._part_with(before, holder, now)
         self._let_go(holder.key, now)
 
@@ -505,7 +506,8 @@ class Ledger:
             tenure = before.after(said, holder.attached, lambda address: self._may_be_granted(address, holder))
             if tenure is not before:
                 self._look_out_for(before.said, holder, said)
-        self._tenures[holder.key] = tenure
+        if tenure is not before:
+            self._tenures[holder.key] = tenure
         return holder._replace(addresses=tenure.carried, attached=tenure.attached or None)
 
     def _may_be_granted(self, address: int, holder: Holder) -> bool:

@@ -48,6 +48,8 @@ class Tenure(NamedTuple):
     @property
     def attached(self) -> tuple[int, ...]:
         """What it holds by its interfaces alone."""
+        if not self.reported or self.reported == self.said:
+            return ()
         carried = frozenset(self.carried)
         return tuple(address for address in self.reported if address not in carried)
 
