@@ -49,7 +49,7 @@ def work(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_minute_of_faults_misses_no_target(work: Path) -> None:
     answer = subprocess.run(
-        command(work, "--seconds=60", "--no-tenant"),
+        command(work, "--seconds=60"),
         cwd=REPOSITORY,
         env=ENVIRONMENT,
         capture_output=True,
