@@ -7,7 +7,7 @@ from kubemacpool.core.decider import Decider
 from kubemacpool.core.decisions import AddressRequest, Fault, Granted, Refusal
 from kubemacpool.core.grants import Terms
 from kubemacpool.core.ledger import Ledger
-from kubemacpool.core.parties import Holder
+from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.core.retention import MOST_KEPT
 
 UID = "uid-1"
@@ -267,3 +267,50 @@ def test_whatever_changes_on_an_object_that_is_kept_out_of_the_books_what_its_in
     assert not subject.is_free(at(2))
     tell(subject)
     assert held(subject) == {1, 2}, "what was known of it is no part of what is made anew"
+
+
+# Who else there is
+
+
+MACHINE = ObjectKey("VirtualMachine", "ns", "vm")
+
+
+def test_a_launcher_pod_that_is_told_its_machines_address_later_has_that_until_it_ends() -> None:
+    subject = decider()
+    machine = Party(*MACHINE)
+    subject.ledger.observe(Holder(MACHINE, "uid-vm", machine, (at(1),)), 5.0)
+
+    def launcher(*said: int) -> None:
+        subject.ledger.observe(Holder(key("web"), UID, machine, tuple(map(at, said)), owned=True), 5.0)
+
+    launcher(2)
+    launcher(2, 1)
+    launcher(2)
+    subject.ledger.vanish(MACHINE, 6.0)
+    assert held(subject.ledger) == {1, 2}
+
+
+def test_what_leaves_an_annotation_makes_no_difference_to_what_others_were_granted_of_it() -> None:
+    subject = decider()
+    tell(subject.ledger, 1)
+    shared = AddressRequest(pod("db"), (at(1),), shared=frozenset({at(1)}))
+    assert decide(subject, shared, 2.0) == Granted((at(1),))
+    tell(subject.ledger)
+    tell(subject.ledger, 1, name="db", uid="uid-2")
+    assert subject.ledger.pending_count == 0
+    assert {each.key.name for each in subject.ledger.holders_of(at(1))} == {"web", "db"}
+
+
+def test_what_interfaces_have_goes_with_a_pod_that_turns_out_to_be_a_machines() -> None:
+    subject = ledger()
+    tell(subject, 1, reported=(1, 2))
+    subject.move(key("web"), Party(*MACHINE))
+    assert subject.other_holder(at(2), pod("web")) == Party(*MACHINE)
+    assert subject.other_holder(at(2), Party(*MACHINE)) is None
+
+
+def test_an_interface_that_is_unplugged_frees_its_address_and_no_other() -> None:
+    subject = ledger()
+    tell(subject, reported=(1, 2))
+    tell(subject, reported=(2,))
+    assert held(subject) == {2}

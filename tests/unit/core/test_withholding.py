@@ -38,6 +38,17 @@ def test_what_it_had_stays_its_own_and_what_it_claims_is_what_it_claims_last() -
     assert ledger.cooling_count == 1
 
 
+def test_several_objects_may_be_left_out_that_carry_one_address() -> None:
+    ledger = new_ledger()
+    for each in (A, B):
+        ledger.withhold(each, f"uid-{each.name}", (), (FIRST,), 0.0)
+    assert _parties(ledger, FIRST) == ["Pod ns/a", "Pod ns/b"]
+    ledger.vanish(A, 1.0)
+    assert _parties(ledger, FIRST) == ["Pod ns/b"]
+    assert not ledger.is_free(FIRST)
+    assert ledger.cooling_count == 0
+
+
 def test_another_object_of_the_name_has_its_own_history() -> None:
     ledger = new_ledger()
     ledger.withhold(A, "u", (FIRST,), (), 0.0)
@@ -128,3 +139,13 @@ def test_what_is_told_again_is_as_it_was_and_what_is_told_as_gone_cools_down() -
     assert [holder.key for holder in ledger.holders()] == [A]
     assert ledger.cooling_count == 1
     assert _parties(ledger, FIRST + 2) == ["VirtualMachine ns/vm"], "it exists, though nobody can read it now"
+
+
+def test_what_is_left_out_claims_the_same_when_everything_is_told_anew_though_it_was_in_the_books() -> None:
+    ledger = new_ledger()
+    ledger.observe(_holder(A, FIRST), 0.0)
+    ledger.withhold(A, "uid-a", (FIRST,), (FIRST + 1,), 0.0)
+    ledger.begin_anew()
+    assert [_parties(ledger, FIRST + number) for number in range(2)] == [["Pod ns/a"], ["Pod ns/a"]]
+    ledger.vanish(A, 1.0)
+    assert ledger.held_count == 0
