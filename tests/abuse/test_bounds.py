@@ -59,9 +59,7 @@ async def test_of_a_pod_that_was_given_more_later_the_first_256_count_and_the_fa
     cluster: ClusterClient, installed: Installed, elsewhere: Elsewhere, namespace: str, block: Block
 ) -> None:
     unserved = await elsewhere("unserved")
-    await cluster.patch(
-        f"/api/v1/namespaces/{unserved}", {"metadata": {"labels": {"mutatepods.kubemacpool.io": "ignore"}}}
-    )
+    await cluster.leave_pods_alone(unserved)
     ends = installed.log_ends()
     many = networks(*(block[index] for index in range(MOST + 44)))
     await cluster.made(unserved, pod("many", many))

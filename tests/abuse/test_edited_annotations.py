@@ -42,13 +42,6 @@ async def annotate(cluster: ClusterClient, namespace: str, name: str, **annotati
     await eventually(annotated, f"{name} is annotated")
 
 
-async def leave_alone(cluster: ClusterClient, namespace: str) -> None:
-    """From now on what happens to the namespace's pods goes past us."""
-    await cluster.patch(
-        f"/api/v1/namespaces/{namespace}", {"metadata": {"labels": {"mutatepods.kubemacpool.io": "ignore"}}}
-    )
-
-
 class Asker:
     """Somebody else, who would like to have addresses."""
 
@@ -91,7 +84,7 @@ async def test_the_address_of_a_running_pod_is_nobody_elses_whatever_its_annotat
     await use_range(block[0], block[2])
     mac = (await cluster.made(namespace, pod("runs"))).mac
     other = block[9]
-    await leave_alone(cluster, namespace)
+    await cluster.leave_pods_alone(namespace)
     # The marker shows that we have seen what is changed in the same moment.
     await annotate(cluster, namespace, "runs", networks=networks_of(mac, other))
     await asker.until_held(other, f"{namespace}/runs")
@@ -112,7 +105,7 @@ async def test_an_address_is_free_once_its_interface_is_reported_to_be_gone_and_
 ) -> None:
     await cluster.made(namespace, pod("runs", networks_of(block[0], block[1])))
     await annotate(cluster, namespace, "runs", status=status_of(namespace, block[0], block[1]))
-    await leave_alone(cluster, namespace)
+    await cluster.leave_pods_alone(namespace)
     await annotate(cluster, namespace, "runs", networks=networks_of(block[1], block[2]))
     await asker.until_held(block[2], f"{namespace}/runs")
     assert f"is in use by Pod {namespace}/runs;" in await asker.answer(block[0]), "it is about to be unplugged"

@@ -81,8 +81,7 @@ async def test_of_equal_keys_the_last_counts_as_it_does_for_those_who_make_the_i
     cluster: ClusterClient, namespace: str, elsewhere: Elsewhere, block: Block
 ) -> None:
     unserved = await elsewhere("unserved")
-    label = {"metadata": {"labels": {"mutatepods.kubemacpool.io": "ignore"}}}
-    await cluster.patch(f"/api/v1/namespaces/{unserved}", label)
+    await cluster.leave_pods_alone(unserved)
     odd = f'[{{"name":"n","mac":"{block[0]}","MAC":"{block[1]}","mac":"{block[2]}","Mac":null}}]'
     await cluster.made(unserved, annotated("foreign", networks=odd))
 
@@ -102,8 +101,7 @@ async def test_what_a_pods_secondary_interfaces_are_reported_to_have_is_nobody_e
     cluster: ClusterClient, namespace: str, elsewhere: Elsewhere, block: Block, collisions: Collisions
 ) -> None:
     unserved = await elsewhere("unserved")
-    label = {"metadata": {"labels": {"mutatepods.kubemacpool.io": "ignore"}}}
-    await cluster.patch(f"/api/v1/namespaces/{unserved}", label)
+    await cluster.leave_pods_alone(unserved)
     await cluster.made(unserved, pod("short", "one"))
     made_from_ip = "0a:58:0a:80:00:05"
     status = [

@@ -22,13 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("survivors")
 
-PODS_IGNORED: Final = {"mutatepods.kubemacpool.io": "ignore"}
 POLICY: Final = "kubemacpool.io/conflict-policy"
-
-
-async def leave_alone(cluster: ClusterClient, namespace: str, labels: dict[str, str]) -> None:
-    """A namespace whose pods do not come to us any more."""
-    await cluster.patch(f"/api/v1/namespaces/{namespace}", {"metadata": {"labels": labels}})
 
 
 async def annotate(cluster: ClusterClient, namespace: str, name: str, *macs: str) -> None:
@@ -54,7 +48,7 @@ async def test_a_stopped_machine_starts_and_migrates_whoever_has_written_its_add
     victim = machine_macs(await vms.made(machine("victim")))["one"]
     theirs = await elsewhere("thief")
     await cluster.made(theirs, pod("thief", networks=None, scheduled=True))
-    await leave_alone(cluster, theirs, PODS_IGNORED)
+    await cluster.leave_pods_alone(theirs)
     await annotate(cluster, theirs, "thief", victim, block[0])
     await vms.until_held(block[0], f"Pod {theirs}/thief")  # so we know of the other address as well
     await vms.start("victim")
