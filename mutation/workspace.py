@@ -34,6 +34,10 @@ def prepare(repository: Path, workspace: Path, patterns: Sequence[str]) -> None:
     workspace.mkdir(parents=True, exist_ok=True)
     for name in COPIED:
         _copy(repository / name, workspace / name)
+        if (
+            name != "src"
+        ):  # where mutmut keeps what it knows; of the rest it copies what is there and leaves what is gone
+            _remove(workspace / "mutants" / name)
     for path in sorted((workspace / PACKAGE).rglob("*.py")):
         _write(path, with_plain_properties(path.read_text(encoding="utf-8")))
     _configure(workspace, patterns)
@@ -70,8 +74,15 @@ def _copy(source: Path, target: Path) -> None:
     if source.is_file():
         _write(target, source.read_text(encoding="utf-8"))
         return
-    shutil.rmtree(target, ignore_errors=True)
+    _remove(target)
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _configure(workspace: Path, patterns: Sequence[str]) -> None:

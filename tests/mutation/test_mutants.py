@@ -93,6 +93,15 @@ def test_when_a_test_has_changed_what_survived_is_tried_again_and_what_died_is_n
     assert json.loads(meta.read_text()) == {"exit_code_by_key": {"a": None, "b": 1, "c": None}}
 
 
+def test_a_test_that_was_moved_away_is_not_run_any_more_where_mutmut_had_copied_it(tmp_path: Path) -> None:
+    prepare(REPOSITORY, tmp_path, ["core/*"])
+    moved = tmp_path / "mutants/tests/unit/test_moved.py"
+    moved.parent.mkdir(parents=True)
+    moved.write_text("import gone")
+    prepare(REPOSITORY, tmp_path, ["core/*"])
+    assert not moved.exists()
+
+
 @pytest.mark.parametrize(("body", "refused"), [("return None", True), ("return self.name", False)])
 def test_a_mutant_that_the_types_refuse_is_told_apart(body: str, *, refused: bool, tmp_path: Path) -> None:
     (function,) = ast.parse(f"def __str__(self):\n    {body}").body
