@@ -112,6 +112,15 @@ async def test_that_nobody_can_decide_is_a_warning_once_for_each_reason() -> Non
     assert levels == ["warning", "debug", "warning", "warning"]
 
 
+async def test_a_pod_that_needs_no_decision_says_nothing_of_whether_there_can_be_one() -> None:
+    webhook = Webhook()
+    webhook.naming.obstacle = "one"
+    with capture_logs() as logs:
+        for networks in ("[{}]", "[]", "[{}]"):
+            await webhook.answer(pod_review(networks))
+    assert [entry["log_level"] for entry in logs] == ["warning", "debug"]
+
+
 @pytest.mark.parametrize("body", [b"", b"{}", b"\xff", b"[" * 100_000])
 async def test_what_is_no_review_is_400_and_not_to_be_sent_again(body: bytes) -> None:
     webhook = Webhook()

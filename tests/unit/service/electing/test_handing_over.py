@@ -115,6 +115,18 @@ async def test_an_answer_that_comes_after_the_watch_told_of_the_successor_takes_
     await until_deciding(successor)
 
 
+async def test_an_answer_that_comes_after_the_watch_told_of_the_deletion_does_not_bring_the_lease_back() -> None:
+    store = StoredLease()
+    candidate = await _decided(store)
+    store.slowness = MOMENT
+    candidate.elector.resign()
+    while store.writes[-1].holder:  # noqa: ASYNC110 (the store has no event to tell a test)
+        await asyncio.sleep(ON_THE_WAY / 10)
+    store.delete()
+    await candidate.running
+    assert candidate.elector.term == 0
+
+
 async def test_those_that_wait_for_a_write_are_told() -> None:
     store = StoredLease()
     candidate = await _decided(store)

@@ -17,7 +17,7 @@ from tests.unit.service.electing.candidates import (
 )
 
 from kubemacpool.ports.deciding import NotDecidingError
-from kubemacpool.service.bounds import LEASE_SECONDS, RENEWAL_SECONDS, RETRY_SECONDS
+from kubemacpool.service.bounds import CATCH_UP_SECONDS, LEASE_SECONDS, RENEWAL_SECONDS, RETRY_SECONDS
 
 MOMENT = 10 * ON_THE_WAY
 NEWER = HELD._replace(fault="annotation kubemacpool.io/format is 2, and this program understands up to 1")
@@ -98,6 +98,15 @@ async def test_a_cluster_without_a_lease_is_given_one_after_the_wait() -> None:
     await _nobody_decides_for(LEASE_SECONDS + BOUND - MOMENT, candidate)
     await until_deciding(candidate, within=2 * MOMENT)
     assert candidate.relists == 1
+
+
+async def test_who_looks_again_shortly_before_the_wait_is_over_goes_on_waiting() -> None:
+    store = StoredLease(None)
+    candidate = Candidate("a", store)
+    await asyncio.sleep(LEASE_SECONDS + BOUND - MOMENT)
+    candidate.elector.extend_soon()
+    await asyncio.sleep(MOMENT - ON_THE_WAY)
+    assert store.requests == []
 
 
 async def test_of_two_that_make_the_lease_anew_one_succeeds() -> None:
@@ -211,6 +220,29 @@ async def test_whoever_saw_the_loss_lists_afresh_when_it_takes_over_from_the_one
     assert candidate.elector.endpoint_of_decider == "other:8000"
     await until_deciding(candidate, within=LEASE_SECONDS + MOMENT)
     assert candidate.relists == 1
+
+
+async def test_whoever_has_listed_all_after_a_loss_need_not_do_so_at_its_next_takeover() -> None:
+    store = StoredLease(None)
+    candidate = Candidate("a", store)
+    await until_deciding(candidate)
+    store.put(HELD)
+    await asyncio.sleep(MOMENT)
+    assert not candidate.deciding
+    await until_deciding(candidate, within=LEASE_SECONDS + MOMENT)
+    assert candidate.relists == 1
+
+
+async def test_whoever_could_not_list_all_in_time_after_a_loss_does_so_at_its_next_takeover() -> None:
+    store = StoredLease(None)
+    candidate = Candidate("a", store)
+    candidate.let_relist.clear()
+    await asyncio.sleep(LEASE_SECONDS + BOUND + CATCH_UP_SECONDS + LEASE_SECONDS / 2)
+    assert store.record is not None
+    assert store.record.holder == "", "it has let others try"
+    candidate.let_relist.set()
+    await until_deciding(candidate, within=LEASE_SECONDS)
+    assert candidate.relists == 2, "the Lease asks for nothing, and its watch tells nothing new"
 
 
 # A newer program

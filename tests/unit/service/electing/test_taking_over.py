@@ -81,6 +81,15 @@ async def test_a_lease_whose_holder_is_silent_is_taken_over_when_it_has_expired(
     assert store.writes[0].term == HELD.term + 1
 
 
+async def test_who_looks_again_shortly_before_the_lease_has_expired_goes_on_waiting() -> None:
+    store = StoredLease(HELD)
+    candidate = Candidate("a", store)
+    await asyncio.sleep(LEASE_SECONDS - MOMENT)
+    candidate.elector.extend_soon()
+    await asyncio.sleep(MOMENT - ON_THE_WAY)
+    assert store.requests == []
+
+
 async def test_whoever_hears_nothing_for_longer_than_a_lease_knows_that_others_may_have_taken_over() -> None:
     """Not before they could: those who wait here would be sent elsewhere in vain."""
     store = StoredLease()
@@ -159,6 +168,22 @@ async def test_a_takeover_that_is_answered_after_the_watch_told_of_another_is_no
     assert (candidate.elector.term, logs) == (9, [])
 
 
+@pytest.mark.parametrize("watches", [True, False])
+async def test_a_takeover_that_is_answered_after_the_watch_told_of_the_deletion_is_none(watches: bool) -> None:  # noqa: FBT001 (a case)
+    """Also where the watch was interrupted, and tells of the deletion only."""
+    store = StoredLease(HELD._replace(holder=""))
+    store.slowness = MOMENT
+    candidate = Candidate("a", store, watches=watches)
+    await asyncio.sleep(1.5 * ON_THE_WAY)
+    assert [record.holder for record in store.writes] == ["a"]
+    store.watchers = [candidate.elector]
+    store.delete()
+    await asyncio.sleep(2 * MOMENT)
+    assert candidate.elector.term == 0
+    with pytest.raises(NotDecidingError, match="nobody knows what was granted lately"):
+        candidate.elector.check()
+
+
 async def test_a_look_that_is_answered_after_the_watch_told_of_the_end_of_a_term_takes_nothing_back() -> None:
     store = StoredLease(HELD._replace(holder=""))
     candidate = Candidate("a", store, watches=False)
@@ -187,6 +212,29 @@ async def test_while_something_is_missing_nothing_is_taken_over() -> None:
     assert store.requests == []
     candidate.obstacles.clear()
     await until_deciding(candidate, within=1.0)
+
+
+async def test_what_is_missing_from_the_moment_of_the_takeover_is_given_its_time() -> None:
+    store = StoredLease()
+    store.slowness = MOMENT
+    candidate = Candidate("a", store)
+    await asyncio.sleep(1.5 * ON_THE_WAY)
+    candidate.obstacles.append("no range")
+    await asyncio.sleep(OBSTACLE_SECONDS - MOMENT)
+    assert [record.holder for record in store.writes] == ["a"] * len(store.writes)
+    candidate.obstacles.clear()
+    await until_deciding(candidate, within=MOMENT)
+
+
+async def test_all_that_is_missing_is_said() -> None:
+    candidate = Candidate("a", StoredLease())
+    await until_deciding(candidate)
+    candidate.obstacles += ["no range", "no list of machines"]
+    with pytest.raises(NotDecidingError, match=r"^no range; no list of machines$"):
+        candidate.elector.check()
+    with capture_logs() as logs:
+        await asyncio.sleep(OBSTACLE_SECONDS + 2 * RENEWAL_SECONDS + MOMENT)
+    assert [line["reason"] for line in logs if "reason" in line] == ["no range; no list of machines"]
 
 
 async def test_what_is_missing_for_a_moment_stops_the_deciding_and_not_the_renewals() -> None:
@@ -265,7 +313,7 @@ async def test_a_view_that_is_behind_decides_once_it_has_caught_up() -> None:
     candidate = Candidate("a", store)
     candidate.progress.reached(8)
     await asyncio.sleep(MOMENT)
-    with pytest.raises(NotDecidingError, match="has just taken over and is not up to date yet"):
+    with pytest.raises(NotDecidingError, match=r"^this replica has just taken over and is not up to date yet$"):
         candidate.elector.check()
     candidate.progress.reached(9)
     await until_deciding(candidate, within=MOMENT)

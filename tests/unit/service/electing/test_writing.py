@@ -292,6 +292,17 @@ async def test_a_stretch_that_is_nearly_used_up_is_extended_before_the_renewal_i
     assert len(store.record.open) == 2 * len(before), "those granted, and as many set aside anew"
 
 
+async def test_who_is_woken_and_has_nothing_to_write_waits_for_the_renewal() -> None:
+    store = StoredLease()
+    candidate = await _deciding(store)
+    await asyncio.sleep(RENEWAL_SECONDS - candidate.elector.seconds_since_renewal - MOMENT)
+    candidate.elector.extend_soon()
+    await asyncio.sleep(MOMENT / 2)
+    assert store.requests == []
+    await asyncio.sleep(MOMENT)
+    assert store.requests == ["update"]
+
+
 async def test_what_a_successor_must_have_seen_grows_and_never_shrinks() -> None:
     store = StoredLease(HELD._replace(holder="", seen={"Pod": 1}))
     candidate = Candidate("a", store)
