@@ -201,6 +201,8 @@ def test_the_cycle_goes_on_with_the_next_greater_address(text: str, position: in
 def test_a_pool_is_shown_as_the_ranges_that_it_was_given() -> None:
     built = pool("04:00:00:00:00:00-04:00:00:00:00:ff", "02:00:00:00:00:00-02:00:00:00:00:0f")
     assert str(built) == "04:00:00:00:00:00-04:00:00:00:00:ff, 02:00:00:00:00:00-02:00:00:00:00:0f"
+    built = pool("04:00:00:00:00:00-04:00:00:00:00:ff", excluded=("04:00:00:00:00:01-04:00:00:00:00:02",))
+    assert str(built) == "04:00:00:00:00:00-04:00:00:00:00:ff (less 1 excluded)"
 
 
 @given(st.lists(small_ranges(), max_size=4), st.lists(small_ranges(), max_size=3))

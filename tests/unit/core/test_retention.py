@@ -3,6 +3,7 @@
 import pytest
 from tests.unit.core.subjects import at, decide, decider, key, ledger, numbers, pod, refusals, request
 
+from kubemacpool.core.carriers import FEW
 from kubemacpool.core.decider import Decider
 from kubemacpool.core.decisions import AddressRequest, Fault, Granted, Refusal
 from kubemacpool.core.grants import Terms
@@ -314,3 +315,35 @@ def test_an_interface_that_is_unplugged_frees_its_address_and_no_other() -> None
     tell(subject, reported=(1, 2))
     tell(subject, reported=(2,))
     assert held(subject) == {2}
+
+
+@pytest.mark.parametrize("whose", [pod("web"), Party(*MACHINE)], ids=["awaited by name", "of the same party"])
+def test_what_a_running_pod_was_granted_in_another_name_is_held_like_what_it_began_with(whose: Party) -> None:
+    """A launcher pod is awaited for its instance, and may be seen before that; or all of a machine may have it."""
+    subject = decider()
+    party = Party(*MACHINE)
+    seen_as = pod("web") if whose == pod("web") else party
+    subject.ledger.observe(Holder(key("web"), UID, seen_as, (at(2),)), 5.0)
+    subject.ledger.grant(at(1), party, 5.0, Terms(dependent=whose))
+    for said in ((2, 1), (2,)):
+        subject.ledger.observe(Holder(key("web"), UID, seen_as, tuple(map(at, said))), 5.0)
+    assert held(subject.ledger) == {1, 2}
+
+
+def test_an_interface_that_is_reported_beside_others_has_its_address() -> None:
+    subject = ledger()
+    for reported in ((2,), (2, 3)):
+        tell(subject, 1, reported=reported)
+    assert held(subject) == {1, 2, 3}
+    tell(subject, 1, reported=())
+    assert held(subject) == {1}
+
+
+def test_the_interfaces_of_a_crowd_are_of_the_party_that_their_pods_have_come_to() -> None:
+    subject = ledger()
+    names = [f"pod-{number}" for number in range(FEW + 1)]
+    for name in names:
+        tell(subject, 1, reported=(3,), uid=f"uid-{name}", name=name)
+    for name in names:
+        subject.move(key(name), Party(*MACHINE))
+    assert subject.other_holder(at(3), Party(*MACHINE)) is None

@@ -8,6 +8,7 @@ from kubemacpool.core.decisions import AddressRequest, Fault, Granted, Refusal, 
 from kubemacpool.core.families import OwnerReference
 from kubemacpool.core.latecomers import Latecomers
 from kubemacpool.core.parties import Holder, ObjectKey, Party
+from kubemacpool.core.stretch import Stretch
 
 VM = ObjectKey("VirtualMachine", "ns", "vm")
 VMI = ObjectKey("VirtualMachineInstance", "ns", "vm")
@@ -177,3 +178,28 @@ def test_what_an_object_is_taken_in_without_cools_from_then_on() -> None:
     assert not subject.is_free(at(1))
     subject.end_cooling(5.0 + COOL_DOWN)
     assert subject.is_free(at(1))
+
+
+@pytest.mark.parametrize("granted", [False, True], ids=["never granted", "granted before"])
+def test_a_latecomer_that_comes_to_another_party_is_none_if_that_had_the_address(*, granted: bool) -> None:
+    subject = ledger()
+    if granted:
+        subject.grant(at(1), machine(), 0.0)
+    for name in ("web", "late"):
+        subject.observe(holder(name, 1, uid=name), 1.0)
+    subject.move(key("late"), machine())
+    subject.prove(1.0 + BOUND)
+    assert subject.pending(at(1)) is None
+    assert subject.is_entitled(at(1), machine()) is granted
+
+
+# What is set aside
+
+
+def test_two_of_five_that_are_left_are_less_than_half() -> None:
+    subject = Stretch(ledger(10))
+    subject.resize(5)
+    for number in (1, 2, 3):
+        assert not subject.is_short
+        subject.give(at(number))
+    assert subject.is_short

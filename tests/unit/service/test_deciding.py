@@ -4,7 +4,7 @@ import pytest
 from tests.unit.service.doubles import FIRST, ManualClock, NamingAtOnce, need, new_decider
 
 from kubemacpool.core.budgets import COMMON, SHARE
-from kubemacpool.core.decisions import AddressRequest, Decision, Granted, Refused, Unnamed
+from kubemacpool.core.decisions import AddressRequest, Decision, Granted, Limit, OverLimit, Refused, Unnamed
 from kubemacpool.core.parties import Party
 from kubemacpool.ports.deciding import NotDecidingError
 from kubemacpool.service.deciding import ATTEMPTS, LocalDecider
@@ -178,3 +178,15 @@ def test_an_obstacle_told_again_replaces_its_sentence_and_keeps_its_place() -> N
     readiness.clear("a")
     readiness.clear("never there")
     assert list(readiness.obstacles) == ["second"]
+
+
+async def test_the_limit_is_that_of_the_namespace_of_the_party() -> None:
+    scene = Scene()
+    none = Limit(0, "by a label")
+    scene.decider = LocalDecider(
+        scene.core, scene.naming, lambda namespace: none if namespace == A.namespace else None, scene.clock
+    )
+    decision = await scene.decide(None)
+    assert isinstance(decision, OverLimit)
+    assert decision.limit == none
+    assert isinstance(await scene.decide(None, party=A._replace(namespace="elsewhere")), Granted)

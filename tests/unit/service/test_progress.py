@@ -13,7 +13,7 @@ async def _settle() -> None:
 
 async def test_what_has_been_reached_is_not_waited_for() -> None:
     progress = ViewProgress()
-    assert progress.resource_version == 0
+    assert (progress.resource_version, progress.changed_at) == (0, 0)
     progress.reached(5)
     await progress.until(5)
     await progress.until(3)
