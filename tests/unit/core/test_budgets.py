@@ -123,6 +123,12 @@ def test_beyond_three_quarters_only_automatic_addresses_for_those_with_little_ar
     assert isinstance(decide(subject, wish("yours", *[None] * LITTLE), 2.0), Granted)
 
 
+def test_what_is_left_of_three_quarters_may_be_used_up_to_the_last() -> None:
+    subject = crowd(COMMON - 3)
+    assert isinstance(decide(subject, wish("mine", *chosen(3)), 2.0), Granted)
+    assert over(subject, wish("mine", 20)) == OverBudget("mine", 1, COMMON, COMMON, overall=True)
+
+
 def test_when_all_is_used_up_nobody_is_served() -> None:
     subject = crowd(MOST_NAMES - 3)
     write(subject, (), 3)
