@@ -112,7 +112,7 @@ class Starter:
 
     async def _start(self, subject: _Machine) -> None:
         owners = [reference("VirtualMachine", subject.name, subject.uid)]
-        made = await self._create(_INSTANCES, instance(subject.name, subject.macs, owners))
+        made = await self._create(_INSTANCES, instance(subject.name, subject.macs, owners), subject.macs)
         if made is None:
             return
         owners = [reference("VirtualMachineInstance", subject.name, made["metadata"]["uid"])]
@@ -120,7 +120,7 @@ class Starter:
         launcher["metadata"] |= {"generateName": f"virt-launcher-{subject.name}-", "name": None}
         launcher["metadata"]["labels"] = {"kubevirt.io": "virt-launcher"}
         begun = time.monotonic()
-        while (started := await self._create(_PODS, launcher)) is None:
+        while (started := await self._create(_PODS, launcher, subject.macs)) is None:
             if time.monotonic() - begun > PATIENCE_SECONDS:
                 self.stuck.append(f"VirtualMachine {NAMESPACE}/{subject.name}")
                 return
@@ -131,13 +131,14 @@ class Starter:
         if given != subject.macs:
             self.untruths.append(f"VirtualMachine {NAMESPACE}/{subject.name} was started with {given}: {subject.macs}")
 
-    async def _create(self, path: str, manifest: Document) -> dict[str, Any] | None:
+    async def _create(self, path: str, manifest: Document, macs: list[str]) -> dict[str, Any] | None:
         about = manifest["metadata"]
         title = f"{manifest['kind']} {NAMESPACE}/{about['name'] or about['generateName'] + '*'}"
         answer = await self._cluster.ask("POST", path, manifest)
         if answer.status == CREATED:
             return _document(answer)
-        self.failures.append(Failure(title, answer.sent, answer.answered, answer.status, answer.message, ""))
+        asked = next((mac for mac in macs if mac in answer.message), macs[0])
+        self.failures.append(Failure(title, answer.sent, answer.answered, answer.status, answer.message, asked))
         return None
 
     async def _clear(self, subject: _Machine) -> bool:
