@@ -25,7 +25,7 @@ from bench.virtual import INSTANCES, MACHINES, VirtController, addresses
 from bench.writes import Writing
 
 from devcluster.kubevirt import serve_kinds
-from kubemacpool.service.bounds import RENEWAL_SECONDS
+from kubemacpool.election.timing import RENEWAL_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

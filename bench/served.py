@@ -17,35 +17,35 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from kubemacpool.app.clock import MonotonicClock
-from kubemacpool.app.settings import DEFAULT_WAIT_TIME
-from kubemacpool.core.decider import Decider
-from kubemacpool.core.decisions import Granted
+from kubemacpool.admission.allocation import LocalDecider
+from kubemacpool.admission.forwarding import Reach
+from kubemacpool.admission.owners import Kinship
+from kubemacpool.admission.pods import Place, PodAdmission
+from kubemacpool.admission.policies import ConflictPolicy, NamespacePolicies
+from kubemacpool.admission.webhook import Router
+from kubemacpool.certs.contexts import server_context
+from kubemacpool.core.allocator import Decider
 from kubemacpool.core.families import Families
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.core.pool import AddressRange, Pool
-from kubemacpool.ports.forwarding import PeerError
-from kubemacpool.service.deciding import LocalDecider
-from kubemacpool.service.kinship import Kinship
-from kubemacpool.service.pod_admission import Place, PodAdmission
-from kubemacpool.service.policies import ConflictPolicy, NamespacePolicies
-from kubemacpool.service.reaching import Reach
-from kubemacpool.service.readiness import Readiness
-from kubemacpool.service.routing import Router
+from kubemacpool.core.requests import Granted
+from kubemacpool.follow.readiness import Readiness
+from kubemacpool.ports import PeerError
+from kubemacpool.runtime import MonotonicClock
+from kubemacpool.server.https import Server
+from kubemacpool.server.routes import MUTATE_PODS, webhook_routes
+from kubemacpool.settings import DEFAULT_WAIT_TIME
 from kubemacpool.telemetry.logs import configure_logs
 from kubemacpool.telemetry.metrics import Metrics
-from kubemacpool.tls.contexts import server_context
-from kubemacpool.web.endpoints import MUTATE_PODS, webhook_routes
-from kubemacpool.web.server import Server
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterable
 
-    from kubemacpool.core.decisions import AddressRequest, Decision, Unnamed
-    from kubemacpool.ports.clock import Clock
-    from kubemacpool.wire.answers import Answer
+    from kubemacpool.core.requests import AddressRequest, Decision, Unnamed
+    from kubemacpool.ports import Clock
+    from kubemacpool.wire.review import Answer
 
 HOST = "127.0.0.1"
 # The range as shipped.

@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass, field
 
-# As src/kubemacpool/service/refusing.py words it.
+# As src/kubemacpool/admission/messages.py words it.
 _REFUSAL = re.compile(
     r"mac (?P<address>[0-9a-f:]{17}) (?:is in use by|was granted to) "
     r"(?P<holder>(?:Pod|VirtualMachine|VirtualMachineInstance) [^/ ]+/[^ ;]+)(?: a moment ago)?;"

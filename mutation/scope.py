@@ -4,15 +4,27 @@ from typing import Final
 
 CORE: Final = ("core/*",)
 ELECTION: Final = (
-    *("service/electing.py", "service/leading.py", "service/knowing.py", "service/writing.py", "service/waiting.py"),
-    *("service/vacancy.py", "service/catching_up.py", "service/proving.py", "service/progress.py"),
+    "election/elector.py",
+    "election/leadership.py",
+    "election/lease_view.py",
+    "election/lease_writer.py",
+    "election/reserve_queue.py",
+    "follow/read_barrier.py",
+    "progress.py",
 )
-ALLOCATION: Final = ("service/deciding.py", "service/conflicts.py", "service/admission.py")
+ALLOCATION: Final = ("admission/allocation.py", "admission/handler.py")
 
 MODULES: Final = (*CORE, *ELECTION, *ALLOCATION)
 """What two parties could get one address by; patterns below `src/kubemacpool`."""
 
-TESTS: Final = ("tests/unit/core", "tests/unit/service")
+TESTS: Final = (
+    "tests/unit/core",
+    "tests/unit/admission",
+    "tests/unit/election",
+    "tests/unit/follow",
+    "tests/unit/timed",
+    "tests/unit/test_progress.py",
+)
 
 TIMED: Final = ("in_proportion", "well_within", "costs_what", "costs_about")
 """Parts of the names of tests that measure time: mutmut's way to every function takes some of that."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kubemacpool.cli.main import main
 from kubemacpool.core.population import Population
-from kubemacpool.service.electing import Elector
+from kubemacpool.election.elector import Elector
 
 if TYPE_CHECKING:
     from types import FrameType

@@ -18,8 +18,8 @@ from tests.e2e.installed import Installed
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.settings import RELEASE_MANIFEST
-from kubemacpool.tls.bootstrap import AUTHORITY_SECRET, SERVING_SECRET
-from kubemacpool.tls.issuing import BACKDATED, KeyPair, ServerNames, issue_authority, issue_serving, service_names
+from kubemacpool.certs.issue import BACKDATED, KeyPair, ServerNames, issue_authority, issue_serving, service_names
+from kubemacpool.certs.rotation import AUTHORITY_SECRET, SERVING_SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

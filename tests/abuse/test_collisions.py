@@ -12,8 +12,8 @@ from tests.e2e.cluster_client import NETWORKS, pod, together
 from tests.e2e.installed import eventually
 from tests.e2e.telling import events_of, until_shared
 
+from kubemacpool.follow.collision_events import FEW_ADDRESSES
 from kubemacpool.kube.events import EVENTS_A_SECOND, EVENTS_AT_ONCE
-from kubemacpool.service.reporting import FEW_ADDRESSES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

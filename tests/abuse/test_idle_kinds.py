@@ -14,7 +14,7 @@ from tests.e2e.installed import Installed, eventually, process_of
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.kubevirt import serve_kinds
 from devcluster.settings import RELEASE_MANIFEST
-from kubemacpool.service.catching_up import PATIENCE
+from kubemacpool.election.leadership import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

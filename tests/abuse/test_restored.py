@@ -14,7 +14,7 @@ from tests.e2e.replicas.lease import LEASE
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.settings import RELEASE_MANIFEST
-from kubemacpool.service.bounds import RENEWAL_SECONDS
+from kubemacpool.election.timing import RENEWAL_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,9 +15,9 @@ from tests.e2e.installed import eventually
 from tests.e2e.test_objects import MUTATOR, Configuration
 
 from devcluster.settings import RELEASE_MANIFEST
-from kubemacpool.app.credentials import SERVICES
-from kubemacpool.tls import issuing
-from kubemacpool.tls.issuing import KeyPair, ServerNames, issue_authority, issue_serving, service_names
+from kubemacpool.certs import issue
+from kubemacpool.certs.issue import KeyPair, ServerNames, issue_authority, issue_serving, service_names
+from kubemacpool.trust import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -172,7 +172,7 @@ async def test_spoilt_secrets_heal_while_creates_go_on(
         case "the serving certificate is garbage":
             await cluster.patch(f"{SECRETS}/kubemacpool-service", GARBAGE)
         case "the serving certificate is of an early version":  # by which no replica can prove itself to another
-            monkeypatch.setattr(issuing, "USAGES", (ExtendedKeyUsageOID.SERVER_AUTH,))
+            monkeypatch.setattr(issue, "USAGES", (ExtendedKeyUsageOID.SERVER_AUTH,))
             data = (await cluster.get(f"{SECRETS}/kubemacpool-ca", ConfigMap)).data
             authority = KeyPair(base64.b64decode(data["tls.crt"]), base64.b64decode(data["tls.key"]))
             names = ServerNames(service_names(SERVICES, "kubemacpool-system"))

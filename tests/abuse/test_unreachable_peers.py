@@ -15,7 +15,7 @@ from tests.e2e.reviews import review, webhook
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.settings import RELEASE_MANIFEST
-from kubemacpool.service.routing import HOLD_SECONDS
+from kubemacpool.admission.webhook import HOLD_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

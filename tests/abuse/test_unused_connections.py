@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.cluster_client import pod
 from yarl import URL
 
-from kubemacpool.web.limits import FIRST_REQUEST_SECONDS, SWEEP_SECONDS
+from kubemacpool.server.limits import FIRST_REQUEST_SECONDS, SWEEP_SECONDS
 
 if TYPE_CHECKING:
     from tests.e2e.cluster_client import ClusterClient, Reply

@@ -16,7 +16,7 @@ from bench.release import documents, of_pods
 from bench.results import LEASE_WRITE, Storm, Writes
 from bench.writes import requested
 
-from kubemacpool.service.bounds import RENEWAL_SECONDS
+from kubemacpool.election.timing import RENEWAL_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

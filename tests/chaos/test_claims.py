@@ -6,10 +6,10 @@ import math
 
 from chaos.claims import Claims, refused
 
+from kubemacpool.admission.messages import refusals
 from kubemacpool.core.addresses import parse_address
-from kubemacpool.core.decisions import Fault, Refusal
 from kubemacpool.core.parties import Party
-from kubemacpool.service.refusing import refusals
+from kubemacpool.core.requests import Fault, Refusal
 
 ADDRESS, OTHER = "02:00:00:00:0a:01", "02:00:00:00:0a:02"
 

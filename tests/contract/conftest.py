@@ -10,10 +10,10 @@ import pytest
 from tests.contract.cutter import Cutter
 
 from devcluster.controlplane import ControlPlane
+from kubemacpool.certs.contexts import client_context
+from kubemacpool.certs.issue import issue_authority
 from kubemacpool.kube.client import ApiClient
-from kubemacpool.kube.config import ClusterConfig, load_kubeconfig
-from kubemacpool.tls.contexts import client_context
-from kubemacpool.tls.issuing import issue_authority
+from kubemacpool.kube.kubeconfig import ClusterConfig, load_kubeconfig
 
 _numbers = count(1)
 

@@ -19,11 +19,11 @@ from tests.sim.store import Object
 
 from devcluster.controlplane import ControlPlane
 from devcluster.errors import ApiError
+from kubemacpool.certs.contexts import server_context
+from kubemacpool.certs.issue import ServerNames, issue_authority, issue_serving
 from kubemacpool.kube.client import ApiClient
 from kubemacpool.kube.transport import MERGE_PATCH
-from kubemacpool.tls.contexts import server_context
-from kubemacpool.tls.issuing import ServerNames, issue_authority, issue_serving
-from kubemacpool.wire.answers import Answer
+from kubemacpool.wire.review import Answer
 
 WEBHOOK_SECONDS: Final = 10
 WEBHOOKS: Final = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"

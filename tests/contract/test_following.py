@@ -8,7 +8,7 @@ from tests.contract.objects import config_map, create, create_many, delete, pod
 
 from devcluster.controlplane import ControlPlane
 from kubemacpool.kube.client import ApiClient
-from kubemacpool.kube.collections import CollectionRead
+from kubemacpool.kube.reads import CollectionRead
 from kubemacpool.kube.reflector import Pacing
 from kubemacpool.kube.resource import Resource
 from kubemacpool.wire.listing import read_head

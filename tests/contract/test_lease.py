@@ -10,22 +10,22 @@ import pytest
 from tests.contract.conftest import MonotonicClock
 from tests.contract.following import following
 from tests.contract.objects import config_map, create, delete
-from tests.unit.service.doubles import need
+from tests.unit.doubles import need
 
 from devcluster.controlplane import ControlPlane
+from kubemacpool.core.allocator import Decider
 from kubemacpool.core.budgets import MOST_NAMES
-from kubemacpool.core.decider import Decider
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.pool import AddressRange, Pool
+from kubemacpool.election.elector import Elector, Replica
+from kubemacpool.election.leadership import View
 from kubemacpool.kube.client import ApiClient
-from kubemacpool.kube.collections import CollectionRead
-from kubemacpool.kube.leases import ClusterLease, lease_resource
+from kubemacpool.kube.reads import CollectionRead
 from kubemacpool.kube.reflector import Reflector
 from kubemacpool.kube.resource import Resource
-from kubemacpool.ports.errors import ConflictError, NotFoundError
-from kubemacpool.service.catching_up import View
-from kubemacpool.service.electing import Elector, Replica
-from kubemacpool.service.progress import ViewProgress
+from kubemacpool.kube.writes import ClusterLease, lease_resource
+from kubemacpool.ports import ConflictError, NotFoundError
+from kubemacpool.progress import ViewProgress
 from kubemacpool.wire.lease import LEASE_NAME, LeaseRecord, decode_lease
 
 FIRST = 0x02_00_00_00_00_00

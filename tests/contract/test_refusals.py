@@ -13,17 +13,11 @@ from tests.contract.objects import config_map, create, delete, pod_template, ser
 
 from devcluster.controlplane import ControlPlane
 from kubemacpool.kube.client import ApiClient, user_agent
-from kubemacpool.kube.config import ClusterConfig, load_kubeconfig
-from kubemacpool.kube.credentials import FixedToken
+from kubemacpool.kube.kubeconfig import ClusterConfig, load_kubeconfig
 from kubemacpool.kube.resource import Resource
+from kubemacpool.kube.tokens import FixedToken
 from kubemacpool.kube.transport import JSON
-from kubemacpool.ports.errors import (
-    ClusterUnavailableError,
-    ConflictError,
-    NotFoundError,
-    RefusedError,
-    ResourceExpiredError,
-)
+from kubemacpool.ports import ClusterUnavailableError, ConflictError, NotFoundError, RefusedError, ResourceExpiredError
 
 Connect = Callable[[ClusterConfig], ApiClient]
 

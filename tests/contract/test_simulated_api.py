@@ -17,10 +17,10 @@ from tests.sim.store import Object
 from devcluster.controlplane import ControlPlane
 from kubemacpool.kube.client import ApiClient
 from kubemacpool.kube.transport import METADATA_OF_LIST, METADATA_OF_OBJECT
-from kubemacpool.ports.errors import OutsideError
-from kubemacpool.wire.answers import Answer, in_words
+from kubemacpool.ports import OutsideError
 from kubemacpool.wire.lease import LEASE_NAME, new_lease
 from kubemacpool.wire.listing import read_page
+from kubemacpool.wire.review import Answer, in_words
 
 RUNNING: Final = "status.phase!=Succeeded,status.phase!=Failed"
 YES: Final = Answer(200, allowed())

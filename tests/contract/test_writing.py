@@ -8,19 +8,17 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 from tests.contract.objects import config_map, create, delete
-from tests.unit.service.doubles import KeptMeasures
+from tests.unit.doubles import KeptMeasures
 
 from devcluster.controlplane import ControlPlane
+from kubemacpool.certs.contexts import server_context
+from kubemacpool.certs.issue import ServerNames, service_names
+from kubemacpool.certs.rotation import AUTHORITY_SECRET, SERVING_SECRET, Bootstrap
 from kubemacpool.kube.client import ApiClient
-from kubemacpool.kube.config import ClusterConfig
 from kubemacpool.kube.events import EventRecorder
-from kubemacpool.kube.secrets import ClusterSecrets
-from kubemacpool.kube.webhooks import WebhookConfiguration
-from kubemacpool.ports.errors import ConflictError, NotFoundError
-from kubemacpool.ports.events import Regarding
-from kubemacpool.tls.bootstrap import AUTHORITY_SECRET, SERVING_SECRET, Bootstrap
-from kubemacpool.tls.contexts import server_context
-from kubemacpool.tls.issuing import ServerNames, service_names
+from kubemacpool.kube.kubeconfig import ClusterConfig
+from kubemacpool.kube.writes import ClusterSecrets, WebhookConfiguration
+from kubemacpool.ports import ConflictError, NotFoundError, Regarding
 
 PEM = {"tls.crt": b"-----BEGIN CERTIFICATE-----", "tls.key": b"-----BEGIN PRIVATE KEY-----"}
 WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"

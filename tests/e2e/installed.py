@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from devcluster.installation import read_plan, write_plan
 from devcluster.processes import ProcessId
 from devcluster.sync import Installation
-from kubemacpool.tls.contexts import client_context
+from kubemacpool.certs.contexts import client_context
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence

@@ -9,12 +9,12 @@ import pytest
 import uvloop
 from tests.faults.served import NAME, Scene
 
-from kubemacpool.tls.contexts import client_context, server_context
-from kubemacpool.tls.issuing import ServerNames, issue_authority, issue_serving
-from kubemacpool.web import limits
-from kubemacpool.web.endpoints import webhook_routes
-from kubemacpool.web.server import Server
-from kubemacpool.wire.answers import Answer
+from kubemacpool.certs.contexts import client_context, server_context
+from kubemacpool.certs.issue import ServerNames, issue_authority, issue_serving
+from kubemacpool.server import limits
+from kubemacpool.server.https import Server
+from kubemacpool.server.routes import webhook_routes
+from kubemacpool.wire.review import Answer
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

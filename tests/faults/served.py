@@ -7,8 +7,8 @@ import ssl
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from kubemacpool.web.server import Server
-from kubemacpool.wire.answers import Answer
+from kubemacpool.server.https import Server
+from kubemacpool.wire.review import Answer
 
 NAME = "kubemacpool-service.kubemacpool-system.svc"
 HERE = "127.0.0.1"

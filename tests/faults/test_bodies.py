@@ -7,8 +7,8 @@ import pytest
 from structlog.testing import capture_logs
 from tests.faults.served import ELSEWHERE, HERE, Reply, Scene, review
 
-from kubemacpool.web import limits
-from kubemacpool.wire.answers import Answer
+from kubemacpool.server import limits
+from kubemacpool.wire.review import Answer
 
 CHUNKED = (
     b"POST /mutate-pods HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: Chunked\r\n\r\n"

@@ -8,9 +8,9 @@ import pytest
 from structlog.testing import capture_logs
 from tests.faults.served import NAME, Client, Scene, get, review
 
-from kubemacpool.web import limits
-from kubemacpool.web.connections import Connection
-from kubemacpool.wire.answers import Answer
+from kubemacpool.server import limits
+from kubemacpool.server.connections import Connection
+from kubemacpool.wire.review import Answer
 
 
 def _now() -> float:

@@ -7,8 +7,8 @@ import pytest
 from structlog.testing import capture_logs
 from tests.faults.served import ELSEWHERE, Client, Scene, get, review
 
-from kubemacpool.web import limits
-from kubemacpool.wire.answers import Answer
+from kubemacpool.server import limits
+from kubemacpool.wire.review import Answer
 
 MOST = 8
 THIRD = "127.0.0.3"

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from tests.faults.served import Client, Scene, get, review
 
-from kubemacpool.web import limits
-from kubemacpool.web.server import Server
-from kubemacpool.wire.answers import Answer
+from kubemacpool.server import limits
+from kubemacpool.server.https import Server
+from kubemacpool.wire.review import Answer
 
 
 def _now() -> float:

@@ -7,7 +7,7 @@ import re
 import pytest
 from tests.faults.served import Scene, get, review
 
-from kubemacpool.web import limits
+from kubemacpool.server import limits
 
 ROUNDS = 40
 SEEDS = [1, 2, random.SystemRandom().getrandbits(32)]

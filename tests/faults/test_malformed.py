@@ -7,7 +7,7 @@ from aiohttp.http_exceptions import TransferEncodingError
 from aiohttp.web_protocol import RequestPayloadError
 from tests.faults.served import Scene, get, review
 
-from kubemacpool.wire.answers import Answer
+from kubemacpool.wire.review import Answer
 
 POST = b"POST /mutate-pods HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 SMUGGLED = get(b"/healthz")

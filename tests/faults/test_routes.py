@@ -7,8 +7,8 @@ from aiohttp import web
 from structlog.testing import capture_logs
 from tests.faults.served import Client, Reply, Scene, get, review
 
-from kubemacpool.web.connections import Connection
-from kubemacpool.wire.answers import Answer
+from kubemacpool.server.connections import Connection
+from kubemacpool.wire.review import Answer
 
 
 async def _reply(client: Client, request: bytes) -> Reply:

@@ -3,7 +3,7 @@
 from typing import Final, NamedTuple, TypeVar
 
 from kubemacpool.core.addresses import format_address
-from kubemacpool.core.decider import Names
+from kubemacpool.core.allocator import Names
 
 ItemT = TypeVar("ItemT")
 

@@ -19,12 +19,12 @@ from tests.model.frozen import (
     thaw_families,
 )
 
-from kubemacpool.core.decider import Decider, Names
-from kubemacpool.core.decisions import AddressRequest, Decision, Granted, Undecided, Unnamed
+from kubemacpool.core.allocator import Decider, Names
 from kubemacpool.core.families import Families, OwnerReference
 from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.core.pool import Pool
 from kubemacpool.core.population import Population
+from kubemacpool.core.requests import AddressRequest, Decision, Granted, Undecided, Unnamed
 
 START: Final = 0
 

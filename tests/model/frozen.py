@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from kubemacpool.core.addresses import format_address
-from kubemacpool.core.decider import Decider
+from kubemacpool.core.allocations import GIVEN_EARLY, Cooling, Grant, Terms
+from kubemacpool.core.allocator import Decider
 from kubemacpool.core.families import Families, _Life, _Member
-from kubemacpool.core.grants import GIVEN_EARLY, Cooling, Grant, Terms
-from kubemacpool.core.latecomers import Latecomers
+from kubemacpool.core.holders import Latecomers
 from kubemacpool.core.parties import POD, VIRTUAL_MACHINE, Holder, ObjectKey, Party
 from kubemacpool.core.retention import Tenure
 

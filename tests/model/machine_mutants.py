@@ -6,12 +6,12 @@ from typing import Final
 from tests.model.cluster import Laws
 from tests.model.mutants import Mutant, SettleOnKnownUid, recorded
 
-from kubemacpool.core.decider import Decider
-from kubemacpool.core.decisions import AddressRequest
+from kubemacpool.core.allocations import ITS_OWN, Terms
+from kubemacpool.core.allocator import Decider
 from kubemacpool.core.families import Families, _Life
-from kubemacpool.core.grants import ITS_OWN, Terms
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import POD, Holder, Party
+from kubemacpool.core.requests import AddressRequest
 
 
 class TacitAlways(Decider):

@@ -40,9 +40,9 @@ from tests.model.households import (
 )
 from tests.model.numbered import Numbered
 
-from kubemacpool.core.decisions import AddressRequest, Granted, Refused, Unnamed
 from kubemacpool.core.families import OwnerReference
 from kubemacpool.core.parties import POD, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE, Holder, Party
+from kubemacpool.core.requests import AddressRequest, Granted, Refused, Unnamed
 
 
 class MachineWorld:

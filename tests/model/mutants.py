@@ -10,14 +10,14 @@ from typing import Final, NamedTuple
 from tests.model.cluster import EVERY_LAW, Laws
 from tests.model.frozen import LONG
 
-from kubemacpool.core.decider import Decider, Names
-from kubemacpool.core.decisions import AddressRequest, Decision, Undecided, Unnamed
+from kubemacpool.core.allocations import ITS_OWN, Grant, Terms
+from kubemacpool.core.allocator import Decider, Names
 from kubemacpool.core.families import Families
-from kubemacpool.core.grants import ITS_OWN, Grant, Terms
 from kubemacpool.core.ledger import Ledger
-from kubemacpool.core.openings import Openings
 from kubemacpool.core.parties import Holder, Party
 from kubemacpool.core.pool import Pool
+from kubemacpool.core.requests import AddressRequest, Decision, Undecided, Unnamed
+from kubemacpool.core.reservations import Openings
 
 
 class NoNaming(Openings):

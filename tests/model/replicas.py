@@ -6,20 +6,11 @@ from typing import Final
 from tests.model.frozen import check, freeze
 from tests.model.oracle import Oracle, holds
 
-from kubemacpool.core.decider import Decider
-from kubemacpool.core.decisions import (
-    AddressRequest,
-    Decision,
-    Exhausted,
-    Granted,
-    Refused,
-    Suspect,
-    Undecided,
-    Unnamed,
-)
+from kubemacpool.core.allocator import Decider
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import Holder, ObjectKey
 from kubemacpool.core.pool import Pool
+from kubemacpool.core.requests import AddressRequest, Decision, Exhausted, Granted, Refused, Suspect, Undecided, Unnamed
 
 BOUND: Final = 100.0
 

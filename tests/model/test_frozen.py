@@ -21,9 +21,9 @@ from tests.model.frozen import (
 )
 from tests.model.mutants import UNCHANGED
 
-from kubemacpool.core.decider import Decider
+from kubemacpool.core.allocations import Cooling, Grant, Terms
+from kubemacpool.core.allocator import Decider
 from kubemacpool.core.families import Families, OwnerReference
-from kubemacpool.core.grants import Cooling, Grant, Terms
 from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.core.pool import AddressRange, Pool
 from kubemacpool.core.retention import Tenure

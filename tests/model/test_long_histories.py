@@ -10,9 +10,9 @@ from tests.model.frozen import FrozenDecider, freeze
 from tests.model.oracle import holds
 from tests.model.replicas import BOUND, ComparedReplica, Lease, Seen
 
-from kubemacpool.core.decisions import AddressRequest, Granted, Unnamed
 from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.core.pool import AddressRange, EmptyPoolError, Pool
+from kubemacpool.core.requests import AddressRequest, Granted, Unnamed
 
 BASE: Final = 0x02_00_00_00_00_00
 SIZE: Final = 40

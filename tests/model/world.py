@@ -50,8 +50,8 @@ from tests.model.core_states import START, CoreStates
 from tests.model.happenings import Happenings
 from tests.model.numbered import Numbered
 
-from kubemacpool.core.decisions import AddressRequest, Granted, Refused, Unnamed
 from kubemacpool.core.parties import Holder, ObjectKey, Party
+from kubemacpool.core.requests import AddressRequest, Granted, Refused, Unnamed
 
 
 class World:

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from tests.sim.store import Object
 
-from kubemacpool.wire.answers import Answer
+from kubemacpool.wire.review import Answer
 
 WEBHOOK_SECONDS: Final = 10.0
 """The webhook's time-out, as shipped."""

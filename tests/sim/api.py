@@ -17,7 +17,7 @@ from tests.sim.loop import Process
 from tests.sim.store import ApiError, Backup, Object, Place, Selection, Store
 from tests.sim.watch import Watch, WatchParameters
 
-from kubemacpool.ports.errors import ClusterUnavailableError
+from kubemacpool.ports import ClusterUnavailableError
 
 REQUEST_SECONDS: Final = 20.0
 """After so long the API server gives up on a request (--request-timeout; 60 s unless set)."""

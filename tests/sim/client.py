@@ -10,10 +10,9 @@ from tests.sim.api import ApiServer
 from tests.sim.store import ApiError
 from tests.sim.watch import Watch
 
-from kubemacpool.kube.answers import failure_of
-from kubemacpool.kube.client import REQUEST_SECONDS
+from kubemacpool.kube.client import REQUEST_SECONDS, failure_of
 from kubemacpool.kube.transport import JSON, StreamSilentError
-from kubemacpool.ports.errors import ClusterUnavailableError
+from kubemacpool.ports import ClusterUnavailableError
 
 ResultT = TypeVar("ResultT")
 

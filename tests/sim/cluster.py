@@ -15,11 +15,11 @@ from tests.sim.replica import BOUND, NAMESPACE, SimulatedReplica
 from tests.sim.store import ApiError, Backup, Change, Object, Place, Selection
 
 from kubemacpool.core.addresses import format_address, parse_address
-from kubemacpool.ports.forwarding import PeerError
-from kubemacpool.wire.answers import Answer
+from kubemacpool.ports import PeerError
+from kubemacpool.wire.config import RANGE_CONFIG_MAP, RANGE_END, RANGE_START
 from kubemacpool.wire.lease import LEASE_NAME, new_lease
 from kubemacpool.wire.networks import NETWORKS_ANNOTATION
-from kubemacpool.wire.ranges import RANGE_CONFIG_MAP, RANGE_END, RANGE_START
+from kubemacpool.wire.review import Answer
 
 BASE: Final = 0x02_00_00_00_01_00
 USERS: Final = "users"

@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.sim.cluster import Cluster
 from tests.sim.replica import SimulatedReplica
 
-from kubemacpool.ports.errors import ClusterUnavailableError
+from kubemacpool.ports import ClusterUnavailableError
 
 NAMES: Final = [f"web-{number}" for number in range(18)] + [f"db-{number}" for number in range(12)]
 LEAST_REPLICAS: Final = 2

@@ -8,40 +8,36 @@ from tests.sim.api import ApiServer
 from tests.sim.client import Link, SimulatedClient
 from tests.sim.loop import Process, SimulatedLoop
 
-from kubemacpool.app.assembly import NAMESPACES
-from kubemacpool.app.population import PODS
-from kubemacpool.core.decider import Decider
+from kubemacpool.admission.allocation import LocalDecider
+from kubemacpool.admission.forwarding import Reach
+from kubemacpool.admission.owners import Kinship
+from kubemacpool.admission.pods import Place, PodAdmission
+from kubemacpool.admission.policies import ConflictPolicy, NamespacePolicies
+from kubemacpool.admission.webhook import Router
+from kubemacpool.core.allocator import Decider
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import POD
 from kubemacpool.core.pool import Pool
 from kubemacpool.core.population import Population
+from kubemacpool.election import elector
+from kubemacpool.election.elector import Elector
+from kubemacpool.election.leadership import View
+from kubemacpool.follow.follower import Follower
+from kubemacpool.follow.pool_config import RangeFollower
+from kubemacpool.follow.read_barrier import FollowedKind, WatchProver
+from kubemacpool.follow.readiness import Readiness
 from kubemacpool.kube import reflector
-from kubemacpool.kube.collections import CollectionRead
-from kubemacpool.kube.leases import ClusterLease, lease_resource
+from kubemacpool.kube.reads import CollectionRead
 from kubemacpool.kube.reflector import Reflector
 from kubemacpool.kube.resource import Resource
-from kubemacpool.ports.events import Regarding
-from kubemacpool.ports.forwarding import Peer
-from kubemacpool.ports.measures import Forwarding, Outcome
-from kubemacpool.service import electing
-from kubemacpool.service.catching_up import View
-from kubemacpool.service.deciding import LocalDecider
-from kubemacpool.service.electing import Elector
-from kubemacpool.service.following import Follower
-from kubemacpool.service.kinship import Kinship
-from kubemacpool.service.pod_admission import Place, PodAdmission
-from kubemacpool.service.policies import ConflictPolicy, NamespacePolicies
-from kubemacpool.service.proving import Followed, WatchProver
-from kubemacpool.service.ranging import RangeFollower
-from kubemacpool.service.reaching import Reach
-from kubemacpool.service.readiness import Readiness
-from kubemacpool.service.routing import Router
-from kubemacpool.web.endpoints import MUTATE_PODS
-from kubemacpool.wire.answers import SERVICE_UNAVAILABLE, Answer, in_words
+from kubemacpool.kube.writes import ClusterLease, lease_resource
+from kubemacpool.ports import Forwarding, Outcome, Peer, Regarding
+from kubemacpool.server.routes import MUTATE_PODS
+from kubemacpool.wire.config import RANGE_CONFIG_MAP, decode_config_map, decode_namespace
 from kubemacpool.wire.lease import decode_lease
-from kubemacpool.wire.namespaces import decode_namespace
 from kubemacpool.wire.pods import decode_pod
-from kubemacpool.wire.ranges import RANGE_CONFIG_MAP, decode_config_map
+from kubemacpool.wire.review import SERVICE_UNAVAILABLE, Answer, in_words
+from kubemacpool.wiring import NAMESPACES, PODS
 
 if TYPE_CHECKING:
     from kubemacpool.kube.client import ApiClient
@@ -214,10 +210,10 @@ class SimulatedReplica:
         follower = Follower(POD, population, self._readiness, unheard, clock)
         follower.begin()
         pods = Reflector(self.client, PODS, decode_pod, follower, surroundings=surroundings)
-        followed = Followed(POD, follower.progress, CollectionRead(self.client, PODS), pods.relist)
+        followed = FollowedKind(POD, follower.progress, CollectionRead(self.client, PODS), pods.relist)
         prover = WatchProver(ledger, lambda: [followed], clock)
         self.elector = Elector(
-            electing.Replica(self.name, self.endpoint),
+            elector.Replica(self.name, self.endpoint),
             ClusterLease(cast("ApiClient", self.client), NAMESPACE),
             self.decider,
             {POD: View(follower.progress, pods.relist)},

@@ -7,12 +7,12 @@ from unittest.mock import patch
 from tests.sim import replica
 
 from kubemacpool.core.ledger import Ledger
-from kubemacpool.core.openings import Openings
+from kubemacpool.core.reservations import Openings
+from kubemacpool.election import leadership
+from kubemacpool.election.elector import Elector
+from kubemacpool.election.leadership import Leadership
+from kubemacpool.follow.read_barrier import WatchProver
 from kubemacpool.kube.reflector import Reflector
-from kubemacpool.service import catching_up
-from kubemacpool.service.electing import Elector
-from kubemacpool.service.leading import Leadership
-from kubemacpool.service.proving import WatchProver
 
 Sabotage = Callable[[], AbstractContextManager[object]]
 
@@ -39,7 +39,7 @@ def without_catching_up() -> AbstractContextManager[object]:
     async def at_once(*_: object) -> None:
         """Nothing is waited for."""
 
-    return patch.object(catching_up, "_catch_up", at_once)
+    return patch.object(leadership, "_catch_up", at_once)
 
 
 def without_proof() -> AbstractContextManager[object]:

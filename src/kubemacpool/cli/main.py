@@ -9,9 +9,9 @@ from typing import Annotated, Final, Literal, TypeVar
 
 import typer
 
-from kubemacpool.app.program import ReplicaFailedError, StartError, run_manager
-from kubemacpool.app.settings import DEFAULT_NAMESPACE, DEFAULT_WAIT_TIME, IN_FLIGHT_FLOOR, Settings, SettingsError
-from kubemacpool.service.policies import ConflictPolicy
+from kubemacpool.admission.policies import ConflictPolicy
+from kubemacpool.process import ReplicaFailedError, StartError, run_manager
+from kubemacpool.settings import DEFAULT_NAMESPACE, DEFAULT_WAIT_TIME, IN_FLIGHT_FLOOR, Settings, SettingsError
 from kubemacpool.telemetry.logs import LogFormat, LogLevel
 
 ValueT = TypeVar("ValueT")

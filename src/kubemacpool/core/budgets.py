@@ -1,16 +1,29 @@
-"""In-flight budgets: how much of what the Lease may list one namespace has, so that nobody takes it from the others.
-
-An address is in flight from its allocation until it is observed, or until the in-flight bound has passed. Whoever has
-objects refused after us (a quota, a fault of the object's own) leaves all of theirs in flight for the whole bound.
-What is in doubt is nobody's, and takes its place in the list all the same.
-"""
+"""How much one namespace may have: of what is in flight (budgets), and in all (its limit)."""
 
 from collections.abc import Iterable
 from typing import Final
 
-from kubemacpool.core.decisions import OverBudget, Unnamed
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import Party
+from kubemacpool.core.requests import AddressRequest, OverBudget, OverLimit, Unnamed
+
+
+def over_limit(ledger: Ledger, request: AddressRequest) -> OverLimit | None:
+    """Whether a request is refused by the limit of its namespace; None if it is not.
+
+    What the object carried, and what the namespace has already, is no more than before. So whatever asks for nothing
+    new is let through, also where there is too much already: the limit may have been lowered.
+    """
+    if request.limit is None:
+        return None
+    namespace = request.party.namespace
+    chosen = {address for address in request.wanted if address is not None} - request.carried
+    new = request.wanted.count(None) + sum(not ledger.is_used_in(address, namespace) for address in chosen)
+    if not new:
+        return None
+    used = ledger.used_in(namespace)
+    return OverLimit(namespace, new, used, request.limit) if used + new > request.limit.most else None
+
 
 MOST_NAMES: Final = 10_000
 """Addresses that the Lease names at most. One takes up to 18 bytes there, and all annotations of an object together may
@@ -64,3 +77,21 @@ class Budgets:
         new = sum(not self._ledger.is_named_for(address, unnamed.party) for address in unnamed.addresses)
         self._more[namespace] = self._more.get(namespace, 0) + new
         self._total += new
+
+
+def over_budget(over: OverBudget) -> str:
+    """What people read where too much is on its way."""
+    remedy = (
+        "an address is on its way until its object has been seen, or for some minutes if that is never created: look "
+        "for objects that are refused after their admission (by a quota, or as invalid)"
+    )
+    if over.overall:
+        return (
+            f"{over.in_flight} addresses are on their way to the cluster, and this object in namespace "
+            f"{over.namespace} needs {over.new} more; the limit is {over.limit}, beyond which only objects are "
+            f"served that leave all addresses to us, in namespaces with at most {LITTLE} on their way; {remedy}"
+        )
+    return (
+        f"{over.in_flight} addresses are on their way to namespace {over.namespace}, and this object needs {over.new} "
+        f"more; the limit of a namespace is {over.limit}; {remedy}"
+    )

@@ -20,14 +20,11 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
-from kubemacpool.core.carriers import Carriers, Unity
+from kubemacpool.core.allocations import GIVEN_EARLY, ITS_OWN, Cooling, Departures, Grant, InFlight, Terms
 from kubemacpool.core.collisions import Collisions
-from kubemacpool.core.grants import GIVEN_EARLY, ITS_OWN, Cooling, Departures, Grant, Terms
-from kubemacpool.core.in_flight import InFlight
-from kubemacpool.core.latecomers import Latecomers
-from kubemacpool.core.occupancy import Occupancy
+from kubemacpool.core.holders import Carriers, Latecomers, Unity
 from kubemacpool.core.parties import POD, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE, Holder, ObjectKey, Party
-from kubemacpool.core.pool import Pool
+from kubemacpool.core.pool import Occupancy, Pool
 from kubemacpool.core.retention import Tenure, first_sight
 from kubemacpool.core.withheld import Withheld
 

@@ -16,11 +16,9 @@ import structlog
 
 from kubemacpool.kube.client import ApiClient
 from kubemacpool.kube.transport import MERGE_PATCH
-from kubemacpool.ports.errors import NotFoundError, OutsideError
-from kubemacpool.ports.events import Regarding
-from kubemacpool.ports.measures import Measures
-from kubemacpool.service.rationing import TokenBucket
-from kubemacpool.wire.events import (
+from kubemacpool.pacing import TokenBucket
+from kubemacpool.ports import Measures, NotFoundError, OutsideError, Regarding
+from kubemacpool.wire.api_objects import (
     LONGEST_MESSAGE_BYTES,
     EventText,
     cut,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from kubemacpool.kube.bounds import LONGEST_LINE_BYTES
+from kubemacpool.kube.transport import LONGEST_LINE_BYTES
 
 
 class Overlong:

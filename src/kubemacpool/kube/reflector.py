@@ -22,14 +22,13 @@ from typing import Generic
 
 import structlog
 
-from kubemacpool.kube.answers import failure_of
+from kubemacpool.kube.client import failure_of
 from kubemacpool.kube.lines import LineSplitter, Overlong
 from kubemacpool.kube.resource import Resource
 from kubemacpool.kube.transport import AnswerTooLargeError, StreamSilentError, Transport
 from kubemacpool.kube.view import View
-from kubemacpool.ports.errors import ClusterUnavailableError, OutsideError, ResourceExpiredError
-from kubemacpool.ports.watching import WatchListener
-from kubemacpool.service.backoff import Backoff
+from kubemacpool.pacing import Backoff
+from kubemacpool.ports import ClusterUnavailableError, OutsideError, ResourceExpiredError, WatchListener
 from kubemacpool.wire.listing import UnexpectedAnswerError, read_event, read_head, read_page
 from kubemacpool.wire.objects import Decoded, ItemT, ObjectIdentity, UnreadableObjectError
 

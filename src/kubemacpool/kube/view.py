@@ -7,7 +7,7 @@ are remembered, and only theirs: twenty thousand objects of no interest cost not
 from collections import OrderedDict
 from typing import Generic
 
-from kubemacpool.ports.watching import WatchListener
+from kubemacpool.ports import WatchListener
 from kubemacpool.wire.objects import Decoded, ItemT, ObjectIdentity
 
 # An object is complained about once. So many complaints are remembered; with more broken objects than that, the oldest

@@ -2,12 +2,103 @@
 
 import logging
 import sys
-from typing import Literal
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, MutableMapping
+from typing import Any, Final, Literal
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
-from kubemacpool.telemetry.quieting import MOST_FRAMES, LineRation, shorten, shorten_exceptions
+from kubemacpool.pacing import TokenBucket
+
+LINES_AT_ONCE: Final = 200
+LINES_A_SECOND: Final = 5.0
+"""Of one message. A person reads no more. A refusal of ten faults has 2 KiB: somebody who provokes nothing but the
+longest lines makes 10 KiB a second of them, where the API server's audit log has more of each request."""
+
+MESSAGES: Final = 256
+"""That are counted apart; the program has some fifty, and its libraries are counted by the logger's name."""
+
+LONGEST_VALUE: Final = 2048
+"""Characters of one value. The longest that says something is a refusal with ten faults, about 1,500."""
+
+MOST_ITEMS: Final = 20
+"""Of a list among the values."""
+
+MOST_FRAMES: Final = 20
+"""Of a traceback: the outermost and the innermost ones."""
+
+EventDict = MutableMapping[str, Any]
+
+
+class LineRation:
+    """Lets through so many lines of each message (a structlog processor, and a filter for the lines of libraries)."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
+        self._left_out: dict[str, int] = {}
+
+    def __call__(self, _logger: object, method: str, line: EventDict) -> EventDict:
+        """Pass a line of ours on, with how many like it were left out, or raise `structlog.DropEvent`."""
+        message = str(line.get("event", ""))
+        if method == "debug":  # whoever asks for these asks for all of them
+            return line
+        if not self._may_write(message):
+            raise structlog.DropEvent
+        left_out = self._left_out.pop(message, 0)
+        if left_out:
+            line["left_out_before"] = left_out
+        return line
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a library's line is written; they have no constant messages, so the logger's name stands for one."""
+        return self._may_write(record.name)
+
+    def left_out(self) -> Iterator[tuple[str, int]]:
+        """Message by message how many lines were left out since that was said last; asking is saying."""
+        left_out, self._left_out = self._left_out, {}
+        yield from left_out.items()
+
+    def _may_write(self, message: str) -> bool:
+        bucket = self._buckets.get(message)
+        if bucket is None:
+            bucket = self._buckets[message] = TokenBucket(LINES_A_SECOND, LINES_AT_ONCE)
+            if len(self._buckets) > MESSAGES:
+                forgotten, _ = self._buckets.popitem(last=False)
+                self._left_out.pop(forgotten, None)
+        self._buckets.move_to_end(message)
+        if bucket.take(self._now()):
+            return True
+        self._left_out[message] = self._left_out.get(message, 0) + 1
+        return False
+
+
+def shorten(_logger: object, _method: str, line: EventDict) -> EventDict:
+    """Cut every value that is too long (a structlog processor)."""
+    for key, value in line.items():
+        line[key] = _shortened(value)
+    return line
+
+
+def shorten_exceptions(_logger: object, _method: str, line: EventDict) -> EventDict:
+    """Cut what exceptions say, which may quote whatever an object contained (a structlog processor)."""
+    exceptions = line.get("exception")
+    if isinstance(exceptions, list):
+        for exception in exceptions:
+            exception["exc_value"] = _shortened(exception["exc_value"])
+    return line
+
+
+def _shortened(value: object) -> object:
+    if isinstance(value, str):
+        return value if len(value) <= LONGEST_VALUE else f"{value[:LONGEST_VALUE]}… ({len(value)} characters)"
+    if isinstance(value, list):
+        shown = [_shortened(item) for item in value[:MOST_ITEMS]]
+        return shown if len(value) <= MOST_ITEMS else [*shown, f"and {len(value) - MOST_ITEMS} more"]
+    return value
+
 
 _tracebacks = structlog.processors.ExceptionRenderer(
     # The values of variables stay out of it: some are secrets, and some are whole objects of somebody's.

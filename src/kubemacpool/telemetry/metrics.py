@@ -13,10 +13,10 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from kubemacpool.core.addresses import format_address
+from kubemacpool.core.allocator import Decider
 from kubemacpool.core.budgets import SHARE
-from kubemacpool.core.decider import Decider
 from kubemacpool.core.ledger import Ledger
-from kubemacpool.ports.measures import Forwarding, Outcome
+from kubemacpool.ports import Forwarding, Outcome
 
 
 class Election(Protocol):

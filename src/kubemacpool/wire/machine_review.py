@@ -11,10 +11,10 @@ import msgspec
 
 from kubemacpool.core.families import OwnerReference
 from kubemacpool.core.parties import VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE
-from kubemacpool.wire.admission import Expected, Review, ReviewedMetadata, decode_review
-from kubemacpool.wire.carrying import KUBEVIRT, MOST_INTERFACES, Reference, controller_of
-from kubemacpool.wire.kubevirt import NULL, Network, NetworkKind, network_kind, read_entries
+from kubemacpool.wire.machines import NULL, Network, NetworkKind, network_kind, read_entries
+from kubemacpool.wire.objects import KUBEVIRT, MOST_INTERFACES, Reference, controller_of
 from kubemacpool.wire.quoting import listed
+from kubemacpool.wire.review import Expected, Review, ReviewedMetadata, decode_review
 
 MAC_POLICY: Final = "kubemacpool.io/mac-policy"
 

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from kubemacpool.wire.kubevirt import ENDED
+from kubemacpool.wire.machines import ENDED
 from kubemacpool.wire.objects import Decoded, StoredMetadata, UnreadableObjectError, identify
 
 

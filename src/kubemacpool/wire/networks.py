@@ -25,7 +25,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from kubemacpool.wire.carrying import MOST_INTERFACES
+from kubemacpool.wire.objects import MOST_INTERFACES
 from kubemacpool.wire.quoting import quoted, quoted_json
 
 NETWORKS_ANNOTATION: Final = "k8s.v1.cni.cncf.io/networks"

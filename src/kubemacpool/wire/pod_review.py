@@ -6,10 +6,10 @@ import msgspec
 
 from kubemacpool.core.families import OwnerReference
 from kubemacpool.core.parties import POD, VIRTUAL_MACHINE_INSTANCE
-from kubemacpool.wire.admission import Expected, Review, ReviewedMetadata, decode_review
-from kubemacpool.wire.carrying import Reference, controller_of
-from kubemacpool.wire.kubevirt import ENDED
+from kubemacpool.wire.machines import ENDED
 from kubemacpool.wire.networks import DEFAULT_NETWORK_ANNOTATION, NETWORKS_ANNOTATION
+from kubemacpool.wire.objects import Reference, controller_of
+from kubemacpool.wire.review import Expected, Review, ReviewedMetadata, decode_review
 
 STICKY: Final = "kubemacpool.io/sticky"
 

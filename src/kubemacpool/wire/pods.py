@@ -7,14 +7,6 @@ import msgspec
 
 from kubemacpool.core.addresses import AddressError, parse_address
 from kubemacpool.core.parties import VIRTUAL_MACHINE_INSTANCE
-from kubemacpool.wire.carrying import (
-    MOST_INTERFACES,
-    CarriedAddresses,
-    Reference,
-    controller_of,
-    read_addresses,
-    too_many,
-)
 from kubemacpool.wire.networks import (
     DEFAULT_NETWORK_ANNOTATION,
     NETWORKS_ANNOTATION,
@@ -25,7 +17,18 @@ from kubemacpool.wire.networks import (
     given_addresses,
     parse_networks,
 )
-from kubemacpool.wire.objects import Decoded, StoredMetadata, UnreadableObjectError, identify
+from kubemacpool.wire.objects import (
+    MOST_INTERFACES,
+    CarriedAddresses,
+    Decoded,
+    Reference,
+    StoredMetadata,
+    UnreadableObjectError,
+    controller_of,
+    identify,
+    read_addresses,
+    too_many,
+)
 
 STATUS_ANNOTATION: Final = "k8s.v1.cni.cncf.io/network-status"
 """What the interfaces of a pod have, told by Multus when they are made, and again when that changes (NPWG standard)."""

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kubemacpool.app.program import ReplicaFailedError, StartError
-from kubemacpool.app.settings import Settings
 from kubemacpool.cli import main as cli
+from kubemacpool.process import ReplicaFailedError, StartError
+from kubemacpool.settings import Settings
 
 SETTINGS = {
     "--kubeconfig": "KUBECONFIG",

@@ -4,12 +4,12 @@ from typing import Final
 
 from tests.unit.core.subjects import BOUND, at, pool
 
-from kubemacpool.core.decider import Decider
-from kubemacpool.core.decisions import AddressRequest, Decision, Refused, Undecided, Unnamed
+from kubemacpool.core.allocator import Decider
 from kubemacpool.core.families import OwnerReference
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.core.population import Population
+from kubemacpool.core.requests import AddressRequest, Decision, Refused, Undecided, Unnamed
 
 LAUNCHER: Final = Party("Pod", "ns", "", "virt-launcher-vm-", "r1")
 """A launcher pod that the API server has yet to name."""

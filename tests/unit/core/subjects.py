@@ -4,20 +4,11 @@ import pickle
 from collections.abc import Iterable
 from typing import Final
 
-from kubemacpool.core.decider import Decider, Names
-from kubemacpool.core.decisions import (
-    AddressRequest,
-    Decision,
-    Exhausted,
-    Granted,
-    Refusal,
-    Refused,
-    Undecided,
-    Unnamed,
-)
+from kubemacpool.core.allocator import Decider, Names
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.core.pool import AddressRange, Pool
+from kubemacpool.core.requests import AddressRequest, Decision, Exhausted, Granted, Refusal, Refused, Undecided, Unnamed
 
 BASE: Final = 0x02_00_00_00_00_00
 BOUND: Final = 100.0

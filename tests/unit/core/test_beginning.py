@@ -2,11 +2,11 @@
 
 from tests.unit.core.subjects import BOUND, COOL_DOWN, at
 
-from kubemacpool.core.decider import Decider
-from kubemacpool.core.decisions import AddressRequest, Granted
+from kubemacpool.core.allocator import Decider
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import Party
 from kubemacpool.core.pool import AddressRange, Pool
+from kubemacpool.core.requests import AddressRequest, Granted
 
 RANGE = (AddressRange(at(1), at(10)),)
 

@@ -5,10 +5,10 @@ from tests.unit.core.machines import LAUNCHER, Cluster
 from tests.unit.core.machines import machine as a_machine
 from tests.unit.core.subjects import BOUND, at, decide, everything, in_office, ledger, write
 
+from kubemacpool.core.allocator import Decider
 from kubemacpool.core.budgets import COMMON, LITTLE, MOST_NAMES, SHARE
-from kubemacpool.core.decider import Decider
-from kubemacpool.core.decisions import AddressRequest, Granted, OverBudget, Unnamed
 from kubemacpool.core.parties import Holder, ObjectKey, Party
+from kubemacpool.core.requests import AddressRequest, Granted, OverBudget, Unnamed
 
 ELSEWHERE = 100_000
 

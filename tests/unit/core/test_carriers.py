@@ -10,9 +10,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from kubemacpool.core import carriers as carriers_module
-from kubemacpool.core.carriers import FEW, Carriers, Unity
+from kubemacpool.core import holders as carriers_module
 from kubemacpool.core.collisions import Collisions, colliding
+from kubemacpool.core.holders import FEW, Carriers, Unity
 from kubemacpool.core.parties import Holder, ObjectKey, Party
 
 ADDRESSES: Final = (1, 2)

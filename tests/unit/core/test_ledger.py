@@ -3,7 +3,7 @@ import time
 import pytest
 from tests.unit.core.subjects import BOUND, COOL_DOWN, at, holder, key, ledger, machine, numbers, pod, pool, unnamed
 
-from kubemacpool.core.grants import Cooling, Grant
+from kubemacpool.core.allocations import Cooling, Grant
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import Holder, ObjectKey
 from kubemacpool.core.pool import AddressRange, Pool

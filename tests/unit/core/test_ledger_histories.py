@@ -11,12 +11,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from tests.unit.core.family_oracle import FamilyOracle, Present, keys, owner_for, owners, uids
 from tests.unit.core.subjects import BOUND, COOL_DOWN, at, pool
 
-from kubemacpool.core import carriers
-from kubemacpool.core.decider import Decider
-from kubemacpool.core.decisions import AddressRequest, Unnamed
+from kubemacpool.core import holders
+from kubemacpool.core.allocator import Decider
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import POD, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE, Holder, ObjectKey, Party
 from kubemacpool.core.population import Population
+from kubemacpool.core.requests import AddressRequest, Unnamed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -351,7 +351,7 @@ class CrowdedLedgerHistory(LedgerHistory):
 
     def __init__(self) -> None:
         super().__init__()
-        self._few = patch.object(carriers, "FEW", 2)
+        self._few = patch.object(holders, "FEW", 2)
         self._few.start()
 
     def teardown(self) -> None:

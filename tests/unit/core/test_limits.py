@@ -5,9 +5,9 @@ from tests.unit.core.machines import LAUNCHER, Cluster
 from tests.unit.core.machines import machine as a_machine
 from tests.unit.core.subjects import BOUND, at, decide, everything, holder, in_office, key, ledger, pod, request
 
-from kubemacpool.core.decider import Decider
-from kubemacpool.core.decisions import AddressRequest, Granted, Limit, OverLimit
+from kubemacpool.core.allocator import Decider
 from kubemacpool.core.parties import Holder, ObjectKey, Party
+from kubemacpool.core.requests import AddressRequest, Granted, Limit, OverLimit
 
 LIMIT = Limit(3, "somewhere")
 

@@ -21,12 +21,12 @@ from tests.unit.core.subjects import (
 )
 
 from kubemacpool.core.addresses import LARGEST_ADDRESS
+from kubemacpool.core.allocator import LONGEST_STRETCH, POOL_SHARE, Decider
 from kubemacpool.core.budgets import MOST_NAMES
-from kubemacpool.core.decider import LONGEST_STRETCH, POOL_SHARE, Decider
-from kubemacpool.core.decisions import AddressRequest, Exhausted, Granted, Refused, Unnamed
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import Holder
 from kubemacpool.core.pool import AddressRange, Pool
+from kubemacpool.core.requests import AddressRequest, Exhausted, Granted, Refused, Unnamed
 
 
 def open_numbers(of: Decider, *asked: int, needed: int = 0) -> list[int]:

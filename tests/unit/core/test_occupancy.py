@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubemacpool.core.occupancy import CHUNK, Occupancy
+from kubemacpool.core.pool import CHUNK, Occupancy
 
 
 class CountedChunks(dict[int, bytearray]):

@@ -1,6 +1,6 @@
 """What may be granted without having been seen: what the Lease is known to name, and nothing else (rule 1)."""
 
-from kubemacpool.core.openings import Openings
+from kubemacpool.core.reservations import Openings
 
 
 def named(*names: int) -> Openings:

@@ -4,10 +4,10 @@ import pytest
 from tests.unit.core.machines import LAUNCHER, Cluster, machine
 from tests.unit.core.subjects import at
 
-from kubemacpool.core.decisions import Fault, Granted, Refusal, Refused
+from kubemacpool.core.allocations import Terms
 from kubemacpool.core.families import OwnerReference
-from kubemacpool.core.grants import Terms
 from kubemacpool.core.parties import Party
+from kubemacpool.core.requests import Fault, Granted, Refusal, Refused
 
 
 def test_a_machine_its_instance_and_its_launcher_pods_hold_an_address_together() -> None:

@@ -3,12 +3,12 @@
 import pytest
 from tests.unit.core.subjects import at, decide, decider, key, ledger, numbers, pod, refusals, request
 
-from kubemacpool.core.carriers import FEW
-from kubemacpool.core.decider import Decider
-from kubemacpool.core.decisions import AddressRequest, Fault, Granted, Refusal
-from kubemacpool.core.grants import Terms
+from kubemacpool.core.allocations import Terms
+from kubemacpool.core.allocator import Decider
+from kubemacpool.core.holders import FEW
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import Holder, ObjectKey, Party
+from kubemacpool.core.requests import AddressRequest, Fault, Granted, Refusal
 from kubemacpool.core.retention import MOST_KEPT
 
 UID = "uid-1"

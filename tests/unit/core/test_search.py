@@ -21,11 +21,11 @@ from tests.unit.core.subjects import (
 )
 
 from kubemacpool.core.addresses import LARGEST_ADDRESS
-from kubemacpool.core.decider import LONGEST_STRETCH
-from kubemacpool.core.decisions import Exhausted, Fault, Granted, Refusal, Unnamed
+from kubemacpool.core.allocator import LONGEST_STRETCH
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import Holder
 from kubemacpool.core.pool import AddressRange, Pool
+from kubemacpool.core.requests import Exhausted, Fault, Granted, Refusal, Unnamed
 
 
 def test_a_full_pool_says_how_it_came_to_that_and_records_nothing() -> None:

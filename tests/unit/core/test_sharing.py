@@ -5,10 +5,10 @@ from tests.unit.core.machines import LAUNCHER, Cluster, machine
 from tests.unit.core.subjects import BOUND, at, decide, decider, holder, key, ledger, numbers, pod, refusals, unnamed
 from tests.unit.core.subjects import request as asking
 
-from kubemacpool.core.decider import Decider
-from kubemacpool.core.decisions import AddressRequest, Fault, Granted, Refusal, Suspect
+from kubemacpool.core.allocator import Decider
 from kubemacpool.core.families import OwnerReference
 from kubemacpool.core.parties import Party
+from kubemacpool.core.requests import AddressRequest, Fault, Granted, Refusal, Suspect
 
 THIEF = Party("Pod", "elsewhere", "thief")
 

@@ -4,11 +4,11 @@ import pytest
 from tests.unit.core.machines import LAUNCHER, Cluster, machine
 from tests.unit.core.subjects import BOUND, COOL_DOWN, at, decide, holder, key, ledger, numbers, pod
 
-from kubemacpool.core.decisions import AddressRequest, Fault, Granted, Refusal, Refused
 from kubemacpool.core.families import OwnerReference
-from kubemacpool.core.latecomers import Latecomers
+from kubemacpool.core.holders import Latecomers
 from kubemacpool.core.parties import Holder, ObjectKey, Party
-from kubemacpool.core.stretch import Stretch
+from kubemacpool.core.requests import AddressRequest, Fault, Granted, Refusal, Refused
+from kubemacpool.core.reservations import Stretch
 
 VM = ObjectKey("VirtualMachine", "ns", "vm")
 VMI = ObjectKey("VirtualMachineInstance", "ns", "vm")

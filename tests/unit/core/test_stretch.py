@@ -5,7 +5,7 @@ from tests.unit.core.subjects import at, holder, key, ledger, numbers, pod, pool
 
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.pool import AddressRange, Pool
-from kubemacpool.core.stretch import Stretch
+from kubemacpool.core.reservations import Stretch
 
 
 def stretch(length: int, over: Ledger | None = None) -> Stretch:

@@ -4,11 +4,11 @@ import pytest
 from tests.unit.core.machines import LAUNCHER, Cluster, machine
 from tests.unit.core.subjects import BOUND, at, numbers
 
+from kubemacpool.core.allocations import Grant, Terms
 from kubemacpool.core.budgets import MOST_NAMES
-from kubemacpool.core.decisions import Fault, Granted, Refusal, Refused
 from kubemacpool.core.families import OwnerReference
-from kubemacpool.core.grants import Grant, Terms
 from kubemacpool.core.parties import Party
+from kubemacpool.core.requests import Fault, Granted, Refusal, Refused
 
 ANYBODY = Party("Pod", "ns", "web")
 

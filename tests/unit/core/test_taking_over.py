@@ -19,9 +19,9 @@ from tests.unit.core.subjects import (
     write,
 )
 
-from kubemacpool.core.decider import Decider
-from kubemacpool.core.decisions import AddressRequest, Exhausted, Fault, Granted, Refusal, Suspect, Unnamed
+from kubemacpool.core.allocator import Decider
 from kubemacpool.core.parties import Holder
+from kubemacpool.core.requests import AddressRequest, Exhausted, Fault, Granted, Refusal, Suspect, Unnamed
 
 TAKEN_OVER = 10.0
 

@@ -1,7 +1,7 @@
 """Objects that exist and are not in the books: nobody is given what they carry."""
 
 import pytest
-from tests.unit.service.doubles import BOUND, FIRST, new_ledger
+from tests.unit.doubles import BOUND, FIRST, new_ledger
 
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import Holder, ObjectKey, Party

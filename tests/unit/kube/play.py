@@ -10,7 +10,7 @@ from tests.unit.kube.documents import Told, decode, page
 from kubemacpool.kube.reflector import Reflector, Surroundings
 from kubemacpool.kube.resource import Resource
 from kubemacpool.kube.scripted import Answer, ScriptedTransport, Step
-from kubemacpool.ports.errors import ClusterUnavailableError
+from kubemacpool.ports import ClusterUnavailableError
 
 PODS = Resource("/api/v1/pods", field_selector="status.phase!=Failed", metadata_only=True)
 CUT = ClusterUnavailableError("the connection was cut")

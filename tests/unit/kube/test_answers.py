@@ -1,7 +1,7 @@
 import pytest
 
-from kubemacpool.kube.answers import failure_of, retry_after_seconds
-from kubemacpool.ports.errors import (
+from kubemacpool.kube.client import failure_of, retry_after_seconds
+from kubemacpool.ports import (
     ClusterUnavailableError,
     ConflictError,
     NotFoundError,

@@ -9,10 +9,10 @@ from aiohttp import web
 
 from kubemacpool.kube import client as client_module
 from kubemacpool.kube.client import ApiClient
-from kubemacpool.kube.config import ClusterConfig
-from kubemacpool.kube.credentials import FixedToken, TokenSource
+from kubemacpool.kube.kubeconfig import ClusterConfig
+from kubemacpool.kube.tokens import FixedToken, TokenSource
 from kubemacpool.kube.transport import JSON, AnswerTooLargeError, StreamSilentError
-from kubemacpool.ports.errors import ClusterUnavailableError, RefusedError
+from kubemacpool.ports import ClusterUnavailableError, RefusedError
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from kubemacpool.kube.discovery import GroupDiscovery
+from kubemacpool.kube.reads import GroupDiscovery
 from kubemacpool.kube.scripted import Answer, ScriptedTransport
-from kubemacpool.ports.errors import ClusterUnavailableError, NotFoundError
+from kubemacpool.ports import ClusterUnavailableError, NotFoundError
 
 GROUP = b'{"preferredVersion":{"version":"v2"}}'
 RESOURCES = b'{"resources":[{"name":"machines"},{"name":"machines/status"}]}'

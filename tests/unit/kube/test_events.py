@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
+from tests.unit.doubles import KeptMeasures, ManualClock
 from tests.unit.kube.test_client import served
-from tests.unit.service.doubles import KeptMeasures, ManualClock
 
 from kubemacpool.kube import events as events_module
 from kubemacpool.kube.events import EVENTS_A_SECOND, EVENTS_AT_ONCE, QUEUE_LENGTH, TELL_SECONDS, EventRecorder
-from kubemacpool.ports.events import Regarding
+from kubemacpool.ports import Regarding
 
 REGARDING = Regarding("v1", "ConfigMap", "ns", "range", "uid-1")
 

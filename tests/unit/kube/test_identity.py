@@ -2,8 +2,8 @@ import pytest
 from aiohttp import web
 from tests.unit.kube.test_client import served
 
-from kubemacpool.kube.identity import read_cluster_uid
-from kubemacpool.ports.errors import ClusterUnavailableError
+from kubemacpool.kube.reads import read_cluster_uid
+from kubemacpool.ports import ClusterUnavailableError
 
 
 async def test_the_clusters_uid_is_that_of_kube_system() -> None:

@@ -7,8 +7,8 @@ import pytest
 from aiohttp import web
 from tests.unit.kube.test_client import served
 
-from kubemacpool.kube.leases import ClusterLease, lease_resource
-from kubemacpool.ports.errors import ClusterUnavailableError, ConflictError, NotFoundError, OutsideError
+from kubemacpool.kube.writes import ClusterLease, lease_resource
+from kubemacpool.ports import ClusterUnavailableError, ConflictError, NotFoundError, OutsideError
 from kubemacpool.wire.lease import LeaseRecord
 
 COLLECTION = "/apis/coordination.k8s.io/v1/namespaces/kubemacpool-system/leases"

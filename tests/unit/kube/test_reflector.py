@@ -10,7 +10,7 @@ from tests.unit.kube.play import CUT, FURTHER, Play
 from kubemacpool.kube.reflector import SLICE_BYTES, Pacing
 from kubemacpool.kube.scripted import Answer, Pieces, Step
 from kubemacpool.kube.transport import AnswerTooLargeError
-from kubemacpool.ports.errors import ResourceExpiredError
+from kubemacpool.ports import ResourceExpiredError
 
 
 async def test_a_list_of_several_pages_is_told_whole_and_then_watched_from_its_resource_version() -> None:

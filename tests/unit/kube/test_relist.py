@@ -10,7 +10,7 @@ from tests.unit.kube.documents import Told, decode, page, thing
 from kubemacpool.kube.reflector import Reflector, Surroundings
 from kubemacpool.kube.resource import Resource
 from kubemacpool.kube.transport import JSON
-from kubemacpool.ports.errors import ClusterUnavailableError
+from kubemacpool.ports import ClusterUnavailableError
 
 
 class Server:

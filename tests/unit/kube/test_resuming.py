@@ -7,7 +7,7 @@ from tests.unit.kube.play import CUT, FURTHER, Play
 
 from kubemacpool.kube.scripted import Answer, Pieces, Step
 from kubemacpool.kube.transport import StreamSilentError
-from kubemacpool.ports.errors import ClusterUnavailableError, RefusedError
+from kubemacpool.ports import ClusterUnavailableError, RefusedError
 
 
 async def test_failures_are_retried_ever_more_slowly_and_at_most_every_ten_seconds() -> None:

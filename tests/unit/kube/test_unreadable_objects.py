@@ -5,7 +5,7 @@ from tests.unit.kube.documents import event, page, thing
 from tests.unit.kube.play import Play
 
 from kubemacpool.kube.scripted import Answer, Pieces
-from kubemacpool.ports.errors import ResourceExpiredError
+from kubemacpool.ports import ResourceExpiredError
 
 
 async def test_an_unreadable_object_is_told_of_once_and_passed_over() -> None:

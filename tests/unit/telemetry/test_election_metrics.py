@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import get_args
 
 import pytest
-from tests.unit.service.doubles import FIRST, new_decider
+from tests.unit.doubles import FIRST, new_decider
 
 from kubemacpool.core.parties import Party
-from kubemacpool.ports.measures import Forwarding
+from kubemacpool.ports import Forwarding
 from kubemacpool.telemetry.metrics import Metrics
 
 

@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from tests.unit.service.doubles import FIRST, new_ledger
+from tests.unit.doubles import FIRST, new_ledger
 
 from kubemacpool.core.addresses import format_address
 from kubemacpool.core.parties import Holder, ObjectKey, Party

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
-from tests.unit.service.doubles import new_decider
+from tests.unit.doubles import new_decider
 
 from kubemacpool.telemetry.metrics import Metrics
 

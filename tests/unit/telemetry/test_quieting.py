@@ -7,9 +7,15 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from kubemacpool.telemetry import quieting
-from kubemacpool.telemetry.logs import configure_logs
-from kubemacpool.telemetry.quieting import LINES_A_SECOND, LINES_AT_ONCE, LONGEST_VALUE, MOST_ITEMS, LineRation
+from kubemacpool.telemetry import logs
+from kubemacpool.telemetry.logs import (
+    LINES_A_SECOND,
+    LINES_AT_ONCE,
+    LONGEST_VALUE,
+    MOST_ITEMS,
+    LineRation,
+    configure_logs,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +43,7 @@ class Time:
         return self.seconds
 
 
-def _written(ration: LineRation, message: str, times: int, method: str = "warning") -> list[quieting.EventDict]:
+def _written(ration: LineRation, message: str, times: int, method: str = "warning") -> list[logs.EventDict]:
     written = []
     for _ in range(times):
         try:
@@ -82,7 +88,7 @@ def test_lines_for_debugging_are_all_written() -> None:
 
 
 def test_messages_that_are_not_constant_are_remembered_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quieting, "MESSAGES", 2)
+    monkeypatch.setattr(logs, "MESSAGES", 2)
     ration = LineRation(Time().now)
     _written(ration, "first", LINES_AT_ONCE + 1)
     for message in ("second", "third"):

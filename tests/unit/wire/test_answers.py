@@ -2,7 +2,7 @@
 
 import pytest
 
-from kubemacpool.wire.answers import Answer, in_words
+from kubemacpool.wire.review import Answer, in_words
 
 
 def test_an_answer_in_words_is_a_line_of_text() -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kubemacpool.wire.discovery import read_plurals, read_preferred_version
+from kubemacpool.wire.api_objects import read_plurals, read_preferred_version
 from kubemacpool.wire.listing import UnexpectedAnswerError
 
 

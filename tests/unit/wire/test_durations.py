@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.unit.wire.strategies import TEXTS
 
-from kubemacpool.wire.durations import DurationError, parse_duration
+from kubemacpool.wire.review import DurationError, parse_duration
 
 GOOD = {
     "10s": 10.0,

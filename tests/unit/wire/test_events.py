@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kubemacpool.wire.events import (
+from kubemacpool.wire.api_objects import (
     LONGEST_MESSAGE_BYTES,
     EventText,
     cut,

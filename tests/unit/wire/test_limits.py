@@ -2,8 +2,7 @@
 
 import pytest
 
-from kubemacpool.wire.limits import parse_limit
-from kubemacpool.wire.ranges import RangeError, parse_namespace_limit
+from kubemacpool.wire.config import RangeError, parse_limit, parse_namespace_limit
 
 
 @pytest.mark.parametrize(("text", "limit"), [("1", 1), ("500", 500), ("007", 7), ("9" * 15, 10**15 - 1)])

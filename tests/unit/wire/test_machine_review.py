@@ -8,8 +8,6 @@ from hypothesis import given
 from tests.unit.wire.strategies import JSON_VALUES, Json, damaged
 
 from kubemacpool.core.families import OwnerReference
-from kubemacpool.wire.admission import ReviewError
-from kubemacpool.wire.kubevirt import NetworkKind
 from kubemacpool.wire.machine_review import (
     OLD_FINALIZER,
     MachineInterface,
@@ -19,6 +17,8 @@ from kubemacpool.wire.machine_review import (
     finalizer_patch,
     interface_patch,
 )
+from kubemacpool.wire.machines import NetworkKind
+from kubemacpool.wire.review import ReviewError
 
 NETWORKS = [
     {"name": "red", "multus": {"networkName": "red"}},

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kubemacpool.wire.namespaces import NamespaceRules, decode_namespace
+from kubemacpool.wire.config import NamespaceRules, decode_namespace
 from kubemacpool.wire.objects import Decoded, ObjectIdentity
 
 

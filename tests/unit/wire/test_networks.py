@@ -7,8 +7,6 @@ from hypothesis import strategies as st
 from tests.unit.wire.strategies import ANNOTATIONS, OUR_KEYS, VALUES
 
 from kubemacpool.wire import networks
-from kubemacpool.wire.admission import MAX_WARNING
-from kubemacpool.wire.carrying import MOST_INTERFACES
 from kubemacpool.wire.networks import (
     LARGEST_ANNOTATIONS,
     Given,
@@ -19,6 +17,8 @@ from kubemacpool.wire.networks import (
     given_addresses,
     parse_networks,
 )
+from kubemacpool.wire.objects import MOST_INTERFACES
+from kubemacpool.wire.review import MAX_WARNING
 
 MAC = "02:00:00:00:00:07"
 

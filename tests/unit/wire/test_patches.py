@@ -3,7 +3,7 @@ import json
 import pytest
 
 from kubemacpool.wire.networks import NETWORKS_ANNOTATION
-from kubemacpool.wire.patches import annotation_patch
+from kubemacpool.wire.review import annotation_patch
 
 
 def test_the_patch_replaces_the_networks_annotation() -> None:

@@ -8,9 +8,9 @@ from hypothesis import given
 from tests.unit.wire.strategies import Json, damaged
 
 from kubemacpool.core.families import OwnerReference
-from kubemacpool.wire.admission import ReviewError
 from kubemacpool.wire.networks import DEFAULT_NETWORK_ANNOTATION, NETWORKS_ANNOTATION
 from kubemacpool.wire.pod_review import NetworkAnnotations, PodReview, decode_pod_review
+from kubemacpool.wire.review import ReviewError
 
 TO_VMI: dict[str, Json] = {
     "apiVersion": "kubevirt.io/v1",

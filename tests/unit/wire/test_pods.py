@@ -6,9 +6,8 @@ from hypothesis import given
 from tests.unit.wire.strategies import Json, damaged
 
 from kubemacpool.core.families import OwnerReference
-from kubemacpool.wire.carrying import CarriedAddresses
 from kubemacpool.wire.networks import DEFAULT_NETWORK_ANNOTATION, NETWORKS_ANNOTATION
-from kubemacpool.wire.objects import Decoded, ObjectIdentity, UnreadableObjectError
+from kubemacpool.wire.objects import CarriedAddresses, Decoded, ObjectIdentity, UnreadableObjectError
 from kubemacpool.wire.pods import STATUS_ANNOTATION, decode_pod, pod_decoder, read_attached
 
 IDENTITY = ObjectIdentity("ns1", "samplepod", "u1")

@@ -3,8 +3,8 @@
 import pytest
 
 from kubemacpool.core.addresses import parse_address
-from kubemacpool.wire import ranges
-from kubemacpool.wire.ranges import LONGEST_EXCLUSION, MOST_EXCLUSIONS, RangeError, parse_pool
+from kubemacpool.wire import config
+from kubemacpool.wire.config import LONGEST_EXCLUSION, MOST_EXCLUSIONS, RangeError, parse_pool
 
 RANGE = {"RANGE_START": "02:00:00:00:00:01", "RANGE_END": "02:00:00:00:01:00"}
 SIZE = 256
@@ -93,7 +93,7 @@ def test_an_exclusion_of_hyphens_is_read_at_as_many_places_as_an_entry_has_chara
         return parse_address(text)
 
     data = {**RANGE, "EXCLUDE": "-" * length}
-    monkeypatch.setattr(ranges, "parse_address", counting)
+    monkeypatch.setattr(config, "parse_address", counting)
     with pytest.raises(RangeError):
         parse_pool(data)
     assert len(read) <= 2 + 1 + LONGEST_EXCLUSION

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from tests.unit.wire.strategies import TEXTS
 
 from kubemacpool.core.addresses import format_address
+from kubemacpool.wire.config import RANGE_CONFIG_MAP, RangeError, decode_config_map, parse_pool
 from kubemacpool.wire.objects import Decoded, ObjectIdentity
-from kubemacpool.wire.ranges import RANGE_CONFIG_MAP, RangeError, decode_config_map, parse_pool
 
 
 def _data(start: str, end: str) -> dict[str, str]:

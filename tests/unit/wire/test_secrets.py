@@ -5,8 +5,8 @@ import json
 
 import pytest
 
+from kubemacpool.wire.api_objects import new_tls_secret, read_secret, secret_merge_patch
 from kubemacpool.wire.listing import UnexpectedAnswerError
-from kubemacpool.wire.secrets import new_tls_secret, read_secret, secret_merge_patch
 
 KEY = b"-----BEGIN PRIVATE KEY-----"
 ENCODED = base64.b64encode(KEY).decode()

@@ -3,8 +3,7 @@
 import msgspec
 import pytest
 
-from kubemacpool.wire.objects import Decoded, ObjectIdentity
-from kubemacpool.wire.stored import decode_stored
+from kubemacpool.wire.objects import Decoded, ObjectIdentity, decode_stored
 
 
 def test_of_any_object_its_identity_is_read() -> None:

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
+from kubemacpool.wire.api_objects import WebhookBundle, WebhookBundles, ca_bundle_patch, read_ca_bundles
 from kubemacpool.wire.listing import UnexpectedAnswerError
-from kubemacpool.wire.webhooks import WebhookBundle, WebhookBundles, ca_bundle_patch, read_ca_bundles
 
 CA = b"-----BEGIN CERTIFICATE-----"
 BUNDLE = base64.b64encode(CA).decode()

@@ -1,0 +1,242 @@
+"""Answering the API server's question whether a pod may have the networks that it asks for, with which addresses."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from hashlib import sha256
+from typing import Final, NamedTuple
+
+import structlog
+
+from kubemacpool.admission import messages
+from kubemacpool.admission.allocation import Resolution, allocate
+from kubemacpool.admission.handler import BAD_REQUEST, UNTOUCHED, Admission, Denial, Verdict, denial_of, texts_of
+from kubemacpool.admission.messages import Field
+from kubemacpool.admission.owners import Kinship
+from kubemacpool.admission.pod_request import Asked, AskingError, Wish, read_asked
+from kubemacpool.admission.policies import NamespacePolicies
+from kubemacpool.core.addresses import format_address
+from kubemacpool.core.parties import POD, Party
+from kubemacpool.core.pool import Pool
+from kubemacpool.core.requests import AddressRequest, Granted
+from kubemacpool.ports import AddressDecider, Clock, Measures
+from kubemacpool.wire.networks import NETWORKS_ANNOTATION, is_short_form
+from kubemacpool.wire.objects import MOST_INTERFACES
+from kubemacpool.wire.pod_review import STICKY, PodReview, decode_pod_review
+from kubemacpool.wire.quoting import quoted
+from kubemacpool.wire.review import annotation_patch
+
+ATTEMPTS: Final = 64
+"""Another place is tried when an interface of the same pod has the first one; a pool so small is not worth more."""
+
+
+def preferred(pool: Pool, pod: tuple[str, str, str], interface: int, taken: Collection[int]) -> int | None:
+    """The address that an interface prefers; None where the pool is too small to have one for it.
+
+    The same arguments give the same address for as long as the pool has the same addresses; it is a locally
+    administered one where the pool has any.
+
+    Args:
+        pool: where it is looked for.
+        pod: the cluster's uid, the pod's namespace and its name.
+        interface: its index in the pod's annotation.
+        taken: addresses of the pod's other interfaces.
+    """
+    for attempt in range(ATTEMPTS):
+        text = "\0".join((*pod, str(interface), str(attempt)))
+        address = pool.derived(int.from_bytes(sha256(text.encode()).digest()[:8]))
+        if address not in taken:
+            return address
+    return None
+
+
+_log = structlog.get_logger(__name__)
+
+UNSEPARATED: Final = 12
+"""Characters of an address that is written as hexadecimal digits only."""
+
+
+class Place(NamedTuple):
+    """Where pods are.
+
+    Attributes:
+        cluster_uid: from which the preferred addresses of pods are derived.
+        pool: the pool in force, from which they are derived as well.
+        pod_network: whether addresses of virtual machines on the pod network count (`wire/pods.py`).
+    """
+
+    cluster_uid: str
+    pool: Callable[[], Pool]
+    pod_network: bool = False
+
+
+class PodAdmission(Admission[PodReview]):
+    """Gives the interfaces of pods their addresses: of new pods, and those that are added to a running one."""
+
+    kind = POD
+
+    def __init__(
+        self,
+        decider: AddressDecider,
+        policies: NamespacePolicies,
+        kinship: Kinship,
+        place: Place,
+        measures: Measures,
+        clock: Clock,
+    ) -> None:
+        super().__init__(measures, clock)
+        self._decider = decider
+        self._policies = policies
+        self._kinship = kinship
+        self._place = place
+
+    def decode(self, body: bytes) -> PodReview:
+        """Read a review."""
+        return decode_pod_review(body)
+
+    async def admit(self, review: PodReview, party: Party) -> Verdict:
+        """Fill in what is missing, and judge what the user gave."""
+        if review.ending or not any(review.annotations):
+            return UNTOUCHED
+        family = None
+        if review.owner is not None:
+            family = await self._kinship.party_of_owner(review.namespace, review.owner)
+        if family is None:
+            return await self._admit_alone(review, party, _asked(review, party))
+        if not self._place.pod_network:
+            review = _without_default(review)
+        return await self._admit_launcher(review, party, family, _asked(review, party))
+
+    async def _admit_launcher(self, review: PodReview, pod: Party, family: Party, asked: Asked) -> Verdict:
+        """A launcher pod carries what its virtual machine does, and is given nothing of its own."""
+        wishes = [wish for wish in asked.wishes if wish.address is not None]
+        if not wishes:
+            return _untouched(review)
+        request, labels = _request(review, family, asked, wishes)
+        policy = self._policies.policy_of(review.namespace)
+        request = request._replace(dependent=pod)
+        decision, conflicts = await allocate(self._decider, request, lambda _: policy.resolution)
+        if not isinstance(decision, Granted):
+            raise denial_of(decision, pod, Field(asked.where, "mac"), labels, policy)
+        addresses = texts_of(decision.addresses)
+        _log.debug("granted", object=str(pod), family=str(family), addresses=addresses, dry_run=review.dry_run)
+        warnings = [_admitted(messages.conflict(labels, policy.shown(each, review.namespace))) for each in conflicts]
+        return Verdict("granted", warnings=[*warnings, *policy.warnings(mattered=bool(conflicts))])
+
+    async def _admit_alone(self, review: PodReview, party: Party, asked: Asked) -> Verdict:
+        if not asked.wishes:
+            return _untouched(review)._replace(patch=_patch(review, asked, {}) if asked.restored else None)
+        warnings = [*_untouched(review).warnings, *_spelling_warnings(asked.wishes)]
+        request, labels = _request(review, party, asked, asked.wishes)
+        entries = {
+            place: wish.entry for place, wish in enumerate(asked.wishes, len(asked.kept)) if wish.entry is not None
+        }
+        sticky = self._preferred(review, party, request, entries, warnings)
+        policy = self._policies.policy_of(review.namespace)
+
+        def resolution(interface: int) -> Resolution:
+            return Resolution.REPLACE if interface in sticky else policy.resolution
+
+        wanted = tuple(sticky.get(place, address) for place, address in enumerate(request.wanted))
+        decision, conflicts = await allocate(self._decider, request._replace(wanted=wanted), resolution)
+        if not isinstance(decision, Granted):
+            raise denial_of(decision, party, Field(asked.where, "mac"), labels, policy)
+        for each in conflicts:
+            text = messages.conflict(labels, policy.shown(each, review.namespace))
+            mac = format_address(decision.addresses[each.interface])
+            warnings.append(_instead(text, mac) if each.interface in sticky else _admitted(text))
+        warnings += policy.warnings(mattered=any(each.interface not in sticky for each in conflicts))
+        patch = _patch(review, asked, {entry: decision.addresses[place] for place, entry in entries.items()})
+        given = texts_of(decision.addresses[len(asked.kept) :])
+        _log.debug("granted", object=str(party), addresses=given, dry_run=review.dry_run)
+        return Verdict("granted", patch, warnings)
+
+    def _preferred(
+        self, review: PodReview, party: Party, request: AddressRequest, entries: Mapping[int, int], warnings: list[str]
+    ) -> Mapping[int, int]:
+        """By interface without an address of the user's choice, the one that a sticky pod prefers.
+
+        Args:
+            review: the pod.
+            party: who would have it.
+            request: which addresses it has and wants.
+            entries: by interface that is to be given one, its entry, on whose place the address depends: an entry that
+                is added to a running pod prefers what it would have preferred from the beginning.
+            warnings: told of an annotation that has no effect.
+        """
+        if review.sticky is None or review.sticky == "false" or (review.old is not None and not entries):
+            return {}
+        if review.sticky != "true":
+            fault = f'annotation {STICKY} is {quoted(review.sticky)}, expected "true" or "false"'
+            raise Denial("invalid", BAD_REQUEST, f"{party}: {fault}")
+        if not review.name:
+            warnings.append(f"kubemacpool: {STICKY} has no effect without a name of the pod's own; use a StatefulSet")
+            return {}
+        taken = {*request.carried, *(address for address in request.wanted if address is not None)}
+        found: dict[int, int] = {}
+        for place, entry in entries.items():
+            pod = (self._place.cluster_uid, review.namespace, review.name)
+            address = preferred(self._place.pool(), pod, entry, taken)
+            if address is not None:
+                found[place] = address
+                taken.add(address)
+        return found
+
+
+def _asked(review: PodReview, party: Party) -> Asked:
+    try:
+        asked = read_asked(review.annotations, review.old, review.namespace)
+    except AskingError as error:
+        fault = messages.field_fault(party, error.where, str(error))
+        raise Denial("invalid", BAD_REQUEST, fault) from error
+    if asked.interfaces > MOST_INTERFACES and (asked.wishes or asked.unread):
+        fault = messages.too_many_entries(party, asked.where, asked.interfaces)
+        raise Denial("invalid", BAD_REQUEST, fault)
+    return asked
+
+
+def _without_default(review: PodReview) -> PodReview:
+    old = review.old
+    return review._replace(
+        annotations=review.annotations._replace(default=None), old=None if old is None else old._replace(default=None)
+    )
+
+
+def _request(review: PodReview, party: Party, asked: Asked, wishes: Sequence[Wish]) -> tuple[AddressRequest, list[str]]:
+    """What is to be decided, and what people call each interface: those that the pod keeps come first."""
+    wanted = (*asked.kept, *(wish.address for wish in wishes))
+    request = AddressRequest(party, wanted, asked.carried, review.dry_run, uid=review.object_uid)
+    return request, [*asked.kept.values(), *(wish.label for wish in wishes)]
+
+
+def _patch(review: PodReview, asked: Asked, given: Mapping[int, int]) -> bytes | None:
+    """What makes the annotation have these addresses, by entry, and those that it lost."""
+    if asked.selections is None:
+        return None
+    macs = {entry: format_address(address) for entry, address in (asked.restored | dict(given)).items()}
+    value = asked.selections.filled(review.namespace, macs)
+    return None if value is None else annotation_patch(NETWORKS_ANNOTATION, value)
+
+
+def _untouched(review: PodReview) -> Verdict:
+    """Nothing to do; in the short form there is nothing that could be done."""
+    networks = review.annotations.networks
+    if networks is None or networks.isspace() or not is_short_form(networks):
+        return UNTOUCHED
+    return UNTOUCHED._replace(warnings=[messages.short_form_warning(networks)])
+
+
+def _admitted(conflict: str) -> str:
+    return f"kubemacpool: {conflict}; admitted, because the conflict policy is warn"
+
+
+def _instead(conflict: str, mac: str) -> str:
+    return f"kubemacpool: {conflict}, so the sticky address is {mac} this time"
+
+
+def _spelling_warnings(wishes: Sequence[Wish]) -> list[str]:
+    """Addresses that we understand and CNI plugins (Go's net.ParseMAC) do not: the pod would not start."""
+    return [
+        f"kubemacpool: mac {wish.text} is written without separators, which CNI plugins do not understand; "
+        f"write {format_address(int(wish.text, 16))}"
+        for wish in wishes
+        if len(wish.text) == UNSEPARATED
+    ]

@@ -1,0 +1,1 @@
+"""Certificates: issued, checked, kept in Secrets and put to use."""

@@ -1,0 +1,1 @@
+"""Which replica leads: the Lease, acquired, renewed and released."""

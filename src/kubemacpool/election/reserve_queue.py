@@ -1,0 +1,78 @@
+"""Requests that wait for a write of the Lease, so that all that arrive together share one."""
+
+import asyncio
+
+from kubemacpool.core.requests import Unnamed
+from kubemacpool.ports import NotDecidingError
+
+Batch = list["Wish"]
+
+
+class Wish:
+    """What one request waits for."""
+
+    def __init__(self, unnamed: Unnamed) -> None:
+        self.unnamed = unnamed
+        self.done = asyncio.get_running_loop().create_future()
+
+
+class Wishes:
+    """The wishes that no write has taken into account yet, and those granted whose request has not gone on yet.
+
+    The latter have to stay named: what a write leaves out is not open any more, and the next write may begin before
+    those who waited for the last one have had their turn.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[Wish, None] = {}
+        self._granted: dict[Wish, None] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    async def fulfilment(self, unnamed: Unnamed) -> None:
+        """One more; returns when a write has taken it into account.
+
+        Raises:
+            NotDecidingError: none will.
+        """
+        wish = Wish(unnamed)
+        self._waiting[wish] = None
+        try:
+            await wish.done
+        finally:  # whoever gave up is waited for by nobody, and is no reason to write
+            self._waiting.pop(wish, None)
+            self._granted.pop(wish, None)
+
+    def take(self) -> Batch:
+        """All that still have somebody waiting for them, to be granted, refused or put back."""
+        batch = [wish for wish in self._waiting if not wish.done.done()]
+        self._waiting = {}
+        return batch
+
+    def fulfil(self, batch: Batch) -> None:
+        """The write was confirmed."""
+        for wish in batch:
+            if not wish.done.done():
+                wish.done.set_result(None)
+                self._granted[wish] = None
+
+    @property
+    def granted(self) -> Batch:
+        """Those that a write has taken into account, and whose request has not gone on yet."""
+        return list(self._granted)
+
+    def put_back(self, batch: Batch) -> None:
+        """The write was not made: the next one is for these too."""
+        waiting = [wish for wish in batch if not wish.done.done()]
+        self._waiting = dict.fromkeys((*waiting, *self._waiting))
+
+    def refuse(self, batch: Batch, reason: str) -> None:
+        """No write will be made for these."""
+        for wish in batch:
+            if not wish.done.done():
+                wish.done.set_exception(NotDecidingError(reason))
+
+    def refuse_all(self, reason: str) -> None:
+        """No write will be made for any that wait."""
+        self.refuse(self.take(), reason)

@@ -1,0 +1,327 @@
+"""One replica, from its first line to its last."""
+
+import asyncio
+import contextlib
+import signal
+import ssl
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+import structlog
+import uvloop
+
+from kubemacpool.certs.callers import Callers
+from kubemacpool.certs.contexts import client_context, server_context
+from kubemacpool.certs.identity import ClientAuthority, Identity
+from kubemacpool.certs.issue import KeyPair, service_names
+from kubemacpool.core.pool import Pool
+from kubemacpool.follow.pool_config import RangeFollower
+from kubemacpool.follow.readiness import Readiness
+from kubemacpool.follow.set_aside import SettingAside, Trials
+from kubemacpool.kube.client import ApiClient
+from kubemacpool.kube.events import TELL_SECONDS, EventRecorder
+from kubemacpool.kube.kubeconfig import ClusterConfig, load_in_cluster, load_kubeconfig
+from kubemacpool.kube.kubeconfig_fields import ClusterConfigError
+from kubemacpool.kube.reflector import Reflector
+from kubemacpool.kube.resource import Resource
+from kubemacpool.kube.tls import RenewedTls
+from kubemacpool.kube.writes import WebhookConfiguration
+from kubemacpool.ports import Importance
+from kubemacpool.runtime import DescriptorsError, Loop, MonotonicClock, Room, raise_limit, room_in
+from kubemacpool.server import limits
+from kubemacpool.server.https import Handler, Route, Server
+from kubemacpool.server.peers import PeerClient
+from kubemacpool.server.routes import WEBHOOKS, Reviewing, guarded, health_routes, metrics_routes, webhook_routes
+from kubemacpool.settings import IN_FLIGHT_FLOOR, Settings
+from kubemacpool.supervision import Supervisor
+from kubemacpool.telemetry.logs import LineRation, configure_logs
+from kubemacpool.telemetry.metrics import Metrics
+from kubemacpool.trust import (
+    SERVICES,
+    WEBHOOK_CONFIGURATION,
+    TrustKeeper,
+    bootstrap_for,
+    establish_credentials,
+    learn_cluster_uid,
+    watches_for,
+)
+from kubemacpool.wire.config import RANGE_CONFIG_MAP, decode_config_map
+from kubemacpool.wire.review import SERVICE_UNAVAILABLE, Answer, in_words
+from kubemacpool.wiring import Deciding, Outside
+
+DRAIN_SECONDS = 10.0
+"""For admissions under way when the port is closed; the webhook's time-out as shipped."""
+
+_log = structlog.get_logger(__name__)
+
+
+LAST_WORD_SECONDS = 10.0
+"""For a replica that ends for a fault of its own to hand over: twice the Lease's duration, after which another takes
+over all the same."""
+
+
+class StartError(Exception):
+    """The program cannot start; the message says why and what to do."""
+
+
+class ReplicaFailedError(Exception):
+    """The program has ended for a fault of its own; the message says which, and has been logged."""
+
+
+def run_manager(settings: Settings) -> None:
+    """Run one replica until SIGTERM or SIGINT.
+
+    Raises:
+        StartError: when it cannot start for a reason that waiting does not mend.
+        ReplicaFailedError: when it has ended for a fault of its own, having handed over.
+    """
+    ration = configure_logs(settings.log_level, settings.log_format)
+    clock = MonotonicClock()
+    try:
+        room = room_in(raise_limit())
+    except DescriptorsError as error:
+        raise StartError(str(error)) from error
+    try:
+        client = _client_of(settings.kubeconfig, clock)
+    except ClusterConfigError as error:
+        raise StartError(f"{error} (setting: --kubeconfig or KUBECONFIG)") from error
+    uvloop.run(Process(settings, client, clock, ration, room).run(), loop_factory=Loop)
+
+
+class Process:
+    """Everything that one process does, and the order in which it begins and ends."""
+
+    def __init__(
+        self, settings: Settings, client: ApiClient, clock: MonotonicClock, ration: LineRation, room: Room
+    ) -> None:
+        self._settings = settings
+        self._client = client
+        self._clock = clock
+        self._ration = ration
+        self._room = room
+        self._failed = ""  # why this replica ends, where nobody told it to
+        self._stopping = asyncio.Event()
+        self._metrics = Metrics()
+        self._readiness = Readiness()
+        self._trusted = Readiness()
+        """What keeps the API server from trusting us. It hinders all replicas alike: no reason not to decide."""
+        self._deciding: Deciding | None = None
+        self._election: asyncio.Task[None] | None = None
+        self._servers: dict[str, Server] = {}
+
+    async def run(self) -> None:
+        """Serve until told to stop, then hand over and drain.
+
+        Raises:
+            StartError: when an address to listen on cannot be used.
+            ReplicaFailedError: when something has failed that cannot be started again.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        _log.info("starting", version=version("kubemacpool"), server=self._client.server, **self._room._asdict())
+        if self._settings.wait_time < IN_FLIGHT_FLOOR:
+            _log.warning(
+                "the wait time is shorter than an admission may take: an address could be given twice",
+                wait_time=self._settings.wait_time,
+                at_least=IN_FLIGHT_FLOOR,
+            )
+        async with self._client as client:
+            serving = asyncio.create_task(self._serve(client))
+            stop = asyncio.create_task(self._stopping.wait())
+            await asyncio.wait({serving, stop}, return_when=asyncio.FIRST_COMPLETED)
+            stop.cancel()
+            if not serving.done():
+                await self._drain()
+                serving.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await serving
+        if self._failed:
+            _log.error("ended for a fault of its own", reason=self._failed)
+            raise ReplicaFailedError(self._failed)
+        _log.info("stopped")
+
+    async def _serve(self, client: ApiClient) -> None:
+        """Answer, follow the cluster and report, until cancelled."""
+        settings = self._settings
+        await self._listen("health", _small_server(health_routes(self._obstacles), None), settings.health_port)
+        events = EventRecorder(client, self._metrics)
+        bootstrap = bootstrap_for(client, settings.namespace)
+        identity = Identity(await establish_credentials(bootstrap), self._server_tls, policy=settings.tls)
+        replica_name = service_names(SERVICES, settings.namespace)[0]
+        client_authority = _client_authority(settings, identity)
+        callers = Callers(lambda: identity.authorities.trusted, replica_name, settings.client_names)
+        routes = webhook_routes({path: self._answer_at(path) for path in WEBHOOKS}, self._obstacles)
+        guard = guarded(routes, callers.refusal, lambda: identity.handshakes)
+        webhook = Server(guard, identity.webhook, self._room.connections, self._room.backlog)
+        port = await self._listen("webhook", webhook, settings.webhook_port)
+        metrics = _small_server(metrics_routes(self._metrics.exposition), identity.metrics)
+        await self._listen("metrics", metrics, settings.metrics_port)
+        configuration = WebhookConfiguration(client, WEBHOOK_CONFIGURATION)
+        trust = TrustKeeper(bootstrap, configuration, identity, self._trusted, self._metrics, self._clock)
+        peers = PeerClient(lambda: identity.peers, replica_name)
+        async with peers, asyncio.TaskGroup() as tasks:
+            supervisor = Supervisor(tasks, self._readiness, self._metrics)
+            tasks.create_task(self._end_when_given_up(supervisor))
+            for name, server in self._servers.items():
+                supervisor.keep(f"sweep {name}", server.sweep, Importance.USEFUL)
+            supervisor.keep("log", self._tell_of_lines_left_out, Importance.USEFUL)
+            supervisor.keep("events", events.run, Importance.USEFUL)
+            supervisor.keep("trust", trust.run, Importance.USEFUL)
+            for name, watch in watches_for(trust.alarm, client, settings.namespace).items():
+                supervisor.keep(f"watch {name}", watch.run, Importance.USEFUL)
+            if client_authority is not None:
+                supervisor.keep("client authority", client_authority.run, Importance.USEFUL)
+            uid = await learn_cluster_uid(client)
+            ranges = RangeFollower(
+                settings.namespace, self._replace_pool, self._readiness, self._metrics, events, cluster_uid=uid
+            )
+            aside = SettingAside("ConfigMap", ranges, self._tear, Trials(self._clock), self._metrics)
+            supervisor.keep("range", Reflector(client, _range_resource(settings), decode_config_map, aside).run)
+            around = Outside(
+                settings,
+                uid,
+                client,
+                peers,
+                self._readiness,
+                self._metrics,
+                events,
+                self._clock,
+                lambda: ranges.namespace_limit,
+            )
+            self._deciding = Deciding(await ranges.first_pool(), _endpoint(settings.advertised, port), around)
+            self._election = self._deciding.start(supervisor)
+
+    def _server_tls(self, pair: KeyPair, client_authorities: bytes | None) -> ssl.SSLContext:
+        return server_context(pair.certificate_pem, pair.key_pem, client_authorities, self._settings.tls)
+
+    async def _listen(self, name: str, server: Server, port: int) -> int:
+        """Open a port, which is drained when we end; gives its number.
+
+        Raises:
+            StartError: when the address cannot be used.
+        """
+        try:
+            opened = await server.start(self._settings.bind_address, port)
+        except OSError as error:
+            raise StartError(f"{error.strerror}; choose another --bind-address or --{name}-port") from error
+        self._servers[name] = server
+        _log.info("listening", what=name, address=self._settings.bind_address, port=opened)
+        return opened
+
+    async def _end_when_given_up(self, supervisor: Supervisor) -> None:
+        """What cannot be started again makes this replica hand over and end."""
+        self._failed = await supervisor.given_up()
+        _log.error("this replica hands over and ends", reason=self._failed)
+        self._stopping.set()
+
+    async def _tell_of_lines_left_out(self) -> None:
+        """Once a minute, how many lines were not written of what is not written about any more."""
+        while True:
+            await asyncio.sleep(TELL_SECONDS)
+            for message, lines in self._ration.left_out():
+                _log.warning("lines were left out: there are too many", message=message, lines=lines)
+
+    def _answer_at(self, path: str) -> Reviewing:
+        """Answers the reviews that are sent to a path; before there is a pool, it says what is waited for."""
+
+        async def answer(body: bytes, patience: float | None, *, forwarded: bool) -> Answer:
+            if self._deciding is None:
+                reason = "; ".join(self._readiness.obstacles) or "it has just started"
+                return in_words(SERVICE_UNAVAILABLE, f"kubemacpool cannot decide yet: {reason}")
+            return await self._deciding.routers[path].answer(body, patience, forwarded=forwarded)
+
+        return answer
+
+    def _replace_pool(self, pool: Pool) -> None:
+        """The range was changed while running."""
+        if self._deciding is not None:
+            self._deciding.decider.replace_pool(pool)
+
+    def _tear(self) -> bool:
+        """A range may have been taken up half-way."""
+        return self._deciding is not None and self._deciding.tear()
+
+    def _obstacles(self) -> tuple[str, ...]:
+        """Why no traffic should come here."""
+        if self._stopping.is_set():
+            return ("this replica is shutting down",)
+        if self._deciding is None and not self._readiness.obstacles:
+            return ("this replica has just started",)
+        return self._readiness.obstacles + self._trusted.obstacles
+
+    async def _drain(self) -> None:
+        """Hand over, let the Service send its connections elsewhere, finish what is under way, and close the ports."""
+        _log.info("draining", delay=self._settings.drain_delay)
+        for server in self._servers.values():
+            server.begin_draining()
+        if "webhook" in self._servers:
+            await asyncio.gather(self._hand_over(), asyncio.sleep(self._settings.drain_delay))
+        await asyncio.gather(*(server.drain(DRAIN_SECONDS) for server in self._servers.values()))
+
+    async def _hand_over(self) -> None:
+        """Let another replica decide; what still arrives here is handed to it."""
+        if self._deciding is None or self._election is None:
+            return
+        elector = self._deciding.elector
+        if not self._failed:
+            elector.resign()
+            await asyncio.wait({self._election})
+            return
+        # The election may be what has failed, or may wait for what has; what is left of it is the hand-over.
+        self._election.cancel()
+        await asyncio.wait({self._election})
+        try:
+            async with asyncio.timeout(LAST_WORD_SECONDS):
+                elector.resign()
+                await elector.run()
+        except Exception:  # noqa: BLE001 (it ends all the same)
+            _log.exception("could not hand over: another replica takes over when the Lease expires")
+
+
+def _endpoint(address: str, port: int) -> str:
+    """Host and port as a URL has them."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _small_server(routes: Mapping[Route, Handler], tls: ssl.SSLContext | None) -> Server:
+    return Server(routes, tls, limits.FEW_CONNECTIONS, limits.FEW_CONNECTIONS)
+
+
+def _client_authority(settings: Settings, identity: Identity) -> ClientAuthority | None:
+    """The authority of clients that are no replicas, where there is one.
+
+    Raises:
+        StartError: when its file cannot be used.
+    """
+    if settings.client_ca_file is None:
+        return None
+    authority = ClientAuthority(settings.client_ca_file, identity)
+    if fault := authority.look():
+        raise StartError(f"--client-ca-file (KUBEMACPOOL_CLIENT_CA_FILE) is {settings.client_ca_file}; {fault}")
+    return authority
+
+
+def _client_of(kubeconfig: Path | None, clock: MonotonicClock) -> ApiClient:
+    """The client of the API server that we were told of.
+
+    Raises:
+        ClusterConfigError: what we were told cannot be followed.
+    """
+
+    def read() -> ClusterConfig:
+        return load_in_cluster(clock) if kubeconfig is None else load_kubeconfig(kubeconfig, clock)
+
+    config = read()
+    if not config.server.startswith("https:"):
+        return ApiClient(config, None)
+    return ApiClient(config, RenewedTls(config, read, _client_tls, clock).context)
+
+
+def _client_tls(config: ClusterConfig) -> ssl.SSLContext:
+    return client_context(config.ca_pem, verify=config.verify, identity=config.identity)
+
+
+def _range_resource(settings: Settings) -> Resource:
+    return Resource("/api/v1/configmaps", settings.namespace, field_selector=f"metadata.name={RANGE_CONFIG_MAP}")

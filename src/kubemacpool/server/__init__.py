@@ -1,0 +1,1 @@
+"""HTTPS: connections, requests and routes, each with bounds. Knows HTTP and TLS, and nothing of addresses."""

@@ -1,0 +1,145 @@
+"""An HTTPS server with bounds on everything: connections, handshakes, heads, bodies and time."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from typing import cast
+
+import structlog
+from aiohttp import hdrs, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import StreamReader
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError
+
+from kubemacpool.server import limits
+from kubemacpool.server.connections import Connection, Entrance, text, unavailable
+from kubemacpool.server.crowd import Crowd
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.Response]]
+Route = tuple[str, str]
+"""Method and path."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Server:
+    """Serves fixed routes until it is drained.
+
+    Args:
+        routes: what answers where.
+        tls: how we prove who we are; None for HTTP without TLS.
+        most_connections: how many there may be at once.
+        backlog: how many may wait to be accepted; they are accepted in one go before anybody has to go for them.
+    """
+
+    def __init__(
+        self,
+        routes: Mapping[Route, Handler],
+        tls: ssl.SSLContext | None,
+        most_connections: int = limits.MAX_CONNECTIONS,
+        backlog: int = limits.BACKLOG,
+    ) -> None:
+        self._routes = routes
+        self._paths = {path for _, path in routes}
+        self._tls = tls
+        self._backlog = backlog
+        self._draining = False
+        self._crowd = Crowd(most_connections, asyncio.get_running_loop().time)
+        self._listener: asyncio.Server | None = None
+        self._http = web.Server(self._handle, request_factory=_request)
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; returns the port, which is a free one where 0 was asked for.
+
+        Raises:
+            OSError: when the address cannot be used; its text names host and port.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            self._listener = await loop.create_server(
+                lambda: Entrance(self._crowd, self._tls, lambda: Connection(self._http, loop)),
+                host,
+                port,
+                backlog=self._backlog,
+            )
+        except OSError as error:
+            raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from error
+        for sock in self._listener.sockets:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, limits.RECEIVE_BUFFER)
+        return cast("int", self._listener.sockets[0].getsockname()[1])
+
+    async def sweep(self) -> None:
+        """Close connections on which nothing was asked, or nothing is read, in time; goes on until cancelled."""
+        while True:
+            await asyncio.sleep(limits.SWEEP_SECONDS)
+            for guest in self._crowd:
+                guest.close_if_overdue()
+            self._crowd.tell()
+
+    def begin_draining(self) -> None:
+        """From now on every response closes its connection, so that clients go elsewhere with the next request."""
+        self._draining = True
+
+    async def drain(self, seconds: float) -> None:
+        """Take no new connections, let what is in flight finish within this time, and close everything."""
+        self.begin_draining()
+        if self._listener is not None:
+            self._listener.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._crowd:
+                    for guest in self._crowd:
+                        guest.close_if_idle()
+                    await asyncio.sleep(limits.DRAIN_PACE_SECONDS)
+        await self._http.shutdown(timeout=limits.CLOSE_SECONDS)
+        for guest in self._crowd:
+            guest.leave()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        connection = cast("Connection", request.protocol)
+        connection.asked = True
+        request.content.on_eof(connection.heard)
+        try:
+            response = await self._route(request)
+        except web.HTTPException as error:
+            response = text(error.status, error.text or error.reason)
+            response.force_close()
+        except (ConnectionError, RequestPayloadError, HttpProcessingError) as error:
+            response = text(400, f"the body is not what its head promised: {error}")
+            response.force_close()
+        except Exception:  # noqa: BLE001 (whatever fault of ours it is: it must never look like an answer, promise 7)
+            _log.exception("request failed", method=request.method, path=request.path)
+            response = unavailable("kubemacpool: internal error; see the log of this replica")
+        if self._draining:
+            response.force_close()
+        return response
+
+    async def _route(self, request: web.BaseRequest) -> web.Response:
+        handler = self._routes.get((request.method, request.path))
+        if handler is not None:
+            return await handler(request)
+        if request.path not in self._paths:
+            return text(404, f"nothing is served at {request.path}; there are {', '.join(sorted(self._paths))}")
+        allowed = ", ".join(sorted(method for method, path in self._routes if path == request.path))
+        return text(405, f"{request.path} takes {allowed}, not {request.method}", {"Allow": allowed})
+
+
+class _Request(web.BaseRequest):
+    async def _prepare_hook(self, response: web.StreamResponse) -> None:
+        """Keep to ourselves what we are made of, in every answer."""
+        response.headers.popall(hdrs.SERVER, None)
+
+
+def _request(
+    message: RawRequestMessage,
+    payload: StreamReader,
+    protocol: RequestHandler,
+    writer: AbstractStreamWriter,
+    task: asyncio.Task[None],
+) -> web.BaseRequest:
+    loop = asyncio.get_running_loop()
+    return _Request(message, payload, protocol, writer, task, loop, client_max_size=limits.MAX_BODY)

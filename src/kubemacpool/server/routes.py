@@ -1,0 +1,166 @@
+"""What is served where: the webhook and its probes on one port, the metrics on another, the probes alone on a third."""
+
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, cast
+
+import structlog
+from aiohttp import web
+
+from kubemacpool.server.bodies import Bodies, NoRoomError
+from kubemacpool.server.connections import text, unavailable
+from kubemacpool.server.https import Handler, Route
+from kubemacpool.server.peers import FORWARDED
+from kubemacpool.wire.review import Answer, DurationError, parse_duration
+
+_log = structlog.get_logger(__name__)
+
+
+class Judging(Protocol):
+    """Judges callers."""
+
+    def __call__(self, certificate: bytes | None, *, forwarded: bool) -> str:
+        """Why the caller may not ask; empty where he may.
+
+        Args:
+            certificate: which he has proven to be his in the handshake, DER; None where he has shown none.
+            forwarded: whether he says that he is a replica.
+        """
+        ...
+
+
+def guarded(
+    routes: Mapping[Route, Handler], judge: Judging, current: Callable[[], ssl.SSLContext]
+) -> Mapping[Route, Handler]:
+    """The same routes; what is sent to them (POST) is refused unread where the caller may not ask.
+
+    Args:
+        routes: by method and path.
+        judge: of certificates that a handshake has let through.
+        current: by which handshakes go now. A connection that was made by another one is closed with the answer:
+            whoever asks again proves himself anew.
+    """
+    return {
+        (method, path): _guarded(handler, judge, current) if method == "POST" else handler
+        for (method, path), handler in routes.items()
+    }
+
+
+def _guarded(handler: Handler, judge: Judging, current: Callable[[], ssl.SSLContext]) -> Handler:
+    async def answer(request: web.BaseRequest) -> web.Response:
+        connection = _connection(request)
+        certificate = connection.getpeercert(binary_form=True)
+        refusal = judge(certificate, forwarded=FORWARDED in request.headers)
+        if not refusal:
+            response = await handler(request)
+            if connection.context is not current():
+                response.force_close()
+            return response
+        _log.warning("a caller was refused", client=request.remote, reason=refusal)
+        response = text(403, f"kubemacpool: {refusal}")
+        response.force_close()
+        return response
+
+    return answer
+
+
+def _connection(request: web.BaseRequest) -> ssl.SSLObject:
+    """The TLS side of the connection.
+
+    Raises:
+        ConnectionError: it is closed already.
+    """
+    if request.transport is None:
+        raise ConnectionError("the client is gone")
+    return cast("ssl.SSLObject", request.transport.get_extra_info("ssl_object"))
+
+
+MUTATE_PODS = "/mutate-pods"
+MUTATE_VIRTUAL_MACHINES = "/mutate-virtualmachines"
+MUTATE_INSTANCES = "/mutate-virtualmachineinstances"
+WEBHOOKS = (MUTATE_PODS, MUTATE_VIRTUAL_MACHINES, MUTATE_INSTANCES)
+JSON = "application/json"
+
+
+class Reviewing(Protocol):
+    """Answers reviews."""
+
+    async def __call__(self, body: bytes, patience: float | None, *, forwarded: bool) -> Answer:
+        """The answer to one.
+
+        Args:
+            body: the review.
+            patience: seconds after which the API server gives up, None where it did not say.
+            forwarded: whether another replica sent it.
+        """
+        ...
+
+
+def webhook_routes(answers: Mapping[str, Reviewing], obstacles: Callable[[], Sequence[str]]) -> Mapping[Route, Handler]:
+    """The webhooks, and the kubelet's probes.
+
+    Args:
+        answers: by path, what judges the bodies of the reviews that are sent there.
+        obstacles: what keeps this replica from being ready, a sentence each.
+    """
+    bodies = Bodies()
+    return {
+        **{("POST", path): _reviewing(answer, bodies) for path, answer in answers.items()},
+        **health_routes(obstacles),
+    }
+
+
+def health_routes(obstacles: Callable[[], Sequence[str]]) -> Mapping[Route, Handler]:
+    """The kubelet's probes.
+
+    Args:
+        obstacles: what keeps this replica from being ready, a sentence each.
+    """
+
+    async def alive(_: web.BaseRequest) -> web.Response:
+        return text(200, "ok")
+
+    async def ready(_: web.BaseRequest) -> web.Response:
+        found = obstacles()
+        return unavailable("\n".join(found)) if found else text(200, "ok")
+
+    return {("GET", "/healthz"): alive, ("GET", "/readyz"): ready}
+
+
+def metrics_routes(exposition: Callable[[], tuple[bytes, str]]) -> Mapping[Route, Handler]:
+    """The figures, for Prometheus; `exposition` gives the body and its Content-Type."""
+
+    async def metrics(_: web.BaseRequest) -> web.Response:
+        body, content_type = exposition()
+        return web.Response(body=body, headers={"Content-Type": content_type})
+
+    return {("GET", "/metrics"): metrics}
+
+
+def _reviewing(answer: Reviewing, bodies: Bodies) -> Handler:
+    async def review(request: web.BaseRequest) -> web.Response:
+        if request.content_type != JSON:
+            return text(415, f"Content-Type is {request.content_type}; the API server sends {JSON}")
+        with bodies.expect(request.remote or "") as body:
+            try:
+                content = await body.read(request)
+            except NoRoomError as error:
+                response = unavailable(f"kubemacpool: {error}")
+                response.force_close()
+                return response
+            given = await answer(content, _patience(request), forwarded=FORWARDED in request.headers)
+        headers = None if given.retry_after is None else {"Retry-After": str(given.retry_after)}
+        response = web.Response(status=given.status, body=given.body, content_type=given.content_type, headers=headers)
+        if given.elsewhere:
+            response.force_close()
+        return response
+
+    return review
+
+
+def _patience(request: web.BaseRequest) -> float | None:
+    """The webhook's time-out as the API server tells it, in the query (`?timeout=10s`)."""
+    try:
+        return parse_duration(request.query.get("timeout", ""))
+    except DurationError:
+        return None

@@ -1,0 +1,206 @@
+"""What stands in for the outside: a clock driven by hand, figures and warnings that are kept, a scripted read."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+
+from kubemacpool.admission.policies import ConflictPolicy, NamespacePolicies
+from kubemacpool.core.allocator import Decider
+from kubemacpool.core.ledger import Ledger
+from kubemacpool.core.parties import POD, Party
+from kubemacpool.core.pool import AddressRange, Pool
+from kubemacpool.core.requests import Unnamed
+from kubemacpool.follow.readiness import Readiness
+from kubemacpool.ports import Forwarding, Importance, NotDecidingError, Outcome, Regarding
+from kubemacpool.wire.networks import NETWORKS_ANNOTATION
+
+FIRST = 0x02_00_00_00_00_01
+BOUND = 120.0
+
+
+def need(addresses: Iterable[int], automatic: int, namespace: str = "default") -> Unnamed:
+    """What a request waits for."""
+    return Unnamed(tuple(addresses), automatic, Party(POD, namespace, "web"))
+
+
+class ManualClock:
+    """Stands still until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.time = 1000.0
+
+    def now(self) -> float:
+        """Seconds."""
+        return self.time
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.time += seconds
+
+
+class KeptMeasures:
+    """Remembers every figure."""
+
+    def __init__(self) -> None:
+        self.admissions: list[tuple[Outcome, float]] = []
+        self.forwardings: list[Forwarding] = []
+        self.ranges: list[bool] = []
+        self.unreadables: list[str] = []
+        self.events_dropped: list[str] = []
+        self.aside: dict[str, int] = {}
+        self.restarts: list[str] = []
+
+    def admission(self, outcome: Outcome, seconds: float) -> None:
+        """One admission was answered."""
+        self.admissions.append((outcome, seconds))
+
+    def forwarded(self, outcome: Forwarding) -> None:
+        """One review was handed on."""
+        self.forwardings.append(outcome)
+
+    def range_judged(self, *, valid: bool) -> None:
+        """The range was judged."""
+        self.ranges.append(valid)
+
+    def unreadable(self, kind: str) -> None:
+        """An object was passed over."""
+        self.unreadables.append(kind)
+
+    def event_dropped(self, reason: str) -> None:
+        """An Event was dropped."""
+        self.events_dropped.append(reason)
+
+    def set_aside(self, kind: str, objects: int) -> None:
+        """So many are set aside."""
+        self.aside[kind] = objects
+
+    def task_restarted(self, task: str) -> None:
+        """A task was started again."""
+        self.restarts.append(task)
+
+
+class Keeping:
+    """Runs tasks in a group, where the first failure is everybody's (implements `Keeper`)."""
+
+    def __init__(self, tasks: asyncio.TaskGroup) -> None:
+        self._tasks = tasks
+
+    def keep(
+        self,
+        name: str,
+        work: Callable[[], Awaitable[None]],
+        importance: Importance = Importance.NEEDED,  # noqa: ARG002 (as the port has it)
+    ) -> "asyncio.Task[None]":
+        """Do it once."""
+
+        async def run() -> None:
+            await work()
+
+        return self._tasks.create_task(run(), name=name)
+
+
+class KeptEvents:
+    """Remembers every warning."""
+
+    def __init__(self) -> None:
+        self.warnings: list[tuple[Regarding, str, str]] = []
+
+    def warn(self, regarding: Regarding, reason: str, message: str) -> None:
+        """One warning."""
+        self.warnings.append((regarding, reason, message))
+
+
+class ScriptedRead:
+    """A consistent read whose answers, or errors, are given beforehand; it may be held until it is let go."""
+
+    def __init__(self, answers: Sequence[int | Exception] = ()) -> None:
+        self.answers = list(answers)
+        self.begun = asyncio.Event()
+        self.let_go = asyncio.Event()
+        self.let_go.set()
+
+    async def newest_resource_version(self) -> int:
+        """The next answer."""
+        self.begun.set()
+        await self.let_go.wait()
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class NamingAtOnce:
+    """A Lease that is ours and says what we want, unless there is an obstacle (implements `Naming`)."""
+
+    def __init__(self, decider: Decider) -> None:
+        self.obstacle = ""
+        self.named: list[tuple[tuple[int, ...], int]] = []
+        """What was asked for."""
+        self.extensions = 0
+        """How often it was said that the stretch is short."""
+        self._decider = decider
+        decider.take_over((), None, 0.0)
+
+    def check(self) -> None:
+        """Returns unless there is an obstacle."""
+        if self.obstacle:
+            raise NotDecidingError(self.obstacle)
+
+    def extend_soon(self) -> None:
+        """Counts."""
+        self.extensions += 1
+
+    async def name(self, unnamed: Unnamed) -> None:
+        """One write, confirmed at once."""
+        self.named.append((unnamed.addresses, unnamed.automatic))
+        names = self._decider.names(unnamed.addresses, unnamed.automatic)
+        self._decider.openings.begin_write(names.open)
+        await asyncio.sleep(0)
+        self._decider.openings.confirm(names.open)
+
+
+def small_pool(size: int) -> Pool:
+    """A pool of so many addresses, from 02:00:00:00:00:01."""
+    return Pool([AddressRange(FIRST, FIRST + size - 1)])
+
+
+def new_ledger(size: int = 10, cool_down: float = BOUND) -> Ledger:
+    """An empty ledger over a small pool."""
+    return Ledger(small_pool(size), in_flight_bound=BOUND, cool_down=cool_down)
+
+
+def new_decider(size: int = 10, cool_down: float = BOUND) -> Decider:
+    """A decider over a small pool."""
+    return Decider(new_ledger(size, cool_down))
+
+
+def new_policies(default: ConflictPolicy = ConflictPolicy.REJECT, limit: int | None = None) -> NamespacePolicies:
+    """What is known of namespaces: none has a policy of its own."""
+    return NamespacePolicies(default, Readiness(), lambda: limit)
+
+
+def pod_review(
+    networks: str | None,
+    *,
+    uid: str = "r1",
+    dry_run: bool = False,
+    annotations: Mapping[str, str | None] | None = None,
+    **metadata: object,
+) -> bytes:
+    """A review of a pod in namespace `default`, named `samplepod` unless the metadata say otherwise."""
+    named = {} if metadata.keys() & {"name", "generateName"} else {"name": "samplepod"}
+    asked_for = {} if networks is None else {NETWORKS_ANNOTATION: networks}
+    return json.dumps(
+        {
+            "apiVersion": "admission.k8s.io/v1",
+            "kind": "AdmissionReview",
+            "request": {
+                "uid": uid,
+                "kind": {"group": "", "version": "v1", "kind": "Pod"},
+                "operation": "CREATE",
+                "namespace": "default",
+                "dryRun": dry_run,
+                "object": {"metadata": {**named, **metadata, "annotations": {**asked_for, **(annotations or {})}}},
+            },
+        }
+    ).encode()

@@ -1,0 +1,304 @@
+"""What the cluster must know of us, looked at and mended one look at a time."""
+
+import asyncio
+import ssl
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from structlog.testing import capture_logs
+from tests.unit.certs.cupboard import Cupboard
+from tests.unit.doubles import ManualClock
+
+from kubemacpool.certs.contexts import server_context
+from kubemacpool.certs.identity import Identity
+from kubemacpool.certs.issue import KeyPair, ServerNames
+from kubemacpool.certs.rotation import SERVING_SECRET, Bootstrap
+from kubemacpool.follow.readiness import Readiness
+from kubemacpool.pacing import LONGEST_PAUSE_SECONDS
+from kubemacpool.ports import ClusterUnavailableError, ConflictError, NotFoundError
+from kubemacpool.telemetry.metrics import Metrics
+from kubemacpool.trust import PERIOD_SECONDS, SETTLED_SECONDS, Alarm, TrustKeeper
+from kubemacpool.wire.api_objects import WebhookBundle, WebhookBundles
+from kubemacpool.wire.objects import ObjectIdentity
+
+CONFIGURATION = "MutatingWebhookConfiguration kubemacpool-mutator"
+
+
+class Configuration:
+    """A webhook configuration in memory, with the conflicts of the real one."""
+
+    def __init__(self) -> None:
+        self.bundles: list[bytes] | None = [b"", b"", b""]
+        self.version = 1
+        self.writes = 0
+        self.trouble: Exception | None = None
+        self.faster = False
+        """Whether somebody is, with the next write."""
+
+    async def read(self) -> WebhookBundles:
+        """As it is."""
+        if self.trouble is not None:
+            raise self.trouble
+        if self.bundles is None:
+            raise NotFoundError("kubemacpool-mutator")
+        bundles = tuple(WebhookBundle(f"w{place}", content) for place, content in enumerate(self.bundles))
+        return WebhookBundles(str(self.version), bundles)
+
+    async def write(self, found: WebhookBundles, places: Sequence[int], ca_pem: bytes) -> None:
+        """Only as it was read."""
+        if self.faster:
+            self.faster = False
+            self.version += 1
+        if found.resource_version != str(self.version):
+            raise ConflictError("kubemacpool-mutator")
+        assert self.bundles is not None
+        for place in places:
+            self.bundles[place] = ca_pem
+        self.version += 1
+        self.writes += 1
+
+
+class Scene(NamedTuple):
+    """One replica, and what it looks after."""
+
+    keeper: TrustKeeper
+    secrets: Cupboard
+    configuration: Configuration
+    identity: Identity
+    readiness: Readiness
+    metrics: Metrics
+    clock: ManualClock
+
+    def obstacles(self) -> tuple[str, ...]:
+        """What keeps the replica from being ready."""
+        return self.readiness.obstacles
+
+    def valid(self) -> bool:
+        """What the gauge says."""
+        return b"kubemacpool_ca_bundle_valid 1.0" in self.metrics.exposition()[0]
+
+
+def _server(pair: KeyPair, asked_for: bytes | None) -> ssl.SSLContext:
+    return server_context(pair.certificate_pem, pair.key_pem, asked_for)
+
+
+async def started() -> Scene:
+    """A replica that serves and has not looked yet."""
+    secrets, configuration, clock = Cupboard(), Configuration(), ManualClock()
+    bootstrap = Bootstrap(secrets, ServerNames(("kubemacpool-service.kubemacpool-system.svc",)))
+    identity = Identity(await bootstrap.ensure_certificates(), _server)
+    readiness, metrics = Readiness(), Metrics()
+    keeper = TrustKeeper(bootstrap, configuration, identity, readiness, metrics, clock)
+    return Scene(keeper, secrets, configuration, identity, readiness, metrics, clock)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what another task does."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 (there is no event for what a test wants to see)
+            await asyncio.sleep(0.01)
+
+
+async def test_until_it_has_looked_a_replica_does_not_say_that_it_is_trusted() -> None:
+    scene = await started()
+    assert scene.obstacles() == (f"{CONFIGURATION} has not been read yet",)
+    assert not scene.valid()
+    assert await scene.keeper.look() == PERIOD_SECONDS
+    assert scene.configuration.bundles == [scene.identity.authorities.bundle] * 3
+    assert scene.obstacles() == ()
+    assert scene.valid()
+
+
+async def test_what_is_good_is_not_written() -> None:
+    scene = await started()
+    await scene.keeper.look()
+    await scene.keeper.look()
+    assert (scene.configuration.writes, len(scene.secrets.writes)) == (1, 2)
+
+
+async def test_a_configuration_that_is_gone_is_waited_for_and_named() -> None:
+    scene = await started()
+    await scene.keeper.look()
+    scene.configuration.bundles = None
+    assert await scene.keeper.look() == PERIOD_SECONDS
+    assert scene.obstacles() == (f"{CONFIGURATION} does not exist; apply the release manifest again to bring it back",)
+    assert not scene.valid()
+    scene.configuration.bundles = [b""]
+    scene.clock.advance(1)
+    await scene.keeper.look()
+    assert scene.obstacles() == ()
+
+
+async def test_somebody_who_keeps_emptying_it_is_followed_ever_slower_and_named() -> None:
+    scene = await started()
+    waits = []
+    said: dict[str, bool] = {}
+    with capture_logs() as logs:
+        for _ in range(400):
+            assert scene.configuration.bundles is not None
+            scene.configuration.bundles[1] = b""
+            waits.append(await scene.keeper.look())
+            said |= dict.fromkeys(scene.obstacles(), scene.valid())
+            scene.clock.advance(0.1)
+    assert 5 < scene.configuration.writes < 30
+    assert 1 < max(wait for wait in waits if wait != PERIOD_SECONDS) <= LONGEST_PAUSE_SECONDS
+    assert list(said.values()) == [False, False]
+    first, then = said
+    assert first == f"{CONFIGURATION} has a caBundle that is empty, at webhook w1"
+    assert then.startswith(f"{first}; somebody else has undone it time and again")
+    assert len(logs) <= 3 * scene.configuration.writes
+    scene.clock.advance(LONGEST_PAUSE_SECONDS)
+    await scene.keeper.look()
+    assert scene.obstacles() == ()
+
+
+async def test_whoever_was_faster_is_read_again_at_once() -> None:
+    scene = await started()
+    scene.configuration.faster = True
+    assert await scene.keeper.look() == 0
+    assert not scene.valid()
+    await scene.keeper.look()
+    assert scene.configuration.writes == 1
+    assert scene.valid()
+
+
+async def test_a_new_authority_is_trusted_first_and_served_under_when_that_has_settled() -> None:
+    scene = await started()
+    await scene.keeper.look()
+    before = scene.identity.served_under
+    scene.secrets.stored.clear()
+    scene.clock.advance(100)
+    assert await scene.keeper.look() == SETTLED_SECONDS
+    ours = scene.identity.authorities
+    assert ours.former == (before,)
+    assert scene.configuration.bundles == [ours.bundle] * 3
+    assert scene.identity.served_under == before
+    scene.clock.advance(SETTLED_SECONDS / 2)
+    assert await scene.keeper.look() == SETTLED_SECONDS / 2
+    scene.clock.advance(SETTLED_SECONDS / 2)
+    assert await scene.keeper.look() == PERIOD_SECONDS
+    assert scene.identity.served_under == ours.current
+    stored = scene.secrets.stored[SERVING_SECRET].data
+    assert scene.identity.serving == KeyPair(stored["tls.crt"], stored["tls.key"])
+
+
+async def test_while_the_ca_bundle_cannot_be_mended_yet_the_old_certificate_is_served() -> None:
+    scene = await started()
+    await scene.keeper.look()
+    before = scene.identity.served_under
+    scene.secrets.stored.clear()
+    await scene.keeper.look()
+    for _ in range(100):
+        assert scene.configuration.bundles is not None
+        scene.configuration.bundles[0] = b""
+        scene.clock.advance(0.1)
+        await scene.keeper.look()
+    assert scene.identity.served_under == before
+
+
+async def test_where_nobody_asks_a_new_certificate_is_served_as_soon_as_the_others_may_know_of_it() -> None:
+    scene = await started()
+    scene.configuration.bundles = None
+    scene.secrets.stored.clear()
+    assert await scene.keeper.look() == SETTLED_SECONDS
+    scene.clock.advance(SETTLED_SECONDS)
+    await scene.keeper.look()
+    assert scene.identity.served_under == scene.identity.authorities.current
+
+
+async def test_a_certificate_of_the_same_authority_is_served_at_once() -> None:
+    scene = await started()
+    await scene.keeper.look()
+    before = scene.identity.serving
+    del scene.secrets.stored[SERVING_SECRET]
+    await scene.keeper.look()
+    assert scene.identity.serving != before
+
+
+async def test_where_nobody_trusts_what_is_served_the_new_one_is_served_at_once() -> None:
+    scene = await started()
+    await scene.keeper.look()
+    scene.secrets.stored.clear()
+    await Bootstrap(scene.secrets, ServerNames(("kubemacpool-service.kubemacpool-system.svc",))).ensure_certificates()
+    await scene.keeper.look()
+    assert scene.identity.served_under == scene.identity.authorities.current
+
+
+async def test_somebody_who_keeps_spoiling_the_secrets_is_followed_ever_slower() -> None:
+    scene = await started()
+    await scene.keeper.look()
+    for _ in range(400):
+        scene.secrets.stored.pop(SERVING_SECRET, None)
+        await scene.keeper.look()
+        scene.clock.advance(0.1)
+    assert 5 < len(scene.secrets.writes) < 22
+
+
+async def test_whatever_is_in_the_secrets_the_caller_goes_on_and_says_once_what_is_wrong() -> None:
+    class Broken(Bootstrap):
+        async def ensure_certificates(self, served_under: bytes = b"") -> None:  # type: ignore[override]
+            raise ValueError(f"nobody foresaw this ({len(served_under) > 0})")
+
+    scene = await started()
+    keeper = TrustKeeper(
+        Broken(scene.secrets, ServerNames(("a",))),
+        scene.configuration,
+        scene.identity,
+        scene.readiness,
+        scene.metrics,
+        scene.clock,
+    )
+    with capture_logs() as logs:
+        assert 0 < await keeper.look() < await keeper.look() + await keeper.look()
+    assert [(line["event"], line["error"], line["exc_info"]) for line in logs] == [
+        ("certificates cannot be looked after, trying again", "nobody foresaw this (True)", True)
+    ]
+
+
+async def test_an_api_server_that_is_away_changes_nothing_and_its_return_is_told() -> None:
+    scene = await started()
+    await scene.keeper.look()
+    scene.configuration.trouble = ClusterUnavailableError("away")
+    with capture_logs() as logs:
+        assert 0 < await scene.keeper.look() < 1
+        await scene.keeper.look()
+        scene.configuration.trouble = None
+        await scene.keeper.look()
+        await scene.keeper.look()
+    assert [line["event"] for line in logs] == [
+        "certificates cannot be looked after, trying again",
+        "certificates are looked after again",
+    ]
+    assert scene.valid()
+
+
+async def test_it_looks_whenever_a_watch_tells_of_something() -> None:
+    scene = await started()
+    running = asyncio.create_task(scene.keeper.run())
+    thing = ObjectIdentity("", "kubemacpool-mutator", "u")
+    alarm = scene.keeper.alarm
+    told: tuple[Callable[[], None], ...] = (
+        lambda: alarm.present(thing, "kubemacpool-mutator", 7),
+        lambda: alarm.gone(thing),
+        lambda: alarm.unreadable(thing, "strange"),
+    )
+    try:
+        for tell in told:
+            await until(scene.valid)
+            scene.configuration.bundles = [b""]
+            scene.clock.advance(100)
+            tell()
+            await until(lambda: scene.configuration.bundles != [b""])
+    finally:
+        running.cancel()
+
+
+async def test_an_alarm_rings_once_and_progress_does_not_ring_it() -> None:
+    alarm = Alarm()
+    alarm.reached(7)
+    alarm.gone(ObjectIdentity("", "n", "u"))
+    async with asyncio.timeout(10):
+        await alarm.wait(60)
+    await alarm.wait(0)
+    alarm.reached(8)
+    await alarm.wait(0.01)
