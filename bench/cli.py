@@ -59,7 +59,7 @@ def bench(  # noqa: PLR0913, PLR0917 (an option each)
     work: Annotated[Path, typer.Option(help="Where programs, logs and the control plane's state are kept.")] = OUT
     / "bench",
 ) -> None:
-    """Measure the webhook alone, pod creates on a real control plane, takeovers, and what virtual machines cost.
+    """Measure the webhook alone, pod creates on a real control plane, acquisitions, and what virtual machines cost.
 
     Prints tables and writes JSON. Takes about half an hour as it stands. Nothing else should run on the machine
     meanwhile. Everything that is started listens on loopback addresses and is ended again.
@@ -84,7 +84,7 @@ def bench(  # noqa: PLR0913, PLR0917 (an option each)
         cluster=None
         if only not in {None, Scenario.CLUSTER}
         else cluster.measure(programs, work / "cluster", cluster_extent, progress),
-        takeover=None
+        acquisition=None
         if only not in {None, Scenario.TAKEOVER}
         else takeover.measure(work / "takeover", takeover.Extent(rounds, seconds), progress),
         machines=None

@@ -41,7 +41,7 @@ def gap(creates: Sequence[Create], known_ms: float) -> Gap:
 
     Args:
         creates: all of them, in any order.
-        known_ms: for how long nobody decided, as far as the replicas know.
+        known_ms: for how long nobody led, as far as the replicas know.
     """
     good = sorted(create.ended for create in creates if not create.fault)
     return Gap(

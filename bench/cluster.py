@@ -4,7 +4,7 @@ The floor only says yes. The other, `patch`, gives every pod the same addresses:
 the patch, no webhook that gives addresses can cost less.
 
 `ours` is one replica, for which every write and every byte of the others is missing; `three` are three replicas, of
-which the API server asks the one that decides, or one that hands every review on, or each in turn.
+which the API server asks the leader, or one that hands every review on, or each in turn.
 
 As a rule the control plane runs without controllers and scheduler. They would work for every pod beside the API server,
 on the same cores, whatever the webhook; without them the webhook's share of a create is at its largest, and best seen.
@@ -80,7 +80,7 @@ class _Case:
 NONE, NONE_PLAIN = _Case("none", "none"), _Case("none, plain", "none", Kind.PLAIN)
 FLOOR, PATCH = _Case("floor", "floor"), _Case("patch", "patch")
 OURS, OURS_PLAIN = _Case("ours", "ours"), _Case("ours, plain", "ours", Kind.PLAIN)
-DECIDER = _Case("three: decider", "three")
+DECIDER = _Case("three: leader", "three")
 FOLLOWER = _Case("three: follower", "three", route=Route.FOLLOWER)
 SPREAD = _Case("three: spread", "three", route=Route.SPREAD)
 EXPLICIT = _Case("three: explicit", "three", Kind.EXPLICIT)
@@ -93,11 +93,11 @@ COMPARED = (
     ("patch / floor", PATCH, FLOOR),
     ("ours / patch", OURS, PATCH),
     ("ours, plain / none, plain", OURS_PLAIN, NONE_PLAIN),
-    ("three: decider / ours", DECIDER, OURS),
-    ("three: follower / three: decider", FOLLOWER, DECIDER),
-    ("three: spread / three: decider", SPREAD, DECIDER),
+    ("three: leader / ours", DECIDER, OURS),
+    ("three: follower / three: leader", FOLLOWER, DECIDER),
+    ("three: spread / three: leader", SPREAD, DECIDER),
     ("three: spread / patch", SPREAD, PATCH),
-    ("three: explicit / three: decider", EXPLICIT, DECIDER),
+    ("three: explicit / three: leader", EXPLICIT, DECIDER),
 )
 
 

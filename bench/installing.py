@@ -46,7 +46,7 @@ _ANNOTATED = {"k8s.v1.cni.cncf.io/networks": '[{"name":"ovs-conf"}]'}
 class Route(Enum):
     """Which replica is asked, where there are several."""
 
-    DECIDER = "decider"
+    DECIDER = "leader"
     FOLLOWER = "follower"
     SPREAD = "spread"
 

@@ -38,7 +38,7 @@ READY_SECONDS = 120.0
 POLL_SECONDS = 0.01
 # Three renewals of the Lease.
 IDLE_SECONDS = 4.0
-PENDING = 'kubemacpool_addresses{state="pending"}'
+IN_FLIGHT = 'kubemacpool_addresses{state="in flight"}'
 HELD = 'kubemacpool_addresses{state="held"}'
 # Our ServiceAccount may not write these: whoever does is the stand-in.
 OF_THE_STAND_IN = frozenset({"pods", *(path.rpartition("/")[2] for path in (MACHINES, INSTANCES))})
@@ -89,8 +89,8 @@ class _Bench:
         with self._replica() as child:
             self._progress(f"creating {number} virtual machines")
             self._virt.make(number)
-            # What it has granted and not seen would be suspect to the next one for minutes.
-            self._await(child, lambda: self._figure(PENDING) == 0, "see all that it had granted", READY_SECONDS)
+            # What it has allocated and not seen would be in doubt to the next one for minutes.
+            self._await(child, lambda: self._figure(IN_FLIGHT) == 0, "see all that it had allocated", READY_SECONDS)
         populations.append(self._starts(STOPPED))
         with self._replica():
             self._progress(f"starting {number} virtual machines")
@@ -129,7 +129,7 @@ class _Bench:
 
     @contextmanager
     def _replica(self) -> Iterator[Child]:
-        """Run a replica that decides for as long as the block lasts."""
+        """Run a leader for as long as the block lasts."""
         launch = self._launch
         with running("the replica", launch.command, launch.log, launch.environment) as child:
             self._await(child, lambda: is_ready(launch.webhooks), "be ready", READY_SECONDS)
@@ -175,7 +175,7 @@ class _Bench:
 
 
 def renewals_at_most(seconds: float) -> int:
-    """How often a decider may renew its Lease in a time that is measured a little short.
+    """How often a leader may renew its Lease in a time that is measured a little short.
 
     Once more than the intervals that fit in: at both ends. And once more for what is asked after the time was taken.
     """

@@ -41,9 +41,9 @@ REPLICAS = 3
 METRICS_PORT = 9443
 HEALTH_PORT = 9543
 POLL_SECONDS = 0.05
-DECIDES = "kubemacpool_decider"
+DECIDES = "kubemacpool_leader"
 FORWARDED = 'kubemacpool_forwarded_reviews_total{outcome="answered"}'
-GRANTED = 'kubemacpool_admission_duration_seconds_count{outcome="granted"}'
+GRANTED = 'kubemacpool_admission_duration_seconds_count{outcome="allocated"}'
 
 
 class Launch(NamedTuple):
@@ -117,7 +117,7 @@ class Ours:
         self._configuration = shared_out(configuration, replicas)
         self._replicas = launches(control_plane, name, replicas, directory)
         self._children: list[Child] = []
-        self._decider = 0
+        self._leader = 0
         self._route = Route.SPREAD
 
     @contextmanager
@@ -128,7 +128,7 @@ class Ours:
             for number, each in enumerate(self._replicas):
                 started = running(f"replica {number}", each.command, each.log, each.environment)
                 self._children.append(stack.enter_context(started))
-            self._decider = self._await_decider()
+            self._leader = self._await_decider()
             self.turn_to(Route.DECIDER)
             yield
 
@@ -143,18 +143,18 @@ class Ours:
         await_effect(self._goes_there, f"{self.name}, {route.value}", *self._children[:1])
 
     def processes(self) -> dict[str, list[int]]:
-        """The one that decides, and the others."""
+        """The leader, and the others."""
         pids = [child.pid for child in self._children]
-        decider = pids[self._decider : self._decider + 1]
-        followers = [pid for pid in pids if pid not in decider]
-        return {"webhook": decider} | ({"followers": followers} if followers else {})
+        leader = pids[self._leader : self._leader + 1]
+        followers = [pid for pid in pids if pid not in leader]
+        return {"webhook": leader} | ({"followers": followers} if followers else {})
 
     def asked(self) -> Sequence[int]:
-        """What the decider was not handed by another replica, the API server has asked it."""
+        """What the leader was not handed by another replica, the API server has asked it."""
         figures = [self._figures(number) for number in range(len(self._replicas))]
         forwarded = [round(each.get(FORWARDED, 0)) for each in figures]
         asked = forwarded.copy()
-        asked[self._decider] = round(figures[self._decider].get(GRANTED, 0)) - sum(forwarded)
+        asked[self._leader] = round(figures[self._leader].get(GRANTED, 0)) - sum(forwarded)
         return asked
 
     def shares(self) -> Sequence[float]:
@@ -163,7 +163,7 @@ class Ours:
         return [targets.count(number) / len(targets) for number in range(len(self._replicas))]
 
     def _targets(self) -> list[int]:
-        return targets(self._route, len(self._replicas), self._decider)
+        return targets(self._route, len(self._replicas), self._leader)
 
     def _goes_there(self) -> bool:
         before = self.asked()
@@ -174,17 +174,17 @@ class Ours:
         return asked == [round(share * count) for share in self.shares()]
 
     def _await_decider(self) -> int:
-        """Wait until every replica serves, and one of them decides."""
+        """Wait until every replica serves, and one of them leads."""
         until = time.monotonic() + TAKES_EFFECT_SECONDS
         while time.monotonic() < until:
             for child in self._children:
                 child.check()
             try:
-                deciding = [self._figures(number).get(DECIDES, 0.0) for number in range(len(self._replicas))]
+                leading = [self._figures(number).get(DECIDES, 0.0) for number in range(len(self._replicas))]
             except OSError:  # not all of them listen yet
-                deciding = []
-            if sum(deciding) == 1:
-                return deciding.index(1.0)
+                leading = []
+            if sum(leading) == 1:
+                return leading.index(1.0)
             time.sleep(POLL_SECONDS)
         message = f"None of {self.name!r} decided after {TAKES_EFFECT_SECONDS:.0f} s; see {self._replicas[0].log}."
         raise BenchError(message)
@@ -193,11 +193,11 @@ class Ours:
         return figures(self._replicas[number].metrics)
 
 
-def targets(route: Route, replicas: int, decider: int) -> list[int]:
+def targets(route: Route, replicas: int, leader: int) -> list[int]:
     """Which replica each of as many webhooks leads to."""
     if route is Route.SPREAD:
         return list(range(replicas))
-    return [decider if route is Route.DECIDER else (decider + 1) % replicas] * replicas
+    return [leader if route is Route.DECIDER else (leader + 1) % replicas] * replicas
 
 
 def shared_out(configuration: dict[str, object], parts: int) -> dict[str, object]:

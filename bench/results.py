@@ -120,7 +120,7 @@ class Gap(msgspec.Struct, frozen=True):
     """The longest time in which no create succeeded."""
     longest_create_ms: float
     known_ms: float
-    """For how long nobody decided by the replicas' own metric, in the one where it grew most."""
+    """For how long nobody led by the replicas' own metric, in the one where it grew most."""
 
 
 class Disturbance(msgspec.Struct, frozen=True):
@@ -138,8 +138,8 @@ class Disturbance(msgspec.Struct, frozen=True):
         return max(map(figure, self.gaps))
 
 
-class Takeover(msgspec.Struct, frozen=True):
-    """Creates that go on while the one who decides goes."""
+class Acquisition(msgspec.Struct, frozen=True):
+    """Creates that go on while the leader goes."""
 
     kubernetes: str
     replicas: int
@@ -181,7 +181,7 @@ class Storm(msgspec.Struct, frozen=True):
     writes: Writes
     """Beside those of the stand-in for virt-controller."""
     renewals: int
-    """How many writes of the Lease are no more than an idle decider's."""
+    """How many writes of the Lease are no more than an idle leader's."""
     moved: int
     """How many virtual machines have other addresses than before."""
     held: int
@@ -197,7 +197,7 @@ class Storm(msgspec.Struct, frozen=True):
 
     @property
     def beyond(self) -> int:
-        """How many of these an idle decider would not have made."""
+        """How many of these an idle leader would not have made."""
         return max(0, self.lease_writes - self.renewals)
 
 
@@ -221,7 +221,7 @@ class Results(msgspec.Struct, frozen=True):
     rounds: int
     webhook: Webhook | None = None
     cluster: Cluster | None = None
-    takeover: Takeover | None = None
+    acquisition: Acquisition | None = None
     machines: Machines | None = None
 
     def write(self, path: Path) -> None:

@@ -1,8 +1,8 @@
-"""The webhook alone, as a process: the program's own web server, routing, admission, decider and pool, no cluster.
+"""The webhook alone, as a process: the program's own web server, routing, admission, allocator and pool, no cluster.
 
 What is left out is what talks to the cluster. In the place of the election stands one that always holds, and whose
 Lease says at once what it should; in the place of the watch, every pod is seen a moment after its addresses were
-granted. None is deleted: the ledger grows as it would under a storm of new pods.
+allocated. None is deleted: the ledger grows as it would under a storm of new pods.
 
 Called by the benchmark as `python -m bench.served PORT CERTIFICATE KEY`.
 """
@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from kubemacpool.admission.allocation import LocalDecider
-from kubemacpool.admission.forwarding import Reach
-from kubemacpool.admission.owners import Kinship
+from kubemacpool.admission.allocation import LocalAllocator
+from kubemacpool.admission.forwarding import Forwarder
+from kubemacpool.admission.owners import Owners
 from kubemacpool.admission.pods import Place, PodAdmission
 from kubemacpool.admission.policies import ConflictPolicy, NamespacePolicies
 from kubemacpool.admission.webhook import Router
 from kubemacpool.certs.contexts import server_context
-from kubemacpool.core.allocator import Decider
+from kubemacpool.core.allocator import Allocator
 from kubemacpool.core.families import Families
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.core.pool import AddressRange, Pool
-from kubemacpool.core.requests import Granted
+from kubemacpool.core.requests import Allocated
 from kubemacpool.follow.readiness import Readiness
 from kubemacpool.ports import PeerError
 from kubemacpool.runtime import MonotonicClock
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterable
 
-    from kubemacpool.core.requests import AddressRequest, Decision, Unnamed
+    from kubemacpool.core.requests import AddressRequest, Decision, Unreserved
     from kubemacpool.ports import Clock
     from kubemacpool.wire.review import Answer
 
@@ -53,15 +53,15 @@ RANGE = AddressRange(0x02_00_00_00_00_00, 0xFD_FF_FF_FF_FF_FF)
 
 
 class CertainElection:
-    """This replica decides, always (implements `Naming` and `Tenure`)."""
+    """This replica decides, always (implements `Reserving` and `Tenure`)."""
 
-    deciding = True
-    endpoint_of_decider = None
+    leading = True
+    leader_endpoint = None
     out_of_touch = False
 
-    def __init__(self, decider: Decider) -> None:
+    def __init__(self, allocator: Allocator) -> None:
         """Name nothing yet."""
-        self._decider = decider
+        self._allocator = allocator
 
     def check(self) -> None:
         """It may decide."""
@@ -70,9 +70,9 @@ class CertainElection:
         """Write the Lease after this request, as the real election does in a task of its own."""
         asyncio.get_running_loop().call_soon(self._extend)
 
-    async def name(self, unnamed: Unnamed) -> None:
+    async def reserve(self, unreserved: Unreserved) -> None:
         """Write the Lease at once."""
-        self._write(unnamed.addresses, unnamed.automatic)
+        self._write(unreserved.addresses, unreserved.automatic)
 
     @property
     def seconds_since_renewal(self) -> float:
@@ -84,27 +84,27 @@ class CertainElection:
         await asyncio.sleep(seconds)
 
     def _extend(self) -> None:
-        if self._decider.is_short:
+        if self._allocator.is_short:
             self._write((), 0)
 
     def _write(self, addresses: Iterable[int], automatic: int) -> None:
-        self._decider.openings.confirm(self._decider.names(addresses, automatic).open)
+        self._allocator.reservations.confirm(self._allocator.next_update(addresses, automatic).reserved)
 
 
 class QuickCluster:
-    """A decider after which every pod is seen at once (implements `AddressDecider`)."""
+    """An allocator after which every pod is seen at once (implements `AddressAllocator`)."""
 
-    def __init__(self, decider: LocalDecider, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, allocator: LocalAllocator, ledger: Ledger, clock: Clock) -> None:
         """See nothing yet."""
-        self._decider = decider
+        self._allocator = allocator
         self._ledger = ledger
         self._clock = clock
         self._uids = count()
 
     async def decide(self, request: AddressRequest) -> Decision:
         """Decide, and have the pod seen as soon as it was answered."""
-        decision = await self._decider.decide(request)
-        if isinstance(decision, Granted):
+        decision = await self._allocator.decide(request)
+        if isinstance(decision, Allocated):
             asyncio.get_running_loop().call_soon(self._see, request.party, decision.addresses)
         return decision
 
@@ -126,13 +126,13 @@ async def serve(port: int, tls: ssl.SSLContext) -> None:
     clock, metrics = MonotonicClock(), Metrics()
     ledger = Ledger(Pool([RANGE]), in_flight_bound=DEFAULT_WAIT_TIME, cool_down=DEFAULT_WAIT_TIME)
     metrics.follow(ledger)
-    decider = Decider(ledger)
-    election = CertainElection(decider)
-    cluster = QuickCluster(LocalDecider(decider, election, lambda _: None, clock), ledger, clock)
+    allocator = Allocator(ledger)
+    election = CertainElection(allocator)
+    cluster = QuickCluster(LocalAllocator(allocator, election, lambda _: None, clock), ledger, clock)
     policies = NamespacePolicies(ConflictPolicy.REJECT, Readiness(), lambda: None)
     place = Place("", lambda: ledger.pool)
-    admission = PodAdmission(cluster, policies, Kinship(Families(), clock), place, metrics, clock)
-    router = Router(MUTATE_PODS, admission.answer, election, Reach(election, NoPeer(), clock), metrics, clock)
+    admission = PodAdmission(cluster, policies, Owners(Families(), clock), place, metrics, clock)
+    router = Router(MUTATE_PODS, admission.answer, election, Forwarder(election, NoPeer(), clock), metrics, clock)
     server = Server(webhook_routes({MUTATE_PODS: router.answer}, tuple), tls)
     await server.start(HOST, port)
     await asyncio.Event().wait()

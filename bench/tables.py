@@ -11,13 +11,13 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from bench.results import Cluster, Machines, Ratio, Results, Series, Takeover, Writes
+    from bench.results import Acquisition, Cluster, Machines, Ratio, Results, Series, Writes
     from rich.console import RenderableType
 
 EXPLAINED = (
     "Clients work at the same time. Under a process: its CPU ms for each. Others: share of the machine that other "
     "programs used. Gap: the longest time in which no create succeeded. Nobody known: for how long the replicas knew "
-    "of nobody who decides."
+    "of nobody who leads."
 )
 
 
@@ -46,8 +46,8 @@ def tables(results: Results) -> Iterator[RenderableType]:
         yield _series(title, "pods/s", cluster.series)
         yield _ratios(cluster.ratios)
         yield _writes(cluster)
-    if results.takeover is not None:
-        yield _takeover(results.takeover)
+    if results.acquisition is not None:
+        yield _takeover(results.acquisition)
     if results.machines is not None:
         yield _starts(results.machines)
         yield _storm(results.machines)
@@ -108,16 +108,16 @@ def _written(writes: Sequence[Writes], pods: int) -> Iterator[str]:
     yield ", ".join(f"{count} {what}" for what, count in others.items())
 
 
-def _takeover(takeover: Takeover) -> Table:
+def _takeover(acquisition: Acquisition) -> Table:
     title = (
-        f"Creates by {takeover.clients} clients while one of {takeover.replicas} replicas goes, on Kubernetes "
-        f"{takeover.kubernetes}; medians of {len(takeover.disturbances[0].gaps)} rounds, and the highest"
+        f"Creates by {acquisition.clients} clients while one of {acquisition.replicas} replicas goes, on Kubernetes "
+        f"{acquisition.kubernetes}; medians of {len(acquisition.disturbances[0].gaps)} rounds, and the highest"
     )
     table = Table(title=title, title_justify="left", pad_edge=False)
     table.add_column("what happens", no_wrap=True)
     for heading in ("creates", "failed", "gap ms", "highest", "longest create ms", "highest", "nobody known ms"):
         table.add_column(heading, justify="right")
-    for each in takeover.disturbances:
+    for each in acquisition.disturbances:
         table.add_row(
             each.name,
             f"{each.median(lambda gap: gap.creates):.0f}",

@@ -1,4 +1,4 @@
-"""How long creates wait when the one who decides goes: killed, or told to end with all the others, one after the other.
+"""How long creates wait when the leader goes: killed, or told to end with all the others, one after the other.
 
 Three replicas run in the development cluster's way: the release manifest word for word but for their number, a Service
 whose connections go to a random ready replica, readiness asked as a kubelet asks it. A few clients create pods one
@@ -25,7 +25,7 @@ from bench.ours import DECIDES, REPLICAS
 from bench.plane import KUBERNETES, started
 from bench.pods import Kind, delete_all, write_body
 from bench.release import documents, make_namespace
-from bench.results import Disturbance, Gap, Takeover
+from bench.results import Acquisition, Disturbance, Gap
 
 from devcluster.deployment import DEPLOYMENT
 from devcluster.installation import ReplicaStatus, read_plan, write_plan
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from devcluster.controlplane import ControlPlane
 
 CLIENTS = 4
-NOTHING, KILLED, ROLLED = "nothing", "kill -9 of the decider", "SIGTERM to each in turn"
-WITHOUT_DECIDER = "kubemacpool_without_decider_seconds_total"
+NOTHING, KILLED, ROLLED = "nothing", "kill -9 of the leader", "SIGTERM to each in turn"
+WITHOUT_DECIDER = "kubemacpool_without_leader_seconds_total"
 POLL_SECONDS = 0.1
 # Creates before and after a disturbance, so that its edges are seen.
 MARGIN_SECONDS = 1.0
@@ -55,7 +55,7 @@ class Extent:
     seconds: float
 
 
-def measure(directory: Path, extent: Extent, progress: Callable[[str], None]) -> Takeover:
+def measure(directory: Path, extent: Extent, progress: Callable[[str], None]) -> Acquisition:
     """Measure every disturbance in every round, in turns."""
     directory.mkdir(parents=True, exist_ok=True)
     with started(directory, progress) as control_plane:
@@ -73,7 +73,7 @@ def measure(directory: Path, extent: Extent, progress: Callable[[str], None]) ->
                 progress(f"round {number + 1} of {extent.rounds}: {name}")
                 gaps[name].append(asyncio.run(bench.observe(disturb)))
                 delete_all(control_plane.api)
-    return Takeover(KUBERNETES, REPLICAS, CLIENTS, [Disturbance(name, each) for name, each in gaps.items()])
+    return Acquisition(KUBERNETES, REPLICAS, CLIENTS, [Disturbance(name, each) for name, each in gaps.items()])
 
 
 class _Bench:
@@ -117,8 +117,8 @@ class _Bench:
         return gap(clients.creates, counters.longest * 1000)
 
     async def kill(self) -> None:
-        """Kill the one who decides, and wait until there are as many replicas as before."""
-        replica = self._decider()
+        """Kill the leader, and wait until there are as many replicas as before."""
+        replica = self._leader()
         process = None if replica.pid is None else ProcessId.of(replica.pid)
         if process is None:
             message = f"{replica.name}, which decides, does not run; see {replica.log}."
@@ -143,14 +143,14 @@ class _Bench:
             replicas = self._replicas()
             ready = [each for each in replicas if each.state == "ready" and each.pid != other_than]
             if len(ready) == len(replicas) == REPLICAS:
-                deciding = [(await _figures(each)).get(DECIDES) for each in ready]
-                if deciding.count(1.0) == 1:
+                leading = [(await _figures(each)).get(DECIDES) for each in ready]
+                if leading.count(1.0) == 1:
                     return
             await asyncio.sleep(POLL_SECONDS)
         message = f"The replicas were not all ready again after {SETTLED_SECONDS:.0f} s."
         raise BenchError(message)
 
-    def _decider(self) -> ReplicaStatus:
+    def _leader(self) -> ReplicaStatus:
         for each in self._replicas():
             if figures(urlsplit(each.metrics_url).netloc).get(DECIDES):
                 return each
@@ -166,7 +166,7 @@ class _Bench:
 
 
 class _Counters:
-    """How long nobody has decided, as far as each process knows, since it was first asked."""
+    """How long nobody has led, as far as each process knows, since it was first asked."""
 
     def __init__(self, replicas: Callable[[], list[ReplicaStatus]]) -> None:
         self._replicas = replicas

@@ -16,7 +16,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from chaos.suspicion import Suspicion
+    from chaos.doubt import Doubt
 
 # Between two processes' looks at the clock, and until a loop gets round to looking.
 SLACK_SECONDS = 0.3
@@ -33,7 +33,7 @@ class Cause(StrEnum):
 
     INSIDE = "inside"
     DEAD = "dead endpoint"
-    SUSPECT = "suspect"
+    IN_DOUBT = "in_doubt"
     LATE = "late view"
     API_SERVER = "API server"
     OTHER = "other"
@@ -42,8 +42,8 @@ class Cause(StrEnum):
 MEANINGS = {
     Cause.INSIDE: "inside the killed or paused process",
     Cause.DEAD: "sent to a dead endpoint before its removal",
-    Cause.SUSPECT: "asked for an address that an earlier decider may have granted, or when such filled the Lease",
-    Cause.LATE: "a launcher pod whose instance the decider had not seen, its watch being cut or silent",
+    Cause.IN_DOUBT: "asked for an address that an earlier leader may have allocated, or when such filled the Lease",
+    Cause.LATE: "a launcher pod whose instance the leader had not seen, its watch being cut or silent",
     Cause.API_SERVER: "the API server itself was down",
     Cause.OTHER: "anything else: a fault of the program",
 }
@@ -90,7 +90,7 @@ class Loss(msgspec.Struct, frozen=True):
 
 
 class Window(msgspec.Struct):
-    """When the API server was down, or the decider's watches were."""
+    """When the API server was down, or the leader's watches were."""
 
     begun: float
     ended: float = math.inf
@@ -104,20 +104,20 @@ class Attribution:
         outages: Sequence[Outage],
         downtimes: Sequence[Window],
         delays: Sequence[Window],
-        suspicion: Suspicion,
+        doubt: Doubt,
     ) -> None:
         """Keep what happened; all four may grow.
 
         Args:
             outages: processes killed and paused.
             downtimes: of the API server.
-            delays: of a decider's watches.
-            suspicion: which addresses were suspect.
+            delays: of a leader's watches.
+            doubt: which addresses were in doubt.
         """
         self._outages = outages
         self._downtimes = downtimes
         self._delays = delays
-        self._suspicion = suspicion
+        self._doubt = doubt
         self._losses: list[tuple[Loss, Outage]] = []
 
     def learn(self, losses: Iterable[Loss]) -> None:
@@ -133,9 +133,9 @@ class Attribution:
         Of several failures, those that were answered first are judged first: so none is left without a connection that
         would have had one, had another taken another.
         """
-        since = self._suspect_since(failure)
+        since = self._in_doubt_since(failure)
         if since is not None:
-            return Verdict(Cause.SUSPECT, since)
+            return Verdict(Cause.IN_DOUBT, since)
         if _WEBHOOK_FAILED in failure.message:
             candidates = [entry for entry in self._losses if _explains(entry[0], failure)]
             if candidates:
@@ -157,13 +157,13 @@ class Attribution:
                 return Verdict(Cause.API_SERVER, window.begun)
         return Verdict(Cause.OTHER, failure.sent)
 
-    def _suspect_since(self, failure: Failure) -> float | None:
-        """Since when what an earlier decider may have granted was in the way; None where it was not."""
+    def _in_doubt_since(self, failure: Failure) -> float | None:
+        """Since when what an earlier leader may have allocated was in the way; None where it was not."""
         if not failure.explicit or not _held_up(failure):
             return None
-        since = self._suspicion.since(failure.explicit, failure.sent, failure.answered)
+        since = self._doubt.since(failure.explicit, failure.sent, failure.answered)
         if since is None and _CROWDED in failure.message:
-            return self._suspicion.crowded_since(failure.sent, failure.answered)
+            return self._doubt.crowded_since(failure.sent, failure.answered)
         return since
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 # As src/kubemacpool/admission/messages.py words it.
 _REFUSAL = re.compile(
-    r"mac (?P<address>[0-9a-f:]{17}) (?:is in use by|was granted to) "
+    r"mac (?P<address>[0-9a-f:]{17}) (?:is in use by|was allocated to) "
     r"(?P<holder>(?:Pod|VirtualMachine|VirtualMachineInstance) [^/ ]+/[^ ;]+)(?: a moment ago)?;"
 )
 
@@ -31,7 +31,7 @@ class Claims:
     """Who may have had an address, and when."""
 
     bound: float
-    """Seconds for which a grant or a deleted holder may still be spoken of: the in-flight bound."""
+    """Seconds for which an allocation or a deleted holder may still be spoken of: the in-flight bound."""
     _by_title: dict[str, list[Claim]] = field(default_factory=dict)
 
     def begin(self, title: str, sent: float, addresses: frozenset[str] | None = None) -> Claim:

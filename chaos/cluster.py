@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 NAMESPACE = "chaos"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kubemacpool-system/leases"
-LEASE_NAME = "kubemacpool-decider"
+LEASE_NAME = "kubemacpool-leader"
 NETWORKS = "k8s.v1.cni.cncf.io/networks"
 ENDPOINT = "kubemacpool.io/endpoint"
-NAMED = "kubemacpool.io/open"
+NAMED = "kubemacpool.io/reserved"
 METADATA_ONLY = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
 # Longer than any create can take, so that it is the API server that gives up.
 REQUEST_SECONDS = 40.0
@@ -110,7 +110,7 @@ class _LeaseSpec(msgspec.Struct, rename="camel"):
 
 
 class Lease(msgspec.Struct):
-    """Who decides, and which addresses are on their way."""
+    """Who leads, and which addresses are on their way."""
 
     metadata: _Metadata
     spec: _LeaseSpec = msgspec.field(default_factory=_LeaseSpec)
@@ -122,11 +122,11 @@ class Lease(msgspec.Struct):
 
     @property
     def holder(self) -> str:
-        """Whose it is; empty while nobody decides."""
+        """Whose it is; empty while nobody leads."""
         return self.spec.holder_identity or ""
 
     @property
-    def term(self) -> int:
+    def transitions(self) -> int:
         """How often it has changed hands."""
         return self.spec.lease_transitions or 0
 
@@ -137,7 +137,7 @@ class Lease(msgspec.Struct):
 
     @property
     def named(self) -> str:
-        """The open addresses, as the annotation has them."""
+        """The reserved addresses, as the annotation has them."""
         return self.metadata.annotations.get(NAMED, "")
 
 

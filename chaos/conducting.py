@@ -12,6 +12,7 @@ from chaos.auditing import Auditor, duplicates_in
 from chaos.causes import Attribution
 from chaos.claims import Claims
 from chaos.cluster import UnexpectedError
+from chaos.doubt import Doubt
 from chaos.faults import ENDING, drawn
 from chaos.following import LeaseFollower, PodFollower
 from chaos.inflicting import Impossible, Inflicter
@@ -19,7 +20,6 @@ from chaos.load import Load, Plan
 from chaos.results import Episode, FailedCreate, Results, TenantResults
 from chaos.stage import WAIT_SECONDS, WEBHOOK_TIMEOUT_SECONDS, Stage
 from chaos.starting import Starter
-from chaos.suspicion import Suspicion
 from chaos.tenant import NAMESPACES, Tenant
 from chaos.weighing import Weigher
 
@@ -41,9 +41,9 @@ NOTES_SECONDS = 0.5
 # For everybody to be ready after a fault; past it, the next one strikes all the same if two are.
 RECOVERY_SECONDS = 15.0
 LEAST_READY = 2
-# Beyond the bound, until the decider is sure that its watch has passed it: while pods come and go, seconds.
+# Beyond the bound, until the leader is sure that its watch has passed it: while pods come and go, seconds.
 PROOF_SECONDS = 3.0
-# What came to nothing is spoken of until the decider's watches have passed the bound, and a fault may hold them up.
+# What came to nothing is spoken of until the leader's watches have passed the bound, and a fault may hold them up.
 DELAY_SECONDS = 20.0
 # For what was never seen to end.
 SETTLE_SECONDS = WAIT_SECONDS + 15.0
@@ -74,9 +74,9 @@ class Conductor:
         self._progress = progress
         self._auditor = Auditor(NAMESPACES)
         claims = Claims(WAIT_SECONDS + DELAY_SECONDS)
-        suspicion = Suspicion(WAIT_SECONDS + PROOF_SECONDS)
+        doubt = Doubt(WAIT_SECONDS + PROOF_SECONDS)
         self._pods = PodFollower(stage.cluster, self._auditor, claims)
-        self._lease = LeaseFollower(stage.cluster, suspicion)
+        self._lease = LeaseFollower(stage.cluster, doubt)
         self._load = Load(stage.cluster, self._auditor, claims, extent.load, extent.seed)
         self._inflicter = Inflicter(stage)
         self._weigher = Weigher(stage.replicas)
@@ -87,7 +87,7 @@ class Conductor:
         self._moved_in: float | None = None
         self._quiet: list[tuple[float, float]] = []
         self._attribution = Attribution(
-            self._inflicter.outages, self._inflicter.downtimes, self._inflicter.delays, suspicion
+            self._inflicter.outages, self._inflicter.downtimes, self._inflicter.delays, doubt
         )
         self._episodes: list[Episode] = []
         self._failed: list[FailedCreate] = []
@@ -173,19 +173,19 @@ class Conductor:
                 return
 
     async def _recover(self) -> None:
-        """Wait until every replica is ready and one of them decides."""
+        """Wait until every replica is ready and one of them leads."""
         until = time.monotonic() + RECOVERY_SECONDS
         while True:
             ready = self._stage.ready_replicas()
-            decided = await self._decider() in ready
+            decided = await self._leader() in ready
             overdue = time.monotonic() > until
             if decided and len(ready) >= (LEAST_READY if overdue else self._stage.wanted):
                 return
             await asyncio.sleep(POLL_SECONDS)
 
-    async def _decider(self) -> int | None:
+    async def _leader(self) -> int | None:
         try:
-            return await self._stage.decider()
+            return await self._stage.leader()
         except UnexpectedError:
             return None
 
@@ -241,11 +241,11 @@ class Conductor:
 
     async def _unsettled(self) -> list[str]:
         """What differs from what the pods carry, a sentence each."""
-        decider = await self._decider()
+        leader = await self._leader()
         found = []
         for port, replica in sorted(self._stage.ready_replicas().items()):
             figures = await self._stage.metrics(replica)
-            wanted = {"held": self._auditor.addresses} | ({"pending": 0, "suspect": 0} if port == decider else {})
+            wanted = {"held": self._auditor.addresses} | ({"pending": 0, "in_doubt": 0} if port == leader else {})
             found += [
                 f"{replica.name} says {figures[ADDRESSES.format(state)]:.0f} {state}, not {count}"
                 for state, count in wanted.items()
@@ -253,7 +253,7 @@ class Conductor:
             ]
             if figures["kubevirt_kmp_duplicate_macs"]:
                 found.append(f"{replica.name} sees {figures['kubevirt_kmp_duplicate_macs']:.0f} duplicates")
-        return found if decider is not None else [*found, "nobody decides"]
+        return found if leader is not None else [*found, "nobody leads"]
 
     async def _compare(self) -> None:
         """Make sure that the watch has told the audit everything: it has to end with what a list says."""

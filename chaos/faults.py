@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 class Kind(StrEnum):
     """What is done to a replica, to what connects it, or to the control plane."""
 
-    KILL_DECIDER = "kill-decider"
+    KILL_DECIDER = "kill-leader"
     KILL_FOLLOWER = "kill-follower"
-    PAUSE_DECIDER = "pause-decider"
+    PAUSE_DECIDER = "pause-leader"
     PAUSE_FOLLOWER = "pause-follower"
     ROLL = "roll"
     CUT_PEERS = "cut-peers"
     SILENCE_PEERS = "silence-peers"
-    CUT_DECIDER = "cut-decider"
-    SILENCE_DECIDER = "silence-decider"
+    CUT_DECIDER = "cut-leader"
+    SILENCE_DECIDER = "silence-leader"
     CUT_FOLLOWER = "cut-follower"
     SILENCE_FOLLOWER = "silence-follower"
     RESTART_API_SERVER = "restart-api-server"
@@ -33,15 +33,15 @@ ENDING = frozenset({Kind.KILL_DECIDER, Kind.KILL_FOLLOWER, Kind.ROLL})
 """After these a replica's process is another one, and that is no fault of its own."""
 
 DESCRIPTIONS = {
-    Kind.KILL_DECIDER: "kill -9 of the decider",
+    Kind.KILL_DECIDER: "kill -9 of the leader",
     Kind.KILL_FOLLOWER: "kill -9 of a follower",
-    Kind.PAUSE_DECIDER: "SIGSTOP of the decider",
+    Kind.PAUSE_DECIDER: "SIGSTOP of the leader",
     Kind.PAUSE_FOLLOWER: "SIGSTOP of a follower",
     Kind.ROLL: "SIGTERM rolling through all replicas",
     Kind.CUT_PEERS: "connections between replicas reset and refused",
     Kind.SILENCE_PEERS: "nothing passes between replicas",
-    Kind.CUT_DECIDER: "decider's connections to the API server reset and refused",
-    Kind.SILENCE_DECIDER: "nothing passes between decider and API server",
+    Kind.CUT_DECIDER: "leader's connections to the API server reset and refused",
+    Kind.SILENCE_DECIDER: "nothing passes between leader and API server",
     Kind.CUT_FOLLOWER: "a follower's connections to the API server reset and refused",
     Kind.SILENCE_FOLLOWER: "nothing passes between a follower and the API server",
     Kind.RESTART_API_SERVER: "API server restarted",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from chaos.auditing import Auditor, Carrier
     from chaos.claims import Claim, Claims
     from chaos.cluster import Cluster
-    from chaos.suspicion import Suspicion
+    from chaos.doubt import Doubt
 
 PODS = "/api/v1/pods"
 PAUSE_SECONDS = 0.1
@@ -33,7 +33,7 @@ class PodFollower:
         self._cluster = cluster
         self._auditor = auditor
         self._claims = claims
-        self._open: dict[str, Claim] = {}
+        self._reserved_of: dict[str, Claim] = {}
         self._version = 0
 
     async def run(self) -> None:
@@ -81,22 +81,22 @@ class PodFollower:
             self._auditor.present(carrier, self._version)
 
     def _note(self, carrier: Carrier) -> None:
-        if carrier.uid not in self._open:
-            self._open[carrier.uid] = self._claims.begin(carrier.title, -math.inf, carrier.addresses)
+        if carrier.uid not in self._reserved_of:
+            self._reserved_of[carrier.uid] = self._claims.begin(carrier.title, -math.inf, carrier.addresses)
 
     def _close(self, uid: str) -> None:
-        claim = self._open.pop(uid, None)
+        claim = self._reserved_of.pop(uid, None)
         if claim is not None:
             claim.ended = time.monotonic()
 
 
 class LeaseFollower:
-    """Follows the Lease, for what each new decider found in it."""
+    """Follows the Lease, for what each new leader found in it."""
 
-    def __init__(self, cluster: Cluster, suspicion: Suspicion) -> None:
+    def __init__(self, cluster: Cluster, doubt: Doubt) -> None:
         """Follow nothing yet."""
         self._cluster = cluster
-        self._suspicion = suspicion
+        self._doubt = doubt
 
     async def run(self) -> None:
         """Follow until cancelled."""
@@ -112,4 +112,4 @@ class LeaseFollower:
 
     def _note(self, lease: Lease) -> None:
         if lease.metadata.name == LEASE_NAME:
-            self._suspicion.learn(lease.term, lease.holder, lease.named, time.monotonic())
+            self._doubt.learn(lease.transitions, lease.holder, lease.named, time.monotonic())

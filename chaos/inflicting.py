@@ -37,7 +37,7 @@ class Inflicter:
         self.outages: list[Outage] = []
         self.downtimes: list[Window] = []
         self.delays: list[Window] = []
-        """When watches of the decider could be behind."""
+        """When watches of the leader could be behind."""
         self._stage = stage
 
     async def inflict(self, fault: Fault) -> None:
@@ -78,12 +78,12 @@ class Inflicter:
 
     async def _victim(self, fault: Fault) -> int:
         """The webhook port of the replica that is meant."""
-        decider = await self._stage.decider()
+        leader = await self._stage.leader()
         ready = self._stage.ready_replicas()
         if fault.kind in DECIDER_KINDS:
-            candidates = [port for port in ready if port == decider]
+            candidates = [port for port in ready if port == leader]
         else:
-            candidates = sorted(port for port in ready if port != decider)
+            candidates = sorted(port for port in ready if port != leader)
         if not candidates:
             raise Impossible
         return candidates[int(fault.draw * len(candidates))]

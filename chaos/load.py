@@ -105,7 +105,7 @@ class Load:
         self.untruths: list[str] = []
         """Refusals that named somebody who did not have the address, and answers that gave no address."""
         self.longest = 0.0
-        """Seconds that the slowest create took among those that were granted or refused."""
+        """Seconds that the slowest create took among those that were allocated or refused."""
         self.times: list[tuple[float, float]] = []
         """When each of them was sent, and how many seconds it took."""
         self._cluster = cluster

@@ -29,14 +29,14 @@ class Late:
 
     def __init__(self) -> None:
         """Have seen nothing yet."""
-        self._seen: list[tuple[float, frozenset[int]]] = []
+        self._observed_of: list[tuple[float, frozenset[int]]] = []
         self._endpoints: frozenset[int] = frozenset()
 
     def endpoints(self, ready: frozenset[int], now: float) -> frozenset[int]:
         """Take note of what is ready now, and return what was."""
-        self._seen.append((now, ready))
-        while self._seen[0][0] <= now - ENDPOINT_DELAY_SECONDS:
-            self._endpoints = self._seen.pop(0)[1]
+        self._observed_of.append((now, ready))
+        while self._observed_of[0][0] <= now - ENDPOINT_DELAY_SECONDS:
+            self._endpoints = self._observed_of.pop(0)[1]
         return self._endpoints
 
 

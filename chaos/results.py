@@ -122,7 +122,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     creates: dict[str, int]
     """By outcome."""
     longest_create: float
-    """Of those that were granted or refused."""
+    """Of those that were allocated or refused."""
     webhook_timeout: float
     episodes: list[Episode]
     failed: list[FailedCreate]
@@ -151,7 +151,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
         return [
             Target("no address held by two parties", not self.duplicates, f"{len(self.duplicates)} duplicates"),
             Target("nothing leaked after the bound", not self.leaks, "; ".join(self.leaks) or "nothing"),
-            Target("refusals and grants are as told", not self.untruths, f"{len(self.untruths)} that are not"),
+            Target("refusals and allocations are as told", not self.untruths, f"{len(self.untruths)} that are not"),
             Target("no create fails for any other cause", other == 0, f"{other} did"),
             Target("no create fails in a graceful rolling", rolling == 0, f"{rolling} did"),
             Target(

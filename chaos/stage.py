@@ -111,8 +111,8 @@ class Stage:
         """Those that take traffic, by webhook port."""
         return {port_of(replica): replica for replica in self.replicas() if replica.state == "ready"}
 
-    async def decider(self) -> int | None:
-        """Webhook port of the replica that decides; None while nobody does, as far as the Lease says."""
+    async def leader(self) -> int | None:
+        """Webhook port of the leader; None while nobody does, as far as the Lease says."""
         endpoint = (await self.cluster.lease()).endpoint
         return int(endpoint.rpartition(":")[2]) if endpoint else None
 

@@ -28,7 +28,7 @@ class Change(NamedTuple):
     """A mistake: what a function says, and what it says instead, each a line or a few."""
 
     function: str
-    """With its module, as `kubemacpool.core.ledger.Ledger.grant`."""
+    """With its module, as `kubemacpool.core.ledger.Ledger.allocation`."""
     was: str
     becomes: str
 
@@ -41,7 +41,7 @@ class Mutant(NamedTuple):
 
     module: str
     name: str
-    """Of the function, as `Ledger.grant`."""
+    """Of the function, as `Ledger.allocation`."""
     function: Function
     change: Change
     outcome: str

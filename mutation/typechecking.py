@@ -31,7 +31,7 @@ class TypeChecker:
 
         Args:
             module: as `kubemacpool.core.ledger`.
-            name: of the function there, as `Ledger.grant`.
+            name: of the function there, as `Ledger.allocation`.
             mutant: what it is replaced by.
         """
         source = Path("src", *module.split(".")).with_suffix(".py")

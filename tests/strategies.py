@@ -28,5 +28,5 @@ def parties() -> st.SearchStrategy[Party]:
     """Pods with a name, and pods that have yet to get one."""
     names = st.sampled_from(["web", "web-", "web-1", "db"])
     named = st.builds(Party, st.just("Pod"), st.just("ns"), names)
-    unnamed = st.builds(Party, st.just("Pod"), st.just("ns"), st.just(""), names, st.uuids().map(str))
-    return st.one_of(named, unnamed)
+    unreserved = st.builds(Party, st.just("Pod"), st.just("ns"), st.just(""), names, st.uuids().map(str))
+    return st.one_of(named, unreserved)

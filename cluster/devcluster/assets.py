@@ -121,7 +121,7 @@ def kwok() -> Module:
 
 
 def cni() -> Module:
-    """Name the CNI plugins that show that a granted address can be had, and the tool that runs them."""
+    """Name the CNI plugins that show that an allocated address can be had, and the tool that runs them."""
     plugins = "github.com/containernetworking/plugins"
     return Module(
         GO_MODULES / "cni",

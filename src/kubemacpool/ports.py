@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
-from kubemacpool.core.requests import AddressRequest, Decision, Unnamed
+from kubemacpool.core.requests import AddressRequest, Decision, Unreserved
 from kubemacpool.wire.api_objects import WebhookBundles
 from kubemacpool.wire.lease import LeaseRecord
 from kubemacpool.wire.objects import ObjectIdentity
@@ -196,13 +196,13 @@ class Events(Protocol):
         ...
 
 
-Outcome = Literal["untouched", "granted", "refused", "invalid", "exhausted", "unavailable", "malformed"]
-"""How an admission ended: nothing to do; addresses granted; an address refused; the user's annotation wrong; pool full;
+Outcome = Literal["untouched", "allocated", "refused", "invalid", "exhausted", "unavailable", "malformed"]
+"""How an admission ended: nothing to do; addresses allocated; an address refused; the annotation wrong; pool full;
 nobody could decide; not a review at all."""
 
 
 Forwarding = Literal["answered", "misdirected", "failed"]
-"""How the handing on of a review ended: the decider answered; the other replica does not decide; nobody was reached."""
+"""How the handing on of a review ended: the leader answered; the other replica does not lead; nobody was reached."""
 
 
 class Measures(Protocol):
@@ -213,7 +213,7 @@ class Measures(Protocol):
         ...
 
     def forwarded(self, outcome: Forwarding) -> None:
-        """One review was handed to the replica that decides."""
+        """One review was forwarded to the leader."""
         ...
 
     def range_judged(self, *, valid: bool) -> None:
@@ -359,35 +359,36 @@ class Peer(Protocol):
             seconds: how long to wait at most.
 
         Raises:
-            PeerError: there is no answer. The other replica may have decided nevertheless, so addresses may be pending.
+            PeerError: there is no answer. The other replica may have decided nevertheless, so addresses may be in
+                flight.
         """
         ...
 
 
-class NotDecidingError(Exception):
+class RetryLaterError(Exception):
     """Nobody can decide now, though waiting will help; the message says what is waited for."""
 
 
-class AddressDecider(Protocol):
+class AddressAllocator(Protocol):
     """Decides on addresses."""
 
     async def decide(self, request: AddressRequest) -> Decision:
-        """Grant or refuse; what was granted is on record when this returns.
+        """Allocate or refuse; what was allocated is on record when this returns.
 
         Raises:
-            NotDecidingError: when the ledger is not known to be good; nothing was granted.
+            RetryLaterError: when the ledger is not known to be good; nothing was allocated.
         """
         ...
 
 
-class Naming(Protocol):
+class Reserving(Protocol):
     """Says whether this replica may decide, and has addresses named."""
 
     def check(self) -> None:
         """Returns if this replica may decide at this moment (rule 6).
 
         Raises:
-            NotDecidingError: it may not; the message says what is waited for.
+            RetryLaterError: it may not; the message says what is waited for.
         """
         ...
 
@@ -395,25 +396,25 @@ class Naming(Protocol):
         """Tells that little is left of what is set aside for the automatic path. Returns at once."""
         ...
 
-    async def name(self, unnamed: Unnamed) -> None:
+    async def reserve(self, unreserved: Unreserved) -> None:
         """Returns when a confirmed write of the Lease has taken this into account. Requests share writes.
 
         Raises:
-            NotDecidingError: it could not be written, this replica no longer decides, or too much is on its way.
+            RetryLaterError: it could not be written, this replica no longer decides, or too much is on its way.
         """
         ...
 
 
 class Tenure(Protocol):
-    """Who decides, as the election knows it."""
+    """Who leads, as the election knows it."""
 
     @property
-    def deciding(self) -> bool:
+    def leading(self) -> bool:
         """Whether this replica does."""
         ...
 
     @property
-    def endpoint_of_decider(self) -> str | None:
+    def leader_endpoint(self) -> str | None:
         """Where another one is reached that does; None where none is known."""
         ...
 

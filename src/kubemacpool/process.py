@@ -106,7 +106,7 @@ class Process:
         self._readiness = Readiness()
         self._trusted = Readiness()
         """What keeps the API server from trusting us. It hinders all replicas alike: no reason not to decide."""
-        self._deciding: Deciding | None = None
+        self._leading: Deciding | None = None
         self._election: asyncio.Task[None] | None = None
         self._servers: dict[str, Server] = {}
 
@@ -190,8 +190,8 @@ class Process:
                 self._clock,
                 lambda: ranges.namespace_limit,
             )
-            self._deciding = Deciding(await ranges.first_pool(), _endpoint(settings.advertised, port), around)
-            self._election = self._deciding.start(supervisor)
+            self._leading = Deciding(await ranges.first_pool(), _endpoint(settings.advertised, port), around)
+            self._election = self._leading.start(supervisor)
 
     def _server_tls(self, pair: KeyPair, client_authorities: bytes | None) -> ssl.SSLContext:
         return server_context(pair.certificate_pem, pair.key_pem, client_authorities, self._settings.tls)
@@ -227,27 +227,27 @@ class Process:
         """Answers the reviews that are sent to a path; before there is a pool, it says what is waited for."""
 
         async def answer(body: bytes, patience: float | None, *, forwarded: bool) -> Answer:
-            if self._deciding is None:
+            if self._leading is None:
                 reason = "; ".join(self._readiness.obstacles) or "it has just started"
                 return in_words(SERVICE_UNAVAILABLE, f"kubemacpool cannot decide yet: {reason}")
-            return await self._deciding.routers[path].answer(body, patience, forwarded=forwarded)
+            return await self._leading.routers[path].answer(body, patience, forwarded=forwarded)
 
         return answer
 
     def _replace_pool(self, pool: Pool) -> None:
         """The range was changed while running."""
-        if self._deciding is not None:
-            self._deciding.decider.replace_pool(pool)
+        if self._leading is not None:
+            self._leading.allocator.replace_pool(pool)
 
     def _tear(self) -> bool:
         """A range may have been taken up half-way."""
-        return self._deciding is not None and self._deciding.tear()
+        return self._leading is not None and self._leading.tear()
 
     def _obstacles(self) -> tuple[str, ...]:
         """Why no traffic should come here."""
         if self._stopping.is_set():
             return ("this replica is shutting down",)
-        if self._deciding is None and not self._readiness.obstacles:
+        if self._leading is None and not self._readiness.obstacles:
             return ("this replica has just started",)
         return self._readiness.obstacles + self._trusted.obstacles
 
@@ -262,9 +262,9 @@ class Process:
 
     async def _hand_over(self) -> None:
         """Let another replica decide; what still arrives here is handed to it."""
-        if self._deciding is None or self._election is None:
+        if self._leading is None or self._election is None:
             return
-        elector = self._deciding.elector
+        elector = self._leading.elector
         if not self._failed:
             elector.resign()
             await asyncio.wait({self._election})

@@ -18,7 +18,7 @@ class MonotonicClock:
     def now(self) -> float:
         """Seconds, from CLOCK_BOOTTIME: unlike CLOCK_MONOTONIC it goes on while the machine is suspended.
 
-        A decider that was suspended must know on waking that its Lease has expired.
+        A leader that was suspended must know on waking that its Lease has expired.
         """
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 

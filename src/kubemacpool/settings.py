@@ -49,7 +49,7 @@ class Settings:
         webhook_port: TCP port of the webhook and the probes.
         metrics_port: TCP port of the metrics.
         health_port: TCP port of the probes alone, without TLS.
-        wait_time: seconds for which a grant is kept whose object never appeared: the in-flight bound.
+        wait_time: seconds for which an allocation is kept whose object never appeared: the in-flight bound.
         cool_down: seconds for which a released address is kept back; 0 for not at all.
         drain_delay: seconds between SIGTERM and closing the port, for endpoints to be taken out of the Service.
         conflict_policy: what happens where a user asks for an address that somebody else holds.

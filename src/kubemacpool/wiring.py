@@ -6,14 +6,14 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from kubemacpool.admission.allocation import LocalDecider
-from kubemacpool.admission.forwarding import Reach
+from kubemacpool.admission.allocation import LocalAllocator
+from kubemacpool.admission.forwarding import Forwarder
 from kubemacpool.admission.machines import InstanceAdmission, KnownMachines, MachineAdmission
-from kubemacpool.admission.owners import Kinship
+from kubemacpool.admission.owners import Owners
 from kubemacpool.admission.pods import Place, PodAdmission
 from kubemacpool.admission.policies import NamespacePolicies
 from kubemacpool.admission.webhook import Router
-from kubemacpool.core.allocator import Decider
+from kubemacpool.core.allocator import Allocator
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import POD, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE
 from kubemacpool.core.pool import Pool
@@ -24,7 +24,7 @@ from kubemacpool.follow.collision_events import CollisionReporter
 from kubemacpool.follow.follower import Follower
 from kubemacpool.follow.kinds import OptionalKind, Presence
 from kubemacpool.follow.migrations import MigrationFollower
-from kubemacpool.follow.read_barrier import FollowedKind, WatchProver
+from kubemacpool.follow.read_barrier import FollowedKind, ReadBarrier
 from kubemacpool.follow.readiness import Readiness
 from kubemacpool.follow.set_aside import ForgivingListener, Rebuilder, SettingAside, Trials
 from kubemacpool.kube.client import ApiClient
@@ -196,7 +196,7 @@ class Outside(NamedTuple):
 
 
 class Deciding:
-    """The ledger, what keeps it in line with the cluster, and the election of the one who grants from it."""
+    """The ledger, what keeps it in line with the cluster, and the election of the one who allocates from it."""
 
     def __init__(self, pool: Pool, endpoint: str, around: Outside) -> None:
         """Put the parts together; nothing runs yet.
@@ -208,15 +208,15 @@ class Deciding:
         """
         settings, client, clock = around.settings, around.client, around.clock
         ledger = Ledger(pool, in_flight_bound=settings.wait_time, cool_down=settings.cool_down)
-        self.decider = Decider(ledger)
+        self.allocator = Allocator(ledger)
         self._cluster = FollowedCluster(
             client, ledger, around.readiness, around.metrics, clock, settings.passed_over_networks
         )
-        self._prover = WatchProver(ledger, self._cluster.followed, clock)
+        self._read_barrier = ReadBarrier(ledger, self._cluster.followed, clock)
         self.elector = Elector(
             Replica(f"{os.uname().nodename}_{uuid.uuid4()}", endpoint),
             ClusterLease(client, settings.namespace),
-            self.decider,
+            self.allocator,
             self._cluster.views(),
             lambda: around.readiness.obstacles,
             clock,
@@ -234,26 +234,26 @@ class Deciding:
         self._namespaces = Reflector(client, NAMESPACES, decode_namespace, aside)
         self.routers = self._routers(policies, around)
         self._collisions = CollisionReporter(
-            ledger, lambda: self.elector.deciding, around.events, hides_foreign=settings.hide_foreign_holders
+            ledger, lambda: self.elector.leading, around.events, hides_foreign=settings.hide_foreign_holders
         )
         around.metrics.follow(ledger)
-        around.metrics.follow_election(self.elector, self.decider)
+        around.metrics.follow_election(self.elector, self.allocator)
 
     def _routers(self, policies: NamespacePolicies, around: Outside) -> Mapping[str, Router]:
         """By the path that the API server asks, who answers there."""
         metrics, clock = around.metrics, around.clock
-        decider = LocalDecider(self.decider, self.elector, policies.limit_of, clock)
-        kinship = Kinship(self._cluster.population.families, clock)
-        place = Place(around.cluster_uid, lambda: self.decider.ledger.pool, pod_network=around.settings.pod_network)
+        allocator = LocalAllocator(self.allocator, self.elector, policies.limit_of, clock)
+        owners = Owners(self._cluster.population.families, clock)
+        place = Place(around.cluster_uid, lambda: self.allocator.ledger.pool, pod_network=around.settings.pod_network)
         machines = KnownMachines(lambda: self._cluster.knows_all_machines, self._cluster.presence.look_soon)
         served = around.settings.served_networks
         answers = {
-            MUTATE_PODS: PodAdmission(decider, policies, kinship, place, metrics, clock).answer,
-            MUTATE_VIRTUAL_MACHINES: MachineAdmission(decider, policies, machines, served, metrics, clock).answer,
-            MUTATE_INSTANCES: InstanceAdmission(decider, policies, machines, served, kinship, metrics, clock).answer,
+            MUTATE_PODS: PodAdmission(allocator, policies, owners, place, metrics, clock).answer,
+            MUTATE_VIRTUAL_MACHINES: MachineAdmission(allocator, policies, machines, served, metrics, clock).answer,
+            MUTATE_INSTANCES: InstanceAdmission(allocator, policies, machines, served, owners, metrics, clock).answer,
         }
-        reach = Reach(self.elector, around.peer, clock)
-        return {path: Router(path, answer, self.elector, reach, metrics, clock) for path, answer in answers.items()}
+        forwarder = Forwarder(self.elector, around.peer, clock)
+        return {path: Router(path, answer, self.elector, forwarder, metrics, clock) for path, answer in answers.items()}
 
     def tear(self) -> bool:
         """Something has failed half-way that concerns the ledger: it is to be rebuilt, if it is not already."""
@@ -264,7 +264,7 @@ class Deciding:
         self._cluster.start(keeper)
         keeper.keep("namespaces", self._namespaces.run)
         keeper.keep("lease", self._lease.run)
-        keeper.keep("proving", self._prover.run)
+        keeper.keep("proving", self._read_barrier.run)
         keeper.keep("collisions", self._collisions.run, Importance.USEFUL)
         return keeper.keep("election", self.elector.run, Importance.VITAL)
 

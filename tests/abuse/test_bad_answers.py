@@ -87,7 +87,7 @@ async def test_machines_are_not_forgotten_because_discovery_does_not_know_of_the
     answers: Callable[[re.Pattern[str], Instead], None],
     answer: Instead,
 ) -> None:
-    """Their addresses are not granted to anybody, and new machines are served."""
+    """Their addresses are not allocated to anybody, and new machines are served."""
     await vms.made(machine("holder", nic(mac=block[0])))
     await vms.until_held(block[0], f"VirtualMachine {namespace}/holder")
     paths = GROUP if answer is NOT_FOUND else re.compile(r"/apis/kubevirt\.io/v1")
@@ -135,7 +135,7 @@ async def test_a_leader_whose_lists_of_a_kind_hang_lets_the_other_one_decide(
     crds = KUBEVIRT_CRDS.read_text(encoding="utf-8")
     await asyncio.to_thread(lambda: installed.control_plane.kubectl("delete", "-f", "-", stdin=crds))
     await installed.logged(since, event="following no longer", kind="VirtualMachine")
-    leader = await installed.decider()
+    leader = await installed.leader()
     number = int(leader.name.rpartition("-")[2])
 
     def hangs(request: Request) -> Instead | None:
@@ -150,9 +150,9 @@ async def test_a_leader_whose_lists_of_a_kind_hang_lets_the_other_one_decide(
             figures = [
                 await installed.figures(replica) for replica in installed.replicas if replica.name != leader.name
             ]
-            return figures[0].get("kubemacpool_decider") == 1
+            return figures[0].get("kubemacpool_leader") == 1
 
-        await eventually(other_decides, "the other replica decides")
+        await eventually(other_decides, "the other replica leads")
         assert installed.log_of(leader, since, event="let another replica decide")
         assert (await cluster.made(namespace, pod("served"))).mac
         assert machine_macs(await vms.made(machine("served")))

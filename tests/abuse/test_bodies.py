@@ -35,14 +35,14 @@ async def test_bodies_that_never_end_take_little_memory(
     installed: Installed, cluster: ClusterClient, namespace: str, number: int, overhead: int
 ) -> None:
     """Beside the bound of all bodies there are the buffers of each connection; others are served meanwhile."""
-    decider = await installed.decider()
-    before = _resident(decider.pid)
+    leader = await installed.leader()
+    before = _resident(leader.pid)
     most = before
-    async with Crowd(decider.webhook_url, SOURCES) as crowd:
+    async with Crowd(leader.webhook_url, SOURCES) as crowd:
         sending = asyncio.create_task(crowd.send_bodies(number, 8 * MEBIBYTE))
         for each in range(40):
             await cluster.made(namespace, pod(f"pod-{each}"))
-            most = max(most, _resident(decider.pid))
+            most = max(most, _resident(leader.pid))
             await asyncio.sleep(0.1)
         sending.cancel()
     assert most - before < BOUND + overhead

@@ -106,7 +106,7 @@ async def test_of_200_conflicts_ten_are_told_in_refusals_and_in_warnings(
     made = await cluster.made(lenient, pod("third", networks(*macs)))
     assert len(made.warnings) == 11
     assert made.warnings[-1] == "kubemacpool: and 190 more"
-    assert all(len(json.dumps(line)) < 2 * SCREEN for line in installed.log(ends) if line["event"] == "granted")
+    assert all(len(json.dumps(line)) < 2 * SCREEN for line in installed.log(ends) if line["event"] == "allocated")
 
 
 async def test_a_name_that_nobody_may_have_is_not_told_at_length(

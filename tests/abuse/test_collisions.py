@@ -85,7 +85,7 @@ async def test_pods_with_256_addresses_each_that_are_the_same_pair_by_pair_distu
 
 
 async def until_shared_by(installed: Installed, mac: str) -> None:
-    """Wait until the replica that decides counts the collisions of which this is one."""
+    """Wait until the leader counts the collisions of which this is one."""
 
     async def so() -> bool:
         figures = await installed.figures()
@@ -123,7 +123,7 @@ async def test_a_hundred_pods_that_come_one_after_the_other_to_share_an_address_
 
     await eventually(told, "every pod has an Event", within=60.0)
     events = await events_of(cluster, namespace)
-    assert len(events) <= 102, "the two that met first may have been told twice, by a change of who decides"
+    assert len(events) <= 102, "the two that met first may have been told twice, by a change of who leads"
     assert max(len(event.message) for event in events) < 1024
     assert any("more" in event.message for event in events)
     assert len(installed.log(since, event="collision")) <= 100

@@ -103,16 +103,16 @@ async def test_an_object_that_breaks_us_again_and_again_is_left_alone_before_lon
 async def test_a_replica_whose_election_fails_hands_over_and_ends_with_the_reason_in_its_last_line(
     cluster: ClusterClient, installed: Installed, namespace: str
 ) -> None:
-    decider = await installed.decider()
+    leader = await installed.leader()
     since = installed.log_ends()
-    process_of(decider).send(signal.SIGUSR1)
-    await installed.replaced(decider)
-    (ended,) = installed.log_of(decider, since, event="ended for a fault of its own")
+    process_of(leader).send(signal.SIGUSR1)
+    await installed.replaced(leader)
+    (ended,) = installed.log_of(leader, since, event="ended for a fault of its own")
     assert "the task election has failed" in str(ended["reason"])
-    lines = installed.log_of(decider, since)
+    lines = installed.log_of(leader, since)
     begun = next(number for number, line in enumerate(lines) if line["event"] == "starting")
     assert lines[begun - 1] == ended
-    assert installed.log_of(decider, since, event="handed over")
-    (replica,) = (replica for replica in installed.replicas if replica.name == decider.name)
+    assert installed.log_of(leader, since, event="handed over")
+    (replica,) = (replica for replica in installed.replicas if replica.name == leader.name)
     assert replica.last_exit == "ended with status 1"
     await cluster.made(namespace, pod("a"))

@@ -72,13 +72,13 @@ async def _create_pods(cluster: ClusterClient, namespace: str, block: Block, num
 async def test_silence_shuts_nobody_out(
     installed: Installed, cluster: ClusterClient, namespace: str, block: Block, sources: tuple[str, ...]
 ) -> None:
-    """Fifteen hundred say nothing to the replica that decides: pods are created, probes and peers are answered."""
-    decider = await installed.decider()
+    """Fifteen hundred say nothing to the leader: pods are created, probes and peers are answered."""
+    leader = await installed.leader()
     ends = installed.log_ends()
-    async with Crowd(decider.webhook_url, sources) as crowd:
+    async with Crowd(leader.webhook_url, sources) as crowd:
         await asyncio.gather(crowd.say_nothing(CROWD), _create_pods(cluster, namespace, block, 30))
-        assert await _probed(installed, decider) == [200] * 4
-        assert (await installed.decider()).name == decider.name, "the Lease is renewed"
+        assert await _probed(installed, leader) == [200] * 4
+        assert (await installed.leader()).name == leader.name, "the Lease is renewed"
     turned_away = "connections turned away to make room for others"
 
     async def said() -> bool:
@@ -93,10 +93,10 @@ async def test_silence_shuts_nobody_out(
 async def test_whoever_never_begins_with_tls_shuts_nobody_out(
     installed: Installed, cluster: ClusterClient, namespace: str, block: Block
 ) -> None:
-    decider = await installed.decider()
-    async with Crowd(decider.webhook_url, SOURCES) as crowd:
+    leader = await installed.leader()
+    async with Crowd(leader.webhook_url, SOURCES) as crowd:
         await asyncio.gather(crowd.say_nothing(CROWD, tls=False), _create_pods(cluster, namespace, block, 10))
-        assert await _probed(installed, decider) == [200] * 4
+        assert await _probed(installed, leader) == [200] * 4
 
 
 async def test_a_crowd_leaves_room_for_every_outgoing_call(

@@ -36,10 +36,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
         yield installed
 
 
-async def test_a_grant_that_came_to_nothing_does_not_make_the_next_hand_over_wait_for_kinds_that_nobody_touched(
+async def test_an_allocation_that_came_to_nothing_does_not_make_the_next_hand_over_wait_for_kinds_that_nobody_touched(
     cluster: ClusterClient, installed: Installed, namespace: str
 ) -> None:
-    decider = await installed.decider()
+    leader = await installed.leader()
     (successor,) = await installed.followers()
     # Bookmarks come about a minute after a watch began, and those of the successor are to come later.
     await asyncio.sleep(LATER_SECONDS)
@@ -51,20 +51,20 @@ async def test_a_grant_that_came_to_nothing_does_not_make_the_next_hand_over_wai
     # This is proven when a bookmark has come for each kind that is idle.
 
     async def ended() -> bool:
-        return any(line["addresses"] for line in installed.log_of(decider, since, event=PROVEN))
+        return any(line["addresses"] for line in installed.log_of(leader, since, event=PROVEN))
 
-    await eventually(ended, "the grant has ended", within=100.0)
+    await eventually(ended, "the allocation has ended", within=100.0)
     since = installed.log_ends()
-    process_of(decider).send(signal.SIGTERM)
+    process_of(leader).send(signal.SIGTERM)
 
     async def decides() -> bool:
-        return bool(installed.log_of(successor, since, event="deciding"))
+        return bool(installed.log_of(successor, since, event="leading"))
 
     await eventually(decides, "the other one decides")
     began, ended_ = (
         datetime.fromisoformat(str(installed.log_of(successor, since, event=event)[0]["timestamp"]))
-        for event in ("taken over", "deciding")
+        for event in ("taken over", "leading")
     )
     assert installed.log_of(successor, since, event="the watch is behind, listing afresh") == []
     assert (ended_ - began).total_seconds() < PATIENCE
-    await installed.replaced(decider)
+    await installed.replaced(leader)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 STEPS: Final = 400
 STATUS: Final = "k8s.v1.cni.cncf.io/network-status"
 KUBEVIRT: Final = "/apis/kubevirt.io/v1/namespaces"
-LEASES: Final = "/apis/coordination.k8s.io/v1/namespaces/kubemacpool-system/leases/kubemacpool-decider"
+LEASES: Final = "/apis/coordination.k8s.io/v1/namespaces/kubemacpool-system/leases/kubemacpool-leader"
 TEXTS: Final = (
     "",
     "x",
@@ -202,7 +202,7 @@ async def test_whatever_is_written_into_the_lease_the_next_pod_is_served_in_the_
     print(f"seed {seed}")  # noqa: T201 (by which it can be repeated)
     odd = Oddity(seed)
     for number in range(12):
-        key = odd.one_of("open", "seen", "last", "format", "endpoint")
+        key = odd.one_of("reserved", "observed", "last-allocated", "format", "endpoint")
         change: dict[str, object] = {"metadata": {"annotations": {f"kubemacpool.io/{key}": odd.text()}}}
         if number % 3 == 0:
             change = {"spec": {"holderIdentity": odd.text()[:200], "leaseTransitions": number}}

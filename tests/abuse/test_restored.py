@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("survivors")
 
 LOST_PODS: Final = 300
-LOST: Final = "nobody knows what was granted lately: waiting until nothing of it can be on its way"
+LOST: Final = "nobody knows what was allocated lately: waiting until nothing of it can be on its way"
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ async def version(cluster: ClusterClient) -> int:
     return int((await cluster.get(LEASE, Found)).metadata.resource_version)
 
 
-async def test_what_a_resurrected_pod_carries_is_granted_to_nobody_and_service_comes_back(
+async def test_what_a_resurrected_pod_carries_is_allocated_to_nobody_and_service_comes_back(
     cluster: ClusterClient, installed: Installed, namespace: str, block: Block, tmp_path: Path
 ) -> None:
     networks = f'[{{"name":"one","mac":"{block[0]}"}}]'
@@ -89,7 +89,7 @@ async def test_what_a_resurrected_pod_carries_is_granted_to_nobody_and_service_c
         async def refused() -> bool:
             nonlocal refusal
             reply = await after.create(namespace, pod("thief", networks))
-            assert not reply.created, f"{block[0]} was granted although a pod has it"
+            assert not reply.created, f"{block[0]} was allocated although a pod has it"
             refusal = reply.message
             return "is in use by" in refusal
 

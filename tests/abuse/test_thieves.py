@@ -108,4 +108,4 @@ async def test_what_warn_lets_through_is_nobody_elses_when_its_first_holder_goes
 
     await eventually(gone, "the first holder is gone")
     reply = await cluster.create(other, pod("third", wanted))
-    assert f"was granted to Pod {namespace}/second a moment ago" in reply.message
+    assert f"was allocated to Pod {namespace}/second a moment ago" in reply.message

@@ -42,7 +42,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
 
 
 @pytest.mark.parametrize("silent", [False, True], ids=["refused", "silent"])
-async def test_creates_succeed_since_the_api_server_is_sent_to_the_one_who_decides(
+async def test_creates_succeed_since_the_api_server_is_sent_to_the_one_who_leads(
     cluster: ClusterClient,
     installed: Installed,
     namespace: str,

@@ -79,7 +79,7 @@ def test_pod_creates_are_measured_with_every_webhook_and_with_none(work: Path) -
     results = run(work, "--only=cluster")
     assert results.webhook is None
     assert results.cluster is not None
-    three = ("three: decider", "three: follower", "three: spread", "three: explicit")
+    three = ("three: leader", "three: follower", "three: spread", "three: explicit")
     expected = dict.fromkeys(("none", "floor", "patch", "ours", *three, "none, plain", "ours, plain"), 8)
     assert {each.name: each.samples[0].requests for each in results.cluster.series if each.clients > 1} == expected
     for each in results.cluster.series:
@@ -87,7 +87,7 @@ def test_pod_creates_are_measured_with_every_webhook_and_with_none(work: Path) -
         followers = {"followers"} if each.name in three else set()
         assert set(each.samples[0].cpu_ms) == {"apiserver", "etcd"} | webhook | followers
     compared = {each.name for each in results.cluster.ratios}
-    assert {"ours, plain / none, plain", "three: follower / three: decider"} <= compared
+    assert {"ours, plain / none, plain", "three: follower / three: leader"} <= compared
     explicit = find(results.cluster.series, "three: explicit", 1).samples[0]
     assert explicit.writes is not None
     # Each of its pods waits for a write of its own; there are no others to share one with.
@@ -98,15 +98,15 @@ def test_pod_creates_are_measured_with_every_webhook_and_with_none(work: Path) -
 
 
 def test_creates_go_on_while_replicas_go(work: Path) -> None:
-    results = run(work, "--only=takeover")
-    assert results.takeover is not None
-    gaps = {each.name: each.gaps[0] for each in results.takeover.disturbances}
-    assert list(gaps) == ["nothing", "kill -9 of the decider", "SIGTERM to each in turn"]
+    results = run(work, "--only=acquisition")
+    assert results.acquisition is not None
+    gaps = {each.name: each.gaps[0] for each in results.acquisition.disturbances}
+    assert list(gaps) == ["nothing", "kill -9 of the leader", "SIGTERM to each in turn"]
     assert all(gap.creates > sum(gap.failed.values()) for gap in gaps.values())
     assert gaps["nothing"].failed == {}
     assert gaps["nothing"].known_ms == 0
     # Nobody can know of a kill before the Lease has expired; a hand-over is told.
-    assert gaps["kill -9 of the decider"].longest_gap_ms > gaps["SIGTERM to each in turn"].longest_gap_ms
+    assert gaps["kill -9 of the leader"].longest_gap_ms > gaps["SIGTERM to each in turn"].longest_gap_ms
 
 
 def test_a_restart_of_all_virtual_machines_costs_no_write_and_moves_no_address(work: Path) -> None:

@@ -96,12 +96,12 @@ def test_several_webhooks_share_the_pods_on_the_conditions_of_the_one() -> None:
     assert [each[-1]["expression"].rpartition("%")[2] for each in conditions] == [" 3 == 0", " 3 == 1", " 3 == 2"]
 
 
-@pytest.mark.parametrize("decider", range(3))
-def test_a_route_leads_to_the_decider_or_to_one_that_is_not_or_to_all(decider: int) -> None:
-    assert targets(Route.DECIDER, 3, decider) == [decider] * 3
-    (follower,) = set(targets(Route.FOLLOWER, 3, decider))
-    assert follower in {0, 1, 2} - {decider}
-    assert sorted(targets(Route.SPREAD, 3, decider)) == [0, 1, 2]
+@pytest.mark.parametrize("leader", range(3))
+def test_a_route_leads_to_the_leader_or_to_one_that_is_not_or_to_all(leader: int) -> None:
+    assert targets(Route.DECIDER, 3, leader) == [leader] * 3
+    (follower,) = set(targets(Route.FOLLOWER, 3, leader))
+    assert follower in {0, 1, 2} - {leader}
+    assert sorted(targets(Route.SPREAD, 3, leader)) == [0, 1, 2]
 
 
 def test_one_replica_has_the_webhook_as_it_is_shipped() -> None:
@@ -144,11 +144,11 @@ def storm(writes: int, *, renewals: int) -> Storm:
 
 
 @pytest.mark.parametrize(("writes", "beyond"), [(0, 0), (3, 0), (4, 1), (40, 37)])
-def test_writes_that_an_idle_decider_makes_as_well_are_no_cost(writes: int, beyond: int) -> None:
+def test_writes_that_an_idle_leader_makes_as_well_are_no_cost(writes: int, beyond: int) -> None:
     assert storm(writes, renewals=3).beyond == beyond
 
 
-def test_a_decider_renews_at_both_ends_of_a_time_and_once_more_while_it_is_asked() -> None:
+def test_a_leader_renews_at_both_ends_of_a_time_and_once_more_while_it_is_asked() -> None:
     assert renewals_at_most(0.1) == 2
     assert renewals_at_most(3 * RENEWAL_SECONDS + 0.1) == 5
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from chaos.causes import Attribution, Cause, Failure, Loss, Outage, Window
-from chaos.suspicion import Suspicion
+from chaos.doubt import Doubt
 
 STRUCK, WELL = 22070, 22072
 FAILED = 'failed calling webhook "mutatepods.kubemacpool.io": failed to call webhook: Post "https://x": '
@@ -25,10 +25,10 @@ def attribution(
     *losses: Loss,
     downtimes: tuple[Window, ...] = (),
     delays: tuple[Window, ...] = (),
-    suspicion: Suspicion | None = None,
+    doubt: Doubt | None = None,
 ) -> Attribution:
     """What is known when one replica was killed at ten o'clock and back at twelve."""
-    made = Attribution([Outage(STRUCK, 10.0, 12.0)], downtimes, delays, suspicion or Suspicion(24.0))
+    made = Attribution([Outage(STRUCK, 10.0, 12.0)], downtimes, delays, doubt or Doubt(24.0))
     made.learn(losses)
     return made
 
@@ -89,17 +89,17 @@ def test_while_the_api_server_is_down_it_is_the_cause() -> None:
     assert down.judge(later).cause is Cause.OTHER
 
 
-def test_only_a_suspect_address_excuses_being_asked_to_come_again() -> None:
-    suspicion = Suspicion(24.0)
-    suspicion.learn(1, "first", "", 0.0)
-    suspicion.learn(2, "second", ADDRESS, 15.0)
-    judging = attribution(suspicion=suspicion)
+def test_only_an_in_doubt_address_excuses_being_asked_to_come_again() -> None:
+    doubt = Doubt(24.0)
+    doubt.learn(1, "first", "", 0.0)
+    doubt.learn(2, "second", ADDRESS, 15.0)
+    judging = attribution(doubt=doubt)
 
     def held_up(explicit: str, sent: float = 16.0) -> Failure:
         return failure(sent=sent, answered=sent + 10, how="context deadline exceeded", explicit=explicit)
 
     verdict = judging.judge(held_up(ADDRESS))
-    assert (verdict.cause, verdict.since) == (Cause.SUSPECT, 15.0)
+    assert (verdict.cause, verdict.since) == (Cause.IN_DOUBT, 15.0)
     assert judging.judge(held_up("02:00:00:00:0a:02")).cause is Cause.OTHER
     assert judging.judge(held_up("")).cause is Cause.OTHER
     assert judging.judge(held_up(ADDRESS, sent=40.0)).cause is Cause.OTHER
@@ -115,7 +115,7 @@ def test_only_a_suspect_address_excuses_being_asked_to_come_again() -> None:
         pytest.param("virt-launcher-vm-3-*", "vm-3", 11.0, Cause.OTHER, id="not yet"),
     ],
 )
-def test_a_launcher_pod_refused_its_own_machines_address_is_excused_while_the_deciders_watch_was_held_up(
+def test_a_launcher_pod_refused_its_own_machines_address_is_excused_while_the_leaders_watch_was_held_up(
     pod: str, holder: str, begun: float, cause: Cause
 ) -> None:
     message = f"mac {ADDRESS} is in use by VirtualMachine machines/{holder}; choose another address"
@@ -130,11 +130,13 @@ def test_a_connection_that_fits_two_creates_is_left_to_the_one_that_no_other_fit
     assert [judging.judge(each).cause for each in (first, second)] == [Cause.INSIDE, Cause.INSIDE]
 
 
-@pytest.mark.parametrize(("explicit", "cause"), [(ADDRESS, Cause.SUSPECT), ("", Cause.OTHER)])
-def test_who_asks_for_an_address_while_suspects_crowd_the_lease_is_excused(explicit: str, cause: Cause) -> None:
-    suspicion = Suspicion(24.0)
-    suspicion.learn(1, "a", "", 0.0)
-    suspicion.learn(2, "b", "0e:00:00:00:00:00-0e:00:00:00:20:00", 9.0)
+@pytest.mark.parametrize(("explicit", "cause"), [(ADDRESS, Cause.IN_DOUBT), ("", Cause.OTHER)])
+def test_who_asks_for_an_address_while_addresses_in_doubt_crowd_the_lease_is_excused(
+    explicit: str, cause: Cause
+) -> None:
+    doubt = Doubt(24.0)
+    doubt.learn(1, "a", "", 0.0)
+    doubt.learn(2, "b", "0e:00:00:00:00:00-0e:00:00:00:20:00", 9.0)
     message = "kubemacpool cannot decide yet: 7578 addresses are on their way to the cluster, and this object needs 2"
     failed = Failure("Pod chaos/a", 9.9, 10.1, 503, message, explicit)
-    assert attribution(suspicion=suspicion).judge(failed).cause is cause
+    assert attribution(doubt=doubt).judge(failed).cause is cause

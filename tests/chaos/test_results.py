@@ -43,8 +43,8 @@ def missed(**found: Any) -> list[str]:  # noqa: ANN401 (any field)
 
 def test_a_good_run_misses_nothing_and_excused_failures_are_no_fault() -> None:
     assert missed() == []
-    assert missed(failed=[failed(cause, "kill-decider") for cause in Cause if cause is not Cause.OTHER]) == []
-    assert missed(failed=[failed(Cause.SUSPECT, "roll", inherited=True)]) == []
+    assert missed(failed=[failed(cause, "kill-leader") for cause in Cause if cause is not Cause.OTHER]) == []
+    assert missed(failed=[failed(Cause.IN_DOUBT, "roll", inherited=True)]) == []
     assert GOOD.rate == 60.0
 
 
@@ -52,8 +52,8 @@ def test_a_good_run_misses_nothing_and_excused_failures_are_no_fault() -> None:
     ("found", "target"),
     [
         ({"duplicates": [Duplicate("02:00:00:00:00:01", ("a", "b"), 7)]}, "no address held by two parties"),
-        ({"leaks": ["replica-1-0 says 2 pending, not 0"]}, "nothing leaked after the bound"),
-        ({"untruths": ["refused, and the holder does not have it"]}, "refusals and grants are as told"),
+        ({"leaks": ["replica-1-0 says 2 in flight, not 0"]}, "nothing leaked after the bound"),
+        ({"untruths": ["refused, and the holder does not have it"]}, "refusals and allocations are as told"),
         ({"failed": [failed(Cause.OTHER, "compact")]}, "no create fails for any other cause"),
         ({"failed": [failed(Cause.DEAD, "roll")]}, "no create fails in a graceful rolling"),
         ({"longest_create": 10.0}, "the longest create takes less than the webhook's time-out"),
@@ -73,8 +73,8 @@ def test_faults_of_one_kind_are_told_together() -> None:
     episodes = [
         Episode("", "no fault", 0.0, 2.0, 120, {}),
         Episode("compact", "etcd compacted", 2.0, 1.0, 60, {}),
-        Episode("kill-decider", "kill -9 of the decider", 3.0, 5.2, 200, {Cause.INSIDE: 3}),
-        Episode("kill-decider", "kill -9 of the decider", 9.0, 9.4, 300, {Cause.INSIDE: 1, Cause.DEAD: 2}),
+        Episode("kill-leader", "kill -9 of the leader", 3.0, 5.2, 200, {Cause.INSIDE: 3}),
+        Episode("kill-leader", "kill -9 of the leader", 9.0, 9.4, 300, {Cause.INSIDE: 1, Cause.DEAD: 2}),
     ]
     console = Console(width=100)
     with console.capture() as capture:
@@ -83,5 +83,5 @@ def test_faults_of_one_kind_are_told_together() -> None:
     assert [[cell.strip() for cell in row][:6] for row in rows][:3] == [
         ["none", "1", "2", "120", "0", "0"],
         ["compact", "1", "1", "60", "0", "0"],
-        ["kill-decider", "2", "5 to 9", "500", "4", "2"],
+        ["kill-leader", "2", "5 to 9", "500", "4", "2"],
     ]

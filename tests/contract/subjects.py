@@ -254,11 +254,11 @@ class Real(Subject):
 
 def a_pod(name: str = "", *, prefix: str = "", **annotations: str) -> Object:
     """A pod with some annotation, so that webhooks are asked about it; no scheduler writes to it."""
-    named = {"name": name} if name else {"generateName": prefix}
+    reserved = {"name": name} if name else {"generateName": prefix}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {**named, "annotations": {"some": "annotation", **annotations}},
+        "metadata": {**reserved, "annotations": {"some": "annotation", **annotations}},
         "spec": {
             "schedulerName": "nobody",
             "containers": [{"name": "c", "image": "none"}],

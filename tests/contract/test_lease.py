@@ -1,4 +1,4 @@
-"""The decider's Lease on the real API server: what is believed of its writes, its size, its watch and its formats."""
+"""The leader's Lease on the real API server: what is believed of its writes, its size, its watch and its formats."""
 
 import asyncio
 import json
@@ -13,8 +13,8 @@ from tests.contract.objects import config_map, create, delete
 from tests.unit.doubles import need
 
 from devcluster.controlplane import ControlPlane
-from kubemacpool.core.allocator import Decider
-from kubemacpool.core.budgets import MOST_NAMES
+from kubemacpool.core.allocator import Allocator
+from kubemacpool.core.budgets import MOST_RESERVED
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.pool import AddressRange, Pool
 from kubemacpool.election.elector import Elector, Replica
@@ -68,15 +68,21 @@ async def test_what_is_written_is_read_again(api: ApiClient, namespace: str) -> 
     lease = ClusterLease(api, namespace)
     created = await _made(lease)
     said = created._replace(
-        holder="a", endpoint="127.0.0.1:8000", term=1, duration=5, open=frozenset({FIRST}), seen={"Pod": 7}, last=FIRST
+        holder="a",
+        endpoint="127.0.0.1:8000",
+        transitions=1,
+        duration=5,
+        reserved=frozenset({FIRST}),
+        seen={"Pod": 7},
+        last=FIRST,
     )
     stored = await lease.update(said, acquired=True)
     assert stored == said._replace(resource_version=stored.resource_version)
     assert int(stored.resource_version) > int(created.resource_version)
     assert await lease.read() == stored
-    emptied = await lease.update(stored._replace(holder="", endpoint="", open=frozenset(), last=None))
-    assert (emptied.holder, emptied.endpoint, emptied.open, emptied.last) == ("", "", frozenset(), None)
-    assert (emptied.term, emptied.seen) == (1, {"Pod": 7})
+    emptied = await lease.update(stored._replace(holder="", endpoint="", reserved=frozenset(), last=None))
+    assert (emptied.holder, emptied.endpoint, emptied.reserved, emptied.last) == ("", "", frozenset(), None)
+    assert (emptied.transitions, emptied.seen) == (1, {"Pod": 7})
 
 
 async def test_people_can_read_who_holds_it_and_since_when(
@@ -84,7 +90,7 @@ async def test_people_can_read_who_holds_it_and_since_when(
 ) -> None:
     lease = ClusterLease(api, namespace)
     before = datetime.now(UTC)
-    stored = await lease.update((await _made(lease))._replace(holder="a", term=1, duration=5), acquired=True)
+    stored = await lease.update((await _made(lease))._replace(holder="a", transitions=1, duration=5), acquired=True)
     await lease.update(stored)
     spec = json.loads(await api.get(f"{_path(namespace)}/{LEASE_NAME}"))["spec"]
     acquired, renewed = (datetime.fromisoformat(spec[field]) for field in ("acquireTime", "renewTime"))
@@ -108,7 +114,7 @@ async def test_a_write_of_what_was_changed_since_is_a_conflict_and_changes_nothi
 async def test_of_many_that_write_at_once_one_succeeds(api: ApiClient, namespace: str) -> None:
     lease = ClusterLease(api, namespace)
     created = await _made(lease)
-    writes = [lease.update(created._replace(holder=f"replica-{number}", term=1)) for number in range(16)]
+    writes = [lease.update(created._replace(holder=f"replica-{number}", transitions=1)) for number in range(16)]
     answers = await asyncio.gather(*writes, return_exceptions=True)
     (winner,) = [answer for answer in answers if isinstance(answer, LeaseRecord)]
     assert [type(answer) for answer in answers if answer != winner] == [ConflictError] * 15
@@ -144,14 +150,14 @@ async def test_as_many_names_as_there_may_be_find_room_even_if_no_two_are_neighb
     api: ApiClient, namespace: str
 ) -> None:
     lease = ClusterLease(api, namespace)
-    names = frozenset(range(FIRST, FIRST + 2 * MOST_NAMES, 2))
-    assert len(names) == MOST_NAMES
+    names = frozenset(range(FIRST, FIRST + 2 * MOST_RESERVED, 2))
+    assert len(names) == MOST_RESERVED
     said = (await _made(lease))._replace(
-        holder="n" * 253, endpoint="[2001:db8:ffff:ffff:ffff:ffff:ffff:ffff]:65535", open=names, last=FIRST
+        holder="n" * 253, endpoint="[2001:db8:ffff:ffff:ffff:ffff:ffff:ffff]:65535", reserved=names, last=FIRST
     )
     stored = await lease.update(said._replace(seen={"Pod": 2**63, "VirtualMachine": 2**63}))
-    assert stored.open == names
-    assert (await lease.read()).open == names
+    assert stored.reserved == names
+    assert (await lease.read()).reserved == names
 
 
 # Watching
@@ -166,7 +172,7 @@ async def test_the_watch_tells_of_this_lease_only_from_its_making_to_its_end(
         other = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "another"}}
         control_plane.api.request("POST", _path(namespace), other)
         created = await _made(lease)
-        stored = await lease.update(created._replace(holder="a", open=frozenset({FIRST})))
+        stored = await lease.update(created._replace(holder="a", reserved=frozenset({FIRST})))
         await view.until(lambda: view.versions.get(LEASE_NAME) == int(stored.resource_version))
         assert decode_lease(view.there[LEASE_NAME]).item == stored
         control_plane.kubectl("-n", namespace, "delete", "lease", LEASE_NAME)
@@ -204,7 +210,7 @@ class Candidate:
     def __init__(self, api: ApiClient, namespace: str, name: str) -> None:
         pool = Pool([AddressRange(FIRST, FIRST + 63)])
         clock = MonotonicClock()
-        self.core = Decider(Ledger(pool, in_flight_bound=BOUND, cool_down=0.0))
+        self.core = Allocator(Ledger(pool, in_flight_bound=BOUND, cool_down=0.0))
         self.relists = 0
         progress = ViewProgress()
         progress.reached(1)
@@ -216,7 +222,7 @@ class Candidate:
     async def until_deciding(self) -> None:
         """Waits for it."""
         async with asyncio.timeout(PATIENCE):
-            while not self.elector.deciding:
+            while not self.elector.leading:
                 await self.elector.until_changed(1.0)
 
     async def _relist(self) -> None:
@@ -235,8 +241,8 @@ async def _standing(api: ApiClient, namespace: str, name: str) -> AsyncIterator[
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _suspects(core: Decider) -> Iterator[int]:
-    return (address for address in range(FIRST, FIRST + 64) if core.ledger.is_suspect(address))
+def _in_doubt(core: Allocator) -> Iterator[int]:
+    return (address for address in range(FIRST, FIRST + 64) if core.ledger.is_in_doubt(address))
 
 
 async def test_the_lease_goes_from_one_replica_to_the_next_when_it_is_handed_over(
@@ -246,24 +252,24 @@ async def test_the_lease_goes_from_one_replica_to_the_next_when_it_is_handed_ove
     await lease.create()
     async with _standing(api, namespace, "a") as first, _standing(api, namespace, "b") as second:
         async with asyncio.timeout(PATIENCE):
-            while not (first.elector.deciding or second.elector.deciding):
+            while not (first.elector.leading or second.elector.leading):
                 await first.elector.until_changed(0.1)
-        holder, other = (first, second) if first.elector.deciding else (second, first)
-        await holder.elector.name(need((FIRST + 40,), 0))
-        assert FIRST + 40 in (await lease.read()).open
+        holder, other = (first, second) if first.elector.leading else (second, first)
+        await holder.elector.reserve(need((FIRST + 40,), 0))
+        assert FIRST + 40 in (await lease.read()).reserved
         holder.elector.resign()
         await other.until_deciding()
-        assert not holder.elector.deciding
+        assert not holder.elector.leading
     record = await lease.read()
-    assert record.term == 2
+    assert record.transitions == 2
 
 
 async def test_a_lease_of_a_newer_format_is_not_misread_and_taken_over_once_nothing_can_be_on_its_way(
     api: ApiClient, control_plane: ControlPlane, namespace: str
 ) -> None:
     lease = ClusterLease(api, namespace)
-    await lease.update((await _made(lease))._replace(term=3, open=frozenset({FIRST})))
-    _annotate(control_plane, namespace, format="3", open="a notation of the future", shape="new")
+    await lease.update((await _made(lease))._replace(transitions=3, reserved=frozenset({FIRST})))
+    _annotate(control_plane, namespace, format="3", reserved="a notation of the future", shape="new")
     newer = await lease.read()
     assert newer.fault == "annotation kubemacpool.io/format is 3, and this program understands up to 2"
     clock = MonotonicClock()
@@ -271,15 +277,15 @@ async def test_a_lease_of_a_newer_format_is_not_misread_and_taken_over_once_noth
     async with _standing(api, namespace, "a") as candidate:
         await candidate.reflector.wait_until_listed()
         while clock.now() < began + BOUND / 2:
-            assert not candidate.elector.deciding
+            assert not candidate.elector.leading
             await candidate.elector.until_changed(0.1)
         assert await lease.read() == newer
         await candidate.until_deciding()
         assert clock.now() >= began + BOUND
         assert candidate.relists == 1
-        assert list(_suspects(candidate.core)) == []
+        assert list(_in_doubt(candidate.core)) == []
     record = await lease.read()
-    assert (record.holder, record.term, record.fault) == ("a", 4, "")
+    assert (record.holder, record.transitions, record.fault) == ("a", 4, "")
     annotations = json.loads(await api.get(f"{_path(namespace)}/{LEASE_NAME}"))["metadata"]["annotations"]
     assert annotations["kubemacpool.io/format"] == "2"
 
@@ -289,11 +295,11 @@ async def test_a_lease_without_a_format_is_understood(
 ) -> None:
     """As an older program may have left it."""
     lease = ClusterLease(api, namespace)
-    await lease.update((await _made(lease))._replace(term=3, open=frozenset({FIRST, FIRST + 1})))
+    await lease.update((await _made(lease))._replace(transitions=3, reserved=frozenset({FIRST, FIRST + 1})))
     control_plane.kubectl("-n", namespace, "annotate", "lease", LEASE_NAME, "kubemacpool.io/format-")
-    assert (await lease.read()).open == {FIRST, FIRST + 1}
+    assert (await lease.read()).reserved == {FIRST, FIRST + 1}
     async with _standing(api, namespace, "a") as candidate:
         await candidate.until_deciding()
-        assert list(_suspects(candidate.core)) == [FIRST, FIRST + 1]
+        assert list(_in_doubt(candidate.core)) == [FIRST, FIRST + 1]
         assert candidate.relists == 0
-    assert (await lease.read()).term == 4
+    assert (await lease.read()).transitions == 4

@@ -203,7 +203,7 @@ async def a_webhook_that_breaks_the_connection_is_asked_once(subject: Subject) -
 
 
 async def a_webhook_is_asked_about_a_name_that_is_taken(subject: Subject) -> Seen:
-    """Storage comes last, so what was granted is not used."""
+    """Storage comes last, so what was allocated is not used."""
     await subject.create("pods", a_pod("pod"))
     async with subject.webhook(YES):
         refused = await _failure(subject.create("pods", a_pod("pod")))

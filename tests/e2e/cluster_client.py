@@ -232,7 +232,7 @@ class ClusterClient:
         return reply
 
     async def judged(self, namespace: str, manifest: Mapping[str, object], *, dry_run: bool = False) -> Reply:
-        """Create a pod once nothing that it asks for is only granted: its holder's creation may be on its way to us."""
+        """Create a pod once nothing that it asks for is in flight: its holder's creation may be on its way to us."""
         async with asyncio.timeout(10):
             while True:
                 reply = await self.create(namespace, manifest, dry_run=dry_run)

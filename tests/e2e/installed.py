@@ -64,7 +64,7 @@ def process_of(replica: ReplicaStatus) -> ProcessId:
 
 
 class Installed:
-    """One installation, of which one replica decides and the others hand it what they are asked."""
+    """One installation, of which one replica leads and the others hand it what they are asked."""
 
     def __init__(
         self,
@@ -101,26 +101,26 @@ class Installed:
         """The process of every replica."""
         return {process_of(replica) for replica in self.replicas}
 
-    async def decider(self) -> ReplicaStatus:
-        """The replica that decides; waits until there is one."""
+    async def leader(self) -> ReplicaStatus:
+        """The leader; waits until there is one."""
         found, _ = await self._leading()
         return found
 
     async def followers(self) -> list[ReplicaStatus]:
         """The replicas that do not decide, while one does."""
-        decider = await self.decider()
-        return [replica for replica in self.replicas if replica.name != decider.name]
+        leader = await self.leader()
+        return [replica for replica in self.replicas if replica.name != leader.name]
 
     async def _leading(self) -> tuple[ReplicaStatus, dict[str, float]]:
-        """The replica that decides, and its metrics."""
+        """The leader, and its metrics."""
         found: list[tuple[ReplicaStatus, dict[str, float]]] = []
 
         async def one_decides() -> bool:
             shown = [(replica, await self.figures(replica)) for replica in self.replicas]
-            found[:] = [(replica, figures) for replica, figures in shown if figures.get("kubemacpool_decider") == 1]
+            found[:] = [(replica, figures) for replica, figures in shown if figures.get("kubemacpool_leader") == 1]
             return len(found) == 1
 
-        await eventually(one_decides, "one replica decides")
+        await eventually(one_decides, "one replica leads")
         return found[0]
 
     def wait_ready(self) -> None:
@@ -217,7 +217,7 @@ class Installed:
         return f"{status} {text}".rstrip("\n")
 
     async def figures(self, replica: ReplicaStatus | None = None) -> dict[str, float]:
-        """The metrics of the replica that decides, or of another, named like `kubemacpool_addresses{state=held}`.
+        """The metrics of the leader, or of another, named like `kubemacpool_addresses{state=held}`.
 
         None of a given replica that does not answer.
         """
@@ -235,9 +235,9 @@ class Installed:
         }
 
     async def counts(self, replica: ReplicaStatus | None = None) -> dict[str, float]:
-        """How many addresses are held, pending, suspect and cooling, to the replica that decides or to another."""
+        """How many addresses are held, in flight, in doubt and cooling, to the leader or to another."""
         figures = await self.figures(replica)
-        states = ("held", "pending", "suspect", "cooling")
+        states = ("held", "in_flight", "in_doubt", "cooling")
         return {state: figures[f"kubemacpool_addresses{{state={state}}}"] for state in states}
 
     def log_ends(self) -> LogEnds:

@@ -33,13 +33,13 @@ async def test_a_refusal_is_one_line_at_info_with_the_pod_the_address_and_its_ho
     assert f"mac {block[0]} is in use by Pod {namespace}/holder" in str(line["reason"])
 
 
-async def test_a_grant_is_one_line_at_debug_with_the_pod_and_its_addresses(
+async def test_an_allocation_is_one_line_at_debug_with_the_pod_and_its_addresses(
     cluster: ClusterClient, installed: Installed, namespace: str, block: Block
 ) -> None:
     since = installed.log_ends()
     reply = await cluster.made(namespace, pod("a", f'[{{"name":"one","mac":"{block[0]}"}},{{"name":"two"}}]'))
     (line,) = installed.log(since, object=f"Pod {namespace}/a")
-    assert (line["event"], line["level"]) == ("granted", "debug")
+    assert (line["event"], line["level"]) == ("allocated", "debug")
     assert line["addresses"] == reply.macs
     assert line["dry_run"] is False
 
@@ -50,7 +50,7 @@ async def test_a_pod_that_has_no_name_yet_is_named_by_its_prefix(
     since = installed.log_ends()
     await cluster.made(namespace, pod(generate_name="web-"))
     (line,) = installed.log(since, object=f"Pod {namespace}/web-*")
-    assert line["event"] == "granted"
+    assert line["event"] == "allocated"
 
 
 async def test_an_annotation_that_is_wrong_is_one_line_at_info(

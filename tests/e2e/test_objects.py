@@ -245,7 +245,7 @@ async def test_a_namespace_selector_that_requires_allocate_is_opt_in(
     await eventually(served, "opt-out is back")
 
 
-LEASE: Final = "kubemacpool-decider"
+LEASE: Final = "kubemacpool-leader"
 MACHINES: Final = ("virtualmachines", "virtualmachineinstances", "virtualmachineinstancemigrations")
 MAY = [
     ("list", "pods", "", ""),

@@ -73,9 +73,9 @@ async def test_a_pod_whose_generated_name_was_cut_is_recognised(
     await until_held(cluster, namespace, reply.mac, f"{namespace}/{reply.metadata.name}")
 
     async def settled() -> bool:
-        return (await installed.counts())["pending"] == 0
+        return (await installed.counts())["in_flight"] == 0
 
-    await eventually(settled, "its grant is settled by its own object", within=1.5)  # before its bound of 2 s
+    await eventually(settled, "its allocation is settled by its own object", within=1.5)  # before its bound of 2 s
 
 
 async def test_a_deleted_pod_frees_its_addresses(cluster: ClusterClient, namespace: str, block: Block) -> None:
@@ -229,7 +229,7 @@ async def test_a_pod_refused_after_us_leaks_nothing(
     other = f"{namespace}-other"
     await cluster.namespace(other)
     reply = await cluster.create(other, with_mac("b", block[0]))
-    assert f"was granted to Pod {namespace}/a a moment ago" in reply.message
+    assert f"was allocated to Pod {namespace}/a a moment ago" in reply.message
     await until_nothing_pending(cluster, installed, other)
     await cluster.made(other, with_mac("b", block[0]))
 
@@ -240,6 +240,6 @@ async def until_nothing_pending(cluster: ClusterClient, installed: Installed, na
     async def none() -> bool:
         reply = await cluster.made(namespace, pod(networks=None, generate_name="event-"))
         await cluster.delete(namespace, reply.metadata.name)
-        return (await installed.counts())["pending"] == 0
+        return (await installed.counts())["in_flight"] == 0
 
-    await eventually(none, "no grant is pending", every=0.3)
+    await eventually(none, "no allocation is in flight", every=0.3)

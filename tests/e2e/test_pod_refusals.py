@@ -137,7 +137,7 @@ async def test_a_refused_pod_takes_nothing_not_even_the_addresses_that_were_in_o
     await cluster.made(namespace, pod("a", f'[{{"name":"one","mac":"{block[0]}"}}]'))
 
 
-async def test_a_dry_run_decides_as_the_real_request_does_and_consumes_nothing(
+async def test_a_dry_run_leads_as_the_real_request_does_and_consumes_nothing(
     cluster: ClusterClient, namespace: str, block: Block
 ) -> None:
     explicit = f'[{{"name":"one"}},{{"name":"two","mac":"{block[0]}"}}]'

@@ -3,7 +3,7 @@
 from typing import Final, NamedTuple, TypeVar
 
 from kubemacpool.core.addresses import format_address
-from kubemacpool.core.allocator import Names
+from kubemacpool.core.allocator import LeaseUpdate
 
 ItemT = TypeVar("ItemT")
 
@@ -28,16 +28,16 @@ class Bounds(NamedTuple):
 
     Attributes:
         replicas: one or two.
-        takeovers: how often the Lease may be taken over. With none, the one replica decides from the beginning, and
+        acquisitions: how often the Lease may be taken over. With none, the one replica leads from the beginning, and
             everything is named that the core was given.
-        grants: how many grants there may be altogether.
+        allocations: how many allocations there may be altogether.
         losses: whether a write of the Lease may be under way while other things happen, and be lost, or its answer.
         early_sightings: whether a replica sees things while it stands by.
     """
 
     replicas: int = 1
-    takeovers: int = 0
-    grants: int = 100
+    acquisitions: int = 0
+    allocations: int = 100
     losses: bool = False
     early_sightings: bool = False
 
@@ -50,7 +50,7 @@ class Creator(NamedTuple):
 
     Attributes:
         name: the name of its pods; what the API server will come to, for one that sends `generate_name`.
-        creations: how often it may ask, granted or not persisted; more than one while the first is under way as well.
+        creations: how often it may ask, allocated or not persisted; more than one while the first is under way as well.
         wishes: what it may ask for each time: one item an interface, None for any address.
         generate_name: the prefix that it sends instead of a name.
         warned: whether it may have what another party has (the policy `warn`).
@@ -64,10 +64,10 @@ class Creator(NamedTuple):
 
 
 class Live(NamedTuple):
-    """An object in the cluster; the number of its grant is its uid.
+    """An object in the cluster; the number of its allocation is its uid.
 
     Attributes:
-        grant: the number.
+        allocation: the number.
         addresses: what its interfaces have.
         terminating: whether it is going.
         said: what its annotation says, once that has changed.
@@ -75,7 +75,7 @@ class Live(NamedTuple):
         shared: whether it was let through beside another that had its address.
     """
 
-    grant: int
+    allocation: int
     addresses: tuple[int, ...]
     terminating: bool = False
     said: tuple[int, ...] | None = None
@@ -89,11 +89,11 @@ class Live(NamedTuple):
 
 
 class Flight(NamedTuple):
-    """An admission that was granted and may yet be persisted."""
+    """An admission that was allocated and may yet be persisted."""
 
     name: int
     addresses: tuple[int, ...]
-    grant: int
+    allocation: int
     shared: bool = False
 
 
@@ -111,7 +111,7 @@ class Cluster(NamedTuple):
     Attributes:
         objects: by name, what exists.
         flights: admissions on their way.
-        asked: by creator, how often it was granted something.
+        asked: by creator, how often it was allocated something.
         log: the changes that some replica has yet to see, in their order.
     """
 
@@ -125,22 +125,22 @@ class Lease(NamedTuple):
     """The Lease; who holds it is told by the replicas' parts.
 
     Attributes:
-        named: the open addresses.
-        seen: up to which change of the log a new decider must have seen everything.
+        reserved: the reserved addresses.
+        seen: up to which change of the log a new leader must have seen everything.
         last: the address that was given last to somebody who asked for any.
-        takeovers: how often it was taken over.
+        acquisitions: how often it was taken over.
     """
 
-    named: frozenset[int] = frozenset()
+    reserved: frozenset[int] = frozenset()
     seen: int = 0
     last: int | None = None
-    takeovers: int = 0
+    acquisitions: int = 0
 
 
 class Write(NamedTuple):
     """A write of the Lease whose outcome is not known yet."""
 
-    named: frozenset[int]
+    reserved: frozenset[int]
     seen: int
     last: int | None
 
@@ -201,15 +201,15 @@ class Step(NamedTuple):
         return f"{self.what} {' '.join(map(_text, self.details))}".rstrip()
 
 
-def write_of(names: Names, sighted: int) -> Write:
+def write_of(names: LeaseUpdate, sighted: int) -> Write:
     assert names.complete
-    return Write(names.open, sighted, names.last)
+    return Write(names.reserved, sighted, names.last)
 
 
 def written(lease: Lease, write: Write) -> Lease:
-    """`writing._naming`: the Lease with other names; what a successor must have seen only grows."""
+    """`writing._reserving`: the Lease with other names; what a successor must have seen only grows."""
     last = lease.last if write.last is None else write.last
-    return Lease(write.named, max(lease.seen, write.seen), last, lease.takeovers)
+    return Lease(write.reserved, max(lease.seen, write.seen), last, lease.acquisitions)
 
 
 def changed_by(cluster: Cluster, change: Change) -> Cluster:
@@ -228,7 +228,7 @@ def less(replica: Replica, old: int) -> Replica:
 
 def clash(one: Live | Flight, other: Live | Flight) -> bool:
     """Whether both have an address, and the later one was not let through beside the earlier."""
-    later = one if one.grant > other.grant else other
+    later = one if one.allocation > other.allocation else other
     return not set(one.addresses).isdisjoint(other.addresses) and not later.shared
 
 
@@ -240,8 +240,8 @@ def _text(detail: object) -> str:
     match detail:
         case int() if detail >> 40:
             return format_address(detail)
-        case Live(grant, addresses):
-            facts = [f"uid {grant}", *(["terminating"] if detail.terminating else [])]
+        case Live(allocation, addresses):
+            facts = [f"uid {allocation}", *(["terminating"] if detail.terminating else [])]
             facts += [f"says {_text(detail.said)}"] if detail.said is not None else []
             facts += [f"reported {_text(detail.reported)}"] if detail.reported is not None else []
             return f"({', '.join(facts)}) {_text(addresses)}"

@@ -1,6 +1,6 @@
 """The real core as a transition table: state in, step, state out; each pair of state and step is run once.
 
-The world around a decider has far more states than the decider, so remembering what the core answered makes the search
+The world around a leader has far more states than the leader, so remembering what the core answered makes the search
 a matter of looking up. Every new state is checked against a recount.
 """
 
@@ -10,7 +10,7 @@ from typing import Final
 from tests.model.frozen import (
     LONG,
     NOW,
-    FrozenDecider,
+    FrozenAllocator,
     FrozenFamilies,
     check,
     freeze,
@@ -19,12 +19,12 @@ from tests.model.frozen import (
     thaw_families,
 )
 
-from kubemacpool.core.allocator import Decider, Names
+from kubemacpool.core.allocator import Allocator, LeaseUpdate
 from kubemacpool.core.families import Families, OwnerReference
 from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.core.pool import Pool
 from kubemacpool.core.population import Population
-from kubemacpool.core.requests import AddressRequest, Decision, Granted, Undecided, Unnamed
+from kubemacpool.core.requests import AddressRequest, Allocated, Decision, Undecided, Unreserved
 
 START: Final = 0
 
@@ -32,8 +32,8 @@ KIND: Final = "Pod"
 VERSION: Final = 1
 """A resourceVersion: the real ones are counted by the world."""
 
-Empty = Callable[[Pool, float], Decider]
-"""Makes a decider that knows nothing yet, with a pool and a cool-down; the bound is `LONG`."""
+Empty = Callable[[Pool, float], Allocator]
+"""Makes a leader that knows nothing yet, with a pool and a cool-down; the bound is `LONG`."""
 
 
 class CoreStates:
@@ -45,16 +45,16 @@ class CoreStates:
         empty: Empty,
         *,
         cool_down: float = LONG,
-        named: Iterable[int] = (),
+        reserved: Iterable[int] = (),
         families: type[Families] | None = None,
     ) -> None:
         """Start with an empty core.
 
         Args:
-            pool: where it grants from.
+            pool: where it allocates from.
             empty: makes the core under test.
             cool_down: seconds; `LONG` for until a step of its own, or 0.
-            named: what the Lease names from the beginning.
+            reserved: what the Lease lists from the beginning.
             families: who belongs to whom, under test; None where there are pods only.
         """
         self.pool = pool
@@ -62,38 +62,40 @@ class CoreStates:
         self._cool_down = cool_down
         self._families = families or Families
         self._has_machines = families is not None
-        self._numbers: dict[tuple[FrozenDecider, FrozenFamilies], int] = {}
-        self.states: list[FrozenDecider] = []
+        self._numbers: dict[tuple[FrozenAllocator, FrozenFamilies], int] = {}
+        self.states: list[FrozenAllocator] = []
         self.families: list[FrozenFamilies] = []
-        self._decided: dict[tuple[int, AddressRequest, int], tuple[Decision | Undecided | Unnamed, int]] = {}
+        self._decided: dict[tuple[int, AddressRequest, int], tuple[Decision | Undecided | Unreserved, int]] = {}
         self._told: dict[tuple[int, ObjectKey, Holder | None, OwnerReference | None], tuple[int, bool]] = {}
-        self._written: dict[tuple[int, tuple[int, ...], int], tuple[Names, int]] = {}
+        self._written: dict[tuple[int, tuple[int, ...], int], tuple[LeaseUpdate, int]] = {}
         self._confirmed: dict[tuple[int, frozenset[int]], int] = {}
         self._taken_over: dict[tuple[int, frozenset[int], int | None, int], int] = {}
-        self._handed_over: dict[int, tuple[Names, int]] = {}
+        self._handed_over: dict[int, tuple[LeaseUpdate, int]] = {}
         self._stepped_down: dict[int, int] = {}
         self._forgotten: dict[int, int] = {}
         self._proven: dict[int, tuple[tuple[int, int, bool], ...]] = {}
         self._cooled: dict[int, tuple[int, ...]] = {}
         first = empty(pool, cool_down)
-        first.openings.confirm(named)
+        first.reservations.confirm(reserved)
         self._number(first, FrozenFamilies())
 
     def __len__(self) -> int:
         return len(self.states)
 
-    def decide(self, state: int, request: AddressRequest, moment: int) -> tuple[Decision | Undecided | Unnamed, int]:
+    def decide(self, state: int, request: AddressRequest, moment: int) -> tuple[Decision | Undecided | Unreserved, int]:
         """Ask for addresses; before it the same as a dry run, which must say the same and change nothing (rule 10)."""
         known = self._decided.get((state, request, moment))
         if known is None:
-            decider = self._thawed(state)
-            dry = decider.decide(request._replace(dry_run=True), moment)
-            assert freeze(decider) == self.states[state], "a dry run changed the state"
-            decision = decider.decide(request, moment)
-            if not isinstance(decision, Unnamed):  # nothing is named for a dry run, so it is told what would come of it
+            allocator = self._thawed(state)
+            dry = allocator.decide(request._replace(dry_run=True), moment)
+            assert freeze(allocator) == self.states[state], "a dry run changed the state"
+            decision = allocator.decide(request, moment)
+            if not isinstance(
+                decision, Unreserved
+            ):  # nothing is named for a dry run, so it is told what would come of it
                 assert decision == dry, "a dry run decided otherwise"
-            after = self._number(decider, self.families[state])
-            assert isinstance(decision, Granted) or after == state, "a refusal changed the state"
+            after = self._number(allocator, self.families[state])
+            assert isinstance(decision, Allocated) or after == state, "a refusal changed the state"
             known = self._decided[state, request, moment] = decision, after
         return known
 
@@ -103,50 +105,50 @@ class CoreStates:
         """Let the view of one object move on; also gives whether a successor must have seen as much."""
         known = self._told.get((state, key, seen, owner))
         if known is None:
-            decider = self._thawed(state)
-            population = Population(decider.ledger)
+            allocator = self._thawed(state)
+            population = Population(allocator.ledger)
             population.families = thaw_families(self.families[state], self._families())
             if seen is None:
                 if population.gone(key, NOW):  # `Follower.reached`
-                    decider.ledger.sight(key.kind, VERSION)
+                    allocator.ledger.sight(key.kind, VERSION)
             else:
                 population.see(seen, owner, NOW, VERSION)
-            after = self._number(decider, freeze_families(population.families))
-            known = self._told[state, key, seen, owner] = after, self._is_sighted(decider)
+            after = self._number(allocator, freeze_families(population.families))
+            known = self._told[state, key, seen, owner] = after, self._is_sighted(allocator)
         return known
 
     def family(self, state: int, namespace: str, owner: OwnerReference) -> Party | None:
         """The party of whoever an object says it belongs to."""
         return thaw_families(self.families[state], self._families()).party_of_owner(namespace, owner)
 
-    def write(self, state: int, asked: tuple[int, ...], needed: int) -> tuple[Names, int]:
+    def write(self, state: int, asked: tuple[int, ...], needed: int) -> tuple[LeaseUpdate, int]:
         """What the next write of the Lease says, and the state from the moment at which it is sent."""
         known = self._written.get((state, asked, needed))
         if known is None:
-            decider = self._thawed(state)
-            names = decider.names(asked, needed)
-            decider.openings.begin_write(names.open)
-            known = self._written[state, asked, needed] = names, self._number(decider, self.families[state])
+            allocator = self._thawed(state)
+            names = allocator.next_update(asked, needed)
+            allocator.reservations.begin_write(names.reserved)
+            known = self._written[state, asked, needed] = names, self._number(allocator, self.families[state])
         return known
 
-    def confirm(self, state: int, named: frozenset[int]) -> int:
+    def confirm(self, state: int, reserved: frozenset[int]) -> int:
         """The Lease is known to name these."""
-        known = self._confirmed.get((state, named))
+        known = self._confirmed.get((state, reserved))
         if known is None:
-            decider = self._thawed(state)
-            decider.openings.confirm(named)
-            known = self._confirmed[state, named] = self._number(decider, self.families[state])
+            allocator = self._thawed(state)
+            allocator.reservations.confirm(reserved)
+            known = self._confirmed[state, reserved] = self._number(allocator, self.families[state])
         return known
 
-    def take_over(self, state: int, named: frozenset[int], last: int | None, moment: int) -> int:
+    def acquire(self, state: int, reserved: frozenset[int], last: int | None, moment: int) -> int:
         """The Lease is ours. Where the search went on before does not matter where the Lease says so."""
         if last is not None:
             state = self.forget_last(state)
-        known = self._taken_over.get((state, named, last, moment))
+        known = self._taken_over.get((state, reserved, last, moment))
         if known is None:
-            decider = self._thawed(state)
-            decider.take_over(named, last, moment)
-            known = self._taken_over[state, named, last, moment] = self._number(decider, self.families[state])
+            allocator = self._thawed(state)
+            allocator.acquire(reserved, last, moment)
+            known = self._taken_over[state, reserved, last, moment] = self._number(allocator, self.families[state])
         return known
 
     def forget_last(self, state: int) -> int:
@@ -163,22 +165,22 @@ class CoreStates:
         """The Lease is somebody else's."""
         known = self._stepped_down.get(state)
         if known is None:
-            decider = self._thawed(state)
-            decider.step_down()
-            known = self._stepped_down[state] = self._number(decider, self.families[state])
+            allocator = self._thawed(state)
+            allocator.step_down()
+            known = self._stepped_down[state] = self._number(allocator, self.families[state])
         return known
 
-    def hand_over(self, state: int) -> tuple[Names, int]:
+    def hand_over(self, state: int) -> tuple[LeaseUpdate, int]:
         """What the last write of the Lease says, and the state after it."""
         known = self._handed_over.get(state)
         if known is None:
-            decider = self._thawed(state)
-            names = decider.last_names()
-            decider.step_down()
-            known = self._handed_over[state] = names, self._number(decider, self.families[state])
+            allocator = self._thawed(state)
+            names = allocator.last_update()
+            allocator.step_down()
+            known = self._handed_over[state] = names, self._number(allocator, self.families[state])
         return known
 
-    def prove(self, state: int) -> tuple[tuple[int, int, bool], ...]:
+    def pass_barrier(self, state: int) -> tuple[tuple[int, int, bool], ...]:
         """For every moment since which something is unseen: that, the state once its bound is proven to be past.
 
         And whether a successor's view must be as new as that by which it was proven.
@@ -186,7 +188,7 @@ class CoreStates:
         known = self._proven.get(state)
         if known is None:
             frozen = self.states[state]
-            moments = {grant.moment for grant in frozen.pending}
+            moments = {allocation.moment for allocation in frozen.in_flight}
             if frozen.inherited_at is not None:
                 moments.add(frozen.inherited_at)
             known = self._proven[state] = tuple((each, *self._proven_at(state, each)) for each in sorted(moments))
@@ -203,44 +205,44 @@ class CoreStates:
 
     def check_drained(self, state: int) -> None:
         """Nothing leaks: what is left once every object is gone and every bound and cool-down has passed is nothing."""
-        decider = self._thawed(state)
+        allocator = self._thawed(state)
         for key in {*(holder.key for holder in self.states[state].holders), *dict(self.states[state].tenures)}:
-            decider.ledger.vanish(key, NOW)
-        decider.ledger.prove(NOW + LONG)
-        decider.ledger.end_cooling(NOW + 2 * LONG)
-        names = decider.last_names()
-        assert not names.open, f"leaks: the Lease names {names.open} for good"
-        decider.step_down()
-        rest = freeze(decider)
-        assert rest._replace(last=-1, end=-1) == FrozenDecider(), f"leaks: {rest}"
+            allocator.ledger.vanish(key, NOW)
+        allocator.ledger.pass_barrier(NOW + LONG)
+        allocator.ledger.end_cooling(NOW + 2 * LONG)
+        names = allocator.last_update()
+        assert not names.reserved, f"leaks: the Lease lists {names.reserved} for good"
+        allocator.step_down()
+        rest = freeze(allocator)
+        assert rest._replace(last=-1, end=-1) == FrozenAllocator(), f"leaks: {rest}"
 
     def _proven_at(self, state: int, moment: int) -> tuple[int, bool]:
-        decider = self._thawed(state)
-        decider.ledger.prove(moment + LONG, {KIND: VERSION})
-        return self._number(decider, self.families[state]), self._is_sighted(decider)
+        allocator = self._thawed(state)
+        allocator.ledger.pass_barrier(moment + LONG, {KIND: VERSION})
+        return self._number(allocator, self.families[state]), self._is_sighted(allocator)
 
     def _cooled_at(self, state: int, rank: int) -> int:
-        decider = self._thawed(state)
-        decider.ledger.end_cooling(rank + LONG)
-        return self._number(decider, self.families[state])
+        allocator = self._thawed(state)
+        allocator.ledger.end_cooling(rank + LONG)
+        return self._number(allocator, self.families[state])
 
     @staticmethod
-    def _is_sighted(decider: Decider) -> bool:
-        """Whether the next write of the Lease says `VERSION`. It comes to a thawed decider as the first."""
-        sighted = dict(decider.ledger.sighted)
+    def _is_sighted(allocator: Allocator) -> bool:
+        """Whether the next write of the Lease says `VERSION`. It comes to a thawed leader as the first."""
+        sighted = dict(allocator.ledger.sighted)
         assert set(sighted.values()) <= {VERSION}
         return bool(sighted)
 
-    def _thawed(self, state: int) -> Decider:
+    def _thawed(self, state: int) -> Allocator:
         return thaw(self.states[state], self._empty(self.pool, self._cool_down))
 
-    def _number(self, decider: Decider, families: FrozenFamilies) -> int:
-        if not self._has_machines and not decider.ledger._suspects:
-            decider.ledger._inherited_at = None  # it matters to nobody but machines and suspects
-        frozen = freeze(decider)
+    def _number(self, allocator: Allocator, families: FrozenFamilies) -> int:
+        if not self._has_machines and not allocator.ledger._in_doubt:
+            allocator.ledger._inherited_at = None  # it matters to nobody but machines and addresses in doubt
+        frozen = freeze(allocator)
         number = self._numbers.get((frozen, families))
         if number is None:
-            check(decider)
+            check(allocator)
             number = self._numbers[frozen, families] = len(self.states)
             self.states.append(frozen)
             self.families.append(families)

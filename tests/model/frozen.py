@@ -1,6 +1,6 @@
-"""A decider as a value: frozen into a tuple that can be hashed and compared, and thawed into one that decides.
+"""A leader as a value: frozen into a tuple that can be hashed and compared, and thawed into one that decides.
 
-What is frozen is what the decider knows, not what it keeps for finding it quickly: that is built anew by thawing, and
+What is frozen is what the leader knows, not what it keeps for finding it quickly: that is built anew by thawing, and
 `check` compares it with a recount. Moments are small numbers that the caller counts. Those of cool-downs become ranks,
 for only their order matters. That a bound or a cool-down has passed is a step of its own.
 """
@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from kubemacpool.core.addresses import format_address
-from kubemacpool.core.allocations import GIVEN_EARLY, Cooling, Grant, Terms
-from kubemacpool.core.allocator import Decider
+from kubemacpool.core.allocations import GIVEN_EARLY, Allocation, Cooling, Terms
+from kubemacpool.core.allocator import Allocator
 from kubemacpool.core.families import Families, _Life, _Member
 from kubemacpool.core.holders import Latecomers
 from kubemacpool.core.parties import POD, VIRTUAL_MACHINE, Holder, ObjectKey, Party
@@ -23,22 +23,22 @@ LONG: Final = 1_000_000.0
 """The in-flight bound and the cool-down: neither passes of itself."""
 
 KNOWN: Final = {
-    "Decider": {"ledger", "openings", "_stretch"},
+    "Allocator": {"ledger", "reservations", "_block"},
     "Ledger": {
         "_holders",
         "_pending",
         "_cooling",
-        "_suspects",
+        "_in_doubt",
         "_inherited_at",
         "_departures",
         "_given_early",
         "_latecomers",
         "_tenures",
-        "_deciding",
+        "_leading",
     },
     "Families": {"_members", "_led"},
-    "Openings": {"_named", "_doubtful"},
-    "Stretch": {"_reserved", "last", "_end"},
+    "Reservations": {"_named", "_doubtful"},
+    "Block": {"_reserved", "last", "_end"},
 }
 """By class, the attributes that are frozen."""
 
@@ -60,8 +60,8 @@ LEFT_OUT: Final = {
     "Families": {
         "_children": "found anew from _members",
     },
-    "Stretch": {
-        "_ledger": "the decider's own",
+    "Block": {
+        "_ledger": "the leader's own",
         "_set_aside": "says only when a write would be convenient; in the world one may happen at any time",
     },
 }
@@ -69,7 +69,7 @@ LEFT_OUT: Final = {
 
 
 class FrozenGrant(NamedTuple):
-    """A pending grant."""
+    """A in flight allocation."""
 
     address: int
     party: Party
@@ -88,34 +88,35 @@ class FrozenCooling(NamedTuple):
     kind: str
 
 
-class FrozenDecider(NamedTuple):
-    """All that a decider knows, in an order that does not depend on how it came to know it."""
+class FrozenAllocator(NamedTuple):
+    """All that a leader knows, in an order that does not depend on how it came to know it."""
 
     holders: tuple[Holder, ...] = ()
     tenures: tuple[tuple[ObjectKey, Tenure], ...] = ()
-    deciding: bool = False
-    pending: tuple[FrozenGrant, ...] = ()
+    leading: bool = False
+    in_flight: tuple[FrozenGrant, ...] = ()
     cooling: tuple[FrozenCooling, ...] = ()
     given_early: tuple[int, ...] = ()
-    suspects: tuple[int, ...] = ()
+    in_doubt: tuple[int, ...] = ()
     inherited_at: int | None = None
     departures: tuple[tuple[int, Party], ...] = ()
     latecomers: tuple[tuple[int, Party], ...] = ()
-    named: frozenset[int] = frozenset()
+    reserved: frozenset[int] = frozenset()
     doubtful: frozenset[int] = frozenset()
-    reserved: tuple[int, ...] = ()
+    set_aside: tuple[int, ...] = ()
     last: int = -1
     end: int = -1
 
     def __str__(self) -> str:
         held = [f"{holder.key.name}({holder.uid}): {row(holder.addresses)}" for holder in self.holders]
-        pending = [
-            f"{format_address(grant.address)[-2:]} for {grant.party} x{grant.admissions}" for grant in self.pending
+        in_flight = [
+            f"{format_address(allocation.address)[-2:]} for {allocation.party} x{allocation.admissions}"
+            for allocation in self.in_flight
         ]
         cooling = row(each.address for each in self.cooling)
         return (
-            f"held {held}, pending {pending}, cooling {cooling}, suspect {row(self.suspects)}, "
-            f"named {row(self.named)} less {row(self.doubtful)}, set aside {row(self.reserved)}"
+            f"held {held}, in flight {in_flight}, cooling {cooling}, in doubt {row(self.in_doubt)}, "
+            f"named {row(self.reserved)} less {row(self.doubtful)}, set aside {row(self.reserved)}"
         )
 
 
@@ -144,84 +145,84 @@ def thaw_families(frozen: FrozenFamilies, families: Families) -> Families:
     return families
 
 
-def freeze(decider: Decider) -> FrozenDecider:
-    """What a decider knows, as a value."""
-    ledger, openings, stretch = decider.ledger, decider.openings, decider._stretch
+def freeze(allocator: Allocator) -> FrozenAllocator:
+    """What a leader knows, as a value."""
+    ledger, reservations, block = allocator.ledger, allocator.reservations, allocator._block
     ranks = {since: rank for rank, since in enumerate(sorted({each.since for each in ledger._cooling.values()}))}
-    return FrozenDecider(
+    return FrozenAllocator(
         tuple(sorted(ledger._holders.values())),
         tuple(sorted(ledger._tenures.items())),
-        ledger._deciding,
+        ledger._leading,
         tuple(
             FrozenGrant(
                 address,
-                grant.party,
-                int(grant.granted_at),
-                grant.admissions,
-                grant.known_uids,
-                grant.terms,
-                grant.assumed,
+                allocation.party,
+                int(allocation.allocated_at),
+                allocation.admissions,
+                allocation.known_uids,
+                allocation.terms,
+                allocation.assumed,
             )
-            for address, grant in ledger._pending
+            for address, allocation in ledger._in_flight
         ),
         tuple(
             FrozenCooling(address, ranks[cooling.since], cooling.kind) for address, cooling in ledger._cooling.items()
         ),
         tuple(ledger._given_early),
-        tuple(sorted(ledger._suspects)),
+        tuple(sorted(ledger._in_doubt)),
         None if ledger._inherited_at is None else int(ledger._inherited_at),
         tuple(ledger._departures),
         tuple(sorted((each, party) for each, late in ledger._latecomers._parties.items() for party in late)),
-        openings._named,
-        openings._doubtful,
-        tuple(stretch._reserved),
-        stretch.last,
-        stretch._end,
+        reservations._reserved,
+        reservations._doubtful,
+        tuple(block._reserved),
+        block.last,
+        block._end,
     )
 
 
-def thaw(frozen: FrozenDecider, decider: Decider) -> Decider:
-    """Make an empty decider know what was frozen."""
-    ledger, openings, stretch = decider.ledger, decider.openings, decider._stretch
+def thaw(frozen: FrozenAllocator, allocator: Allocator) -> Allocator:
+    """Make an empty leader know what was frozen."""
+    ledger, reservations, block = allocator.ledger, allocator.reservations, allocator._block
     for holder in frozen.holders:
         ledger._holders[holder.key] = holder
         ledger._take(None, holder)
     ledger._latecomers = Latecomers()
     ledger._tenures.update(frozen.tenures)
-    ledger._deciding = frozen.deciding
-    for grant in frozen.pending:
-        ledger._pending.add(
-            grant.address,
-            Grant(
-                grant.party,
-                float(grant.moment),
-                grant.admissions,
-                grant.known_uids,
-                grant.terms,
-                grant.assumed,
+    ledger._leading = frozen.leading
+    for allocation in frozen.in_flight:
+        ledger._in_flight.add(
+            allocation.address,
+            Allocation(
+                allocation.party,
+                float(allocation.moment),
+                allocation.admissions,
+                allocation.known_uids,
+                allocation.terms,
+                allocation.assumed,
             ),
         )
     for cooling in frozen.cooling:
         ledger._cooling[cooling.address] = Cooling(float(cooling.rank), cooling.kind)
-    ledger._suspects = dict.fromkeys(frozen.suspects)
+    ledger._in_doubt = dict.fromkeys(frozen.in_doubt)
     ledger._inherited_at = None if frozen.inherited_at is None else float(frozen.inherited_at)
     for address, party in frozen.departures:
         ledger._departures.note(address, party, NOW)
     for address, party in frozen.latecomers:
         ledger._latecomers.add(address, party)
-    for address in {*ledger._pending.addresses(), *ledger._cooling, *ledger._suspects}:
+    for address in {*ledger._in_flight.addresses(), *ledger._cooling, *ledger._in_doubt}:
         ledger._mark(address)
     for address in frozen.given_early:
         ledger._given_early.move_to_end(address)
-    openings._named, openings._doubtful = frozen.named, frozen.doubtful
-    stretch._reserved = dict.fromkeys(frozen.reserved)
-    stretch.last, stretch._end = frozen.last, frozen.end
-    return decider
+    reservations._reserved, reservations._doubtful = frozen.reserved, frozen.doubtful
+    block._reserved = dict.fromkeys(frozen.set_aside)
+    block.last, block._end = frozen.last, frozen.end
+    return allocator
 
 
-def check(decider: Decider) -> None:
+def check(allocator: Allocator) -> None:
     """Compare what the ledger keeps for finding things quickly with a recount of the whole pool."""
-    ledger, pool = decider.ledger, decider.ledger.pool
+    ledger, pool = allocator.ledger, allocator.ledger.pool
     carriers: dict[int, set[str]] = {}
     for holder in ledger._holders.values():
         assert not set(holder.addresses).intersection(holder.attached or ())
@@ -234,7 +235,7 @@ def check(decider: Decider) -> None:
         for holder in ledger._holders.values()
         if holder.key.kind == POD
     )
-    in_use = {*carriers, *ledger._pending.addresses(), *ledger._suspects}
+    in_use = {*carriers, *ledger._in_flight.addresses(), *ledger._in_doubt}
     taken = {position for address in {*in_use, *ledger._cooling} if (position := pool.position_of(address)) is not None}
     assert ledger.free_count == pool.size - len(taken)
     for position in range(pool.size):
@@ -254,13 +255,15 @@ def check(decider: Decider) -> None:
             parties.setdefault(address, set()).add(holder.party)
     assert ledger.collisions().keys() == {address for address, sharing in parties.items() if len(sharing) > 1}
     assert set(ledger.unseen()) == {
-        *(address for address, grant in ledger._pending if not grant.terms.tacit),
-        *ledger._suspects,
+        *(address for address, allocation in ledger._in_flight if not allocation.terms.implicit),
+        *ledger._in_doubt,
     }
-    granted = [grant.granted_at for _, grant in ledger._pending]
-    assert granted == sorted(granted)
-    grants = sorted((address, grant.party) for address, grant in ledger._pending)
-    assert grants == sorted((a, each.party) for a in ledger._pending.addresses() for each in ledger._pending.of(a))
+    allocated = [allocation.allocated_at for _, allocation in ledger._in_flight]
+    assert allocated == sorted(allocated)
+    allocations = sorted((address, allocation.party) for address, allocation in ledger._in_flight)
+    assert allocations == sorted(
+        (a, each.party) for a in ledger._in_flight.addresses() for each in ledger._in_flight.of(a)
+    )
     since = [cooling.since for cooling in ledger._cooling.values()]
     assert since == sorted(since)
 

@@ -40,7 +40,7 @@ class Happenings:
             reports: whether there is a network-status, without which no annotation changes then; and an interface is
                 unplugged when its annotation does not say it any more.
         """
-        self._names = names
+        self._update = names
         self._clusters = clusters
         self._grace = grace
         self._edits = edits
@@ -59,11 +59,11 @@ class Happenings:
         held = [live for live in cluster.objects if live is not None]
         for index, flight in enumerate(cluster.flights):
             if cluster.objects[flight.name] is None:  # one object of a name at a time
-                live = Live(flight.grant, flight.addresses, shared=flight.shared)
+                live = Live(flight.allocation, flight.addresses, shared=flight.shared)
                 landed = cluster._replace(flights=cluster.flights[:index] + cluster.flights[index + 1 :])
                 after = self._clusters.number(changed_by(landed, Change(flight.name, live, persisted=True)))
                 duplicate = any(clash(live, other) for other in held)
-                yield Happening("persist", (self._names[flight.name], live), after, duplicate)
+                yield Happening("persist", (self._update[flight.name], live), after, duplicate)
 
     def _departures(self, cluster: Cluster) -> Iterator[Happening]:
         for name, present in enumerate(cluster.objects):
@@ -73,7 +73,7 @@ class Happenings:
                     ways += self._changes(present)
                 for what, live in ways:
                     after = self._clusters.number(changed_by(cluster, Change(name, live)))
-                    yield Happening(what, (self._names[name], live), after)
+                    yield Happening(what, (self._update[name], live), after)
 
     def _ends_of_holding(self, live: Live) -> Iterator[tuple[str, Live | None]]:
         yield "delete", None

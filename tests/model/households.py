@@ -40,7 +40,7 @@ SLOTS: Final = (
 PREFIX: Final = "virt-launcher-vm-"
 
 
-Wishes = tuple[tuple[int | None, ...], ...]
+ReserveQueue = tuple[tuple[int | None, ...], ...]
 """What somebody may ask for: one item a time, each one item an interface."""
 
 
@@ -53,7 +53,7 @@ class Cast(NamedTuple):
         launchers: how many launcher pods there may be.
         stranger: what the pod may ask for that has nothing to do with them.
         forged: whether that pod says that it belongs to the instance, of which it does not know the uid.
-        takeovers: how often the Lease may be taken over; the first decider is there from the beginning.
+        acquisitions: how often the Lease may be taken over; the first leader is there from the beginning.
         running: the addresses of a machine that runs from the beginning; it is not created again then.
         launcher: what a launcher pod may ask for; nothing is what its instance carries.
         touched: whether a launcher pod may change in what does not matter here, so that it is told of again.
@@ -61,15 +61,15 @@ class Cast(NamedTuple):
         instances_count: whether an instance is an object that must not share an address, though it comes past us.
     """
 
-    machine: Wishes
-    stranger: Wishes
+    machine: ReserveQueue
+    stranger: ReserveQueue
     machines: int = 1
     launchers: int = 2
     forged: bool = False
-    takeovers: int = 0
+    acquisitions: int = 0
     instances_count: bool = False
     running: tuple[int, ...] = ()
-    launcher: Wishes = ()
+    launcher: ReserveQueue = ()
     touched: bool = False
     thief: tuple[int, ...] = ()
 
@@ -87,11 +87,11 @@ class Live(NamedTuple):
 
 
 class Flight(NamedTuple):
-    """An admission that was granted and may yet be persisted."""
+    """An admission that was allocated and may yet be persisted."""
 
     slot: int
     live: Live
-    grant: int
+    allocation: int
 
 
 class Change(NamedTuple):
@@ -99,7 +99,7 @@ class Change(NamedTuple):
 
     slot: int
     live: Live | None
-    grant: int
+    allocation: int
     """By which it appeared; of any other change the first that was made after it."""
 
 
@@ -109,7 +109,7 @@ class Cluster(NamedTuple):
     Attributes:
         objects: by slot, what exists.
         flights: admissions on their way.
-        asked: by creator, how often it was granted something.
+        asked: by creator, how often it was allocated something.
         instance: the newest instance that has existed: its controller may still create launcher pods for it.
         machine: the newest machine that has existed and has no instance yet: its controller may still create that one.
         logs: by kind, the changes that some replica has yet to see, in their order.
@@ -126,10 +126,10 @@ class Cluster(NamedTuple):
 class Lease(NamedTuple):
     """The Lease, as in `cluster.Lease`; `seen` is by kind."""
 
-    named: frozenset[int] = frozenset()
+    reserved: frozenset[int] = frozenset()
     seen: tuple[int, ...] = NONE_SEEN
     last: int | None = None
-    takeovers: int = 0
+    acquisitions: int = 0
 
 
 class Replica(NamedTuple):

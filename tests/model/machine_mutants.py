@@ -7,47 +7,47 @@ from tests.model.cluster import Laws
 from tests.model.mutants import Mutant, SettleOnKnownUid, recorded
 
 from kubemacpool.core.allocations import ITS_OWN, Terms
-from kubemacpool.core.allocator import Decider
+from kubemacpool.core.allocator import Allocator
 from kubemacpool.core.families import Families, _Life
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import POD, Holder, Party
 from kubemacpool.core.requests import AddressRequest
 
 
-class TacitAlways(Decider):
-    """A dependent object is granted everything without a name."""
+class TacitAlways(Allocator):
+    """A dependent object is allocated everything without a name."""
 
     def _held_through_others(self, request: AddressRequest, addresses: Iterable[int]) -> frozenset[int]:
         return frozenset() if request.dependent is None else frozenset(addresses)
 
 
 class AwaitsTheParty(Ledger):
-    """A named grant to a dependent object awaits any object of its party's own name."""
+    """A named allocate to a dependent object awaits any object of its party's own name."""
 
-    def grant(self, address: int, party: Party, now: float, terms: Terms = ITS_OWN) -> None:
+    def allocate(self, address: int, party: Party, now: float, terms: Terms = ITS_OWN) -> None:
         """Forget whom it was for."""
-        super().grant(address, party, now, terms if terms.tacit else terms._replace(dependent=None))
+        super().allocate(address, party, now, terms if terms.implicit else terms._replace(dependent=None))
 
 
 class SettlesInOffice(Ledger):
-    """A launcher pod that is seen ends a grant, though it may be one that the decider before us granted tacitly."""
+    """A launcher pod that is seen ends an allocation, though an earlier leader may have made another implicitly."""
 
-    def grant(self, address: int, party: Party, now: float, terms: Terms = ITS_OWN) -> None:
-        """Count what we granted ourselves only."""
-        earlier = self._pending.to(address, party)
+    def allocate(self, address: int, party: Party, now: float, terms: Terms = ITS_OWN) -> None:
+        """Count what we allocated ourselves only."""
+        earlier = self._in_flight.to(address, party)
         admissions = 1 if earlier is None else earlier.admissions + 1
-        super().grant(address, party, now, terms)
+        super().allocate(address, party, now, terms)
         recorded(self, address, party).admissions = admissions
 
 
 class DepartedBefore(Ledger):
-    """What a machine's objects left before the takeover is on its way to nobody."""
+    """What a machine's objects left before the acquisition is on its way to nobody."""
 
-    def inherit(self, suspects: Iterable[int], now: float, *, first: bool = False) -> None:
+    def inherit(self, in_doubt: Iterable[int], now: float, *, first: bool = False) -> None:
         """Forget the departures."""
         for address, party in list(self._departures):
             self._departures.forget(address, party)
-        super().inherit(suspects, now, first=first)
+        super().inherit(in_doubt, now, first=first)
 
 
 class DepartedSince(Ledger):

@@ -1,4 +1,4 @@
-"""A virtual machine, its instance and its launcher pods around one decider or two: each kind is watched by itself.
+"""A virtual machine, its instance and its launcher pods around one leader or two: each kind is watched by itself.
 
 It is made as `world` is, and leaves to that one what has nothing to do with parties of several objects: writes of the
 Lease that are lost, pods that are alike, terminating objects. What is new:
@@ -8,8 +8,9 @@ Lease that are lost, pods that are alike, terminating objects. What is new:
   instance, perhaps when that has gone.
 - Every kind has a log of its own, and each replica a view of each.
 - A replica that has crashed does not come back: the other one takes over. One that was started again cannot know what
-  was granted to the launcher pods of a machine that it has never seen; when nothing of that is on its way any more, it
-  is like the first decider ever.
+  was allocated to the launcher pods of a machine that it has never seen; when nothing of that is on its way any more,
+  it
+  is like the first leader ever.
 - A replica remembers for two bounds which machines have left which addresses, which is longer than a history here.
 """
 
@@ -42,7 +43,7 @@ from tests.model.numbered import Numbered
 
 from kubemacpool.core.families import OwnerReference
 from kubemacpool.core.parties import POD, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE, Holder, Party
-from kubemacpool.core.requests import AddressRequest, Granted, Refused, Unnamed
+from kubemacpool.core.requests import AddressRequest, Allocated, Refused, Unreserved
 
 
 class MachineWorld:
@@ -67,13 +68,13 @@ class MachineWorld:
         self._asking: dict[tuple[int, int], tuple[list[_Grant], set[_Wish], list[AddressRequest]]] = {}
 
     def start(self) -> State:
-        """One replica decides, the first one ever. Nothing exists; or a machine does that runs, and all know it."""
+        """One replica leads, the first one ever. Nothing exists; or a machine does that runs, and all know it."""
         cluster = Cluster((None,) * len(SLOTS), (), (0, 0, 0))
         if self._cast.running:
             machine = Live("uid-0", self._cast.running)
             instance = _instance_of(machine)
             cluster = Cluster((machine, instance, None, None, None), (), (self._cast.machines, 0, 0), instance)
-        parts = (DECIDING, STANDING_BY) if self._cast.takeovers else (DECIDING,)
+        parts = (DECIDING, STANDING_BY) if self._cast.acquisitions else (DECIDING,)
         return self._state(Lease(), cluster, [self._listed(cluster, Replica(START, part)) for part in parts])
 
     def steps(self, state: State) -> Iterator[Step]:
@@ -81,7 +82,7 @@ class MachineWorld:
         lease, cluster = self._leases.values[state[0]], self._clusters.values[state[1]]
         replicas = [self._replicas.values[number] for number in state[2:]]
         decides = any(replica.part != STANDING_BY for replica in replicas)
-        if not self._may_conflict(cluster) or not (decides or lease.takeovers < self._cast.takeovers):
+        if not self._may_conflict(cluster) or not (decides or lease.acquisitions < self._cast.acquisitions):
             return
         yield from self.happenings(state)
         for each, replica in enumerate(replicas):
@@ -91,19 +92,19 @@ class MachineWorld:
             scene = _Scene(lease, cluster, replica, others)
             yield from self._sightings(scene)
             if replica.part == STANDING_BY:
-                if lease.takeovers < self._cast.takeovers:
-                    yield from self._takeovers(scene)
+                if lease.acquisitions < self._cast.acquisitions:
+                    yield from self._acquisitions(scene)
                 continue
             yield from self._passing_of_time(scene)
             if replica.part == DECIDING:
-                yield from self._grants(scene, state[1])
-            if self._cast.takeovers:
+                yield from self._allocations(scene, state[1])
+            if self._cast.acquisitions:
                 yield from self._writes(scene, state[1])
-            if lease.takeovers < self._cast.takeovers:
+            if lease.acquisitions < self._cast.acquisitions:
                 yield from self._ends_of_deciding(scene)
 
     def _may_conflict(self, cluster: Cluster) -> bool:
-        """Whether there can be another grant, and both parties have something then: else there is nothing to find."""
+        """Whether there can be another allocation, and both parties have something: else nothing is to be found."""
         machines, launchers, strangers = cluster.asked
         theirs = [slot for slot, live in enumerate(cluster.objects) if live is not None and self._counts(slot)]
         theirs += [flight.slot for flight in cluster.flights]
@@ -127,11 +128,11 @@ class MachineWorld:
 
     def _happen(self, cluster: Cluster) -> Iterator[tuple[str, tuple[object, ...], int, bool]]:
         number = self._clusters.number
-        now = sum(cluster.asked) if self._cast.takeovers else -1  # with one decider a view may be as late as can be
-        for index, (slot, live, grant) in enumerate(cluster.flights):
+        now = sum(cluster.asked) if self._cast.acquisitions else -1  # with one leader a view may be as late as can be
+        for index, (slot, live, allocation) in enumerate(cluster.flights):
             if cluster.objects[slot] is None:  # one object of a name at a time
                 left = cluster._replace(flights=cluster.flights[:index] + cluster.flights[index + 1 :])
-                after = _changed(left, Change(slot, live, grant))
+                after = _changed(left, Change(slot, live, allocation))
                 if slot == MACHINE:
                     after = after._replace(machine=live)
                 others = self._others(cluster.objects, slot)
@@ -171,7 +172,7 @@ class MachineWorld:
     # Requests
 
     def _asked(self, core: int, cluster: int) -> "tuple[list[_Grant], set[_Wish], list[AddressRequest]]":
-        """What a core would grant to those who may ask, what they would have the Lease name, and who is robbed."""
+        """What a core would allocate to those who may ask, what they would have the Lease list, and who is robbed."""
         known = self._asking.get((core, cluster))
         if known is None:
             known = self._asking[core, cluster] = [], set(), []
@@ -179,11 +180,11 @@ class MachineWorld:
             for request, slot, owner in self._requests(core, self._clusters.values[cluster]):
                 number = sum(asked)
                 decision, after = self.cores.decide(core, request, number + 1)
-                if isinstance(decision, Granted):
+                if isinstance(decision, Allocated):
                     creator = {MACHINE: 0, STRANGER: 2}.get(slot, 1)
                     flight = Flight(slot, Live(f"uid-{number}", decision.addresses, owner), number)
                     known[0].append(_Grant((request,), after, flight, put(asked, creator, asked[creator] + 1)))
-                elif isinstance(decision, Unnamed):
+                elif isinstance(decision, Unreserved):
                     known[1].add(_Wish(decision.addresses, decision.automatic))
                 elif (
                     isinstance(decision, Refused)
@@ -225,14 +226,14 @@ class MachineWorld:
         family = self.cores.family(core, pod.namespace, owner) if owner is not None else None
         return AddressRequest(pod, wish) if family is None else AddressRequest(family, wish, dependent=pod)
 
-    def _grants(self, scene: "_Scene", number: int) -> Iterator[Step]:
-        """`LocalDecider.decide`. In conflict is what another party has as well, or may come to have."""
+    def _allocations(self, scene: "_Scene", number: int) -> Iterator[Step]:
+        """`LocalAllocator.decide`. In conflict is what another party has as well, or may come to have."""
         cluster = scene.cluster
-        grants, _, robbed = self._asked(scene.replica.core, number)
+        allocations, _, robbed = self._asked(scene.replica.core, number)
         for request in robbed:
             yield Step("refuse", (request,), scene.after(self, scene.replica), refused=True)
-        for grant in grants:
-            slot, granted = grant.flight.slot, frozenset(grant.flight.live.addresses)
+        for allocation in allocations:
+            slot, allocated = allocation.flight.slot, frozenset(allocation.flight.live.addresses)
             in_flight = frozenset(
                 address
                 for other, live, _ in cluster.flights
@@ -242,12 +243,12 @@ class MachineWorld:
             expected = cluster.machine
             if self._cast.instances_count and expected is not None and slot == STRANGER:
                 in_flight |= frozenset(expected.addresses)
-            conflict = not granted.isdisjoint(in_flight | self._others(cluster.objects, slot))
-            if not conflict and grant.asked == self._most:
+            conflict = not allocated.isdisjoint(in_flight | self._others(cluster.objects, slot))
+            if not conflict and allocation.asked == self._most:
                 continue  # nothing can come of it any more
-            after = cluster._replace(flights=(*cluster.flights, grant.flight), asked=grant.asked)
-            state = scene.after(self, scene.replica._replace(core=grant.core), cluster=after)
-            yield Step("grant", grant.details, state, conflict=conflict)
+            after = cluster._replace(flights=(*cluster.flights, allocation.flight), asked=allocation.asked)
+            state = scene.after(self, scene.replica._replace(core=allocation.core), cluster=after)
+            yield Step("grant", allocation.details, state, conflict=conflict)
 
     # The views
 
@@ -269,7 +270,7 @@ class MachineWorld:
             core, sighted = self.cores.tell(replica.core, slot.key, holder, live.owner)
         kind = slot.kind
         replica = replica._replace(core=core, view=put(replica.view, kind, version))
-        sighted = sighted and self._cast.takeovers > 0  # it matters to successors only
+        sighted = sighted and self._cast.acquisitions > 0  # it matters to successors only
         return replica._replace(sighted=put(replica.sighted, kind, version)) if sighted else replica
 
     def _listed(self, cluster: Cluster, replica: Replica) -> Replica:
@@ -289,16 +290,16 @@ class MachineWorld:
     # Time
 
     def _passing_of_time(self, scene: "_Scene") -> Iterator[Step]:
-        """`WatchProver.prove_if_due`: the bound has passed since a moment, and every view is proven to be past that."""
+        """`ReadBarrier.prove_if_due`: the bound has passed since a moment, and every view is proven to be past that."""
         cluster, replica = scene.cluster, scene.replica
-        for moment, core, sighted in self.cores.prove(replica.core):
+        for moment, core, sighted in self.cores.pass_barrier(replica.core):
             came = self._came(cluster, moment)
             if any(at > view for at, view in zip(came, replica.view, strict=True)) and self._laws.proof_needs_view:
                 continue
-            left = tuple(flight for flight in cluster.flights if flight.grant >= moment)
+            left = tuple(flight for flight in cluster.flights if flight.allocation >= moment)
             proven = replica._replace(
                 core=core,
-                sighted=newest(replica.sighted, came) if sighted and self._cast.takeovers else replica.sighted,
+                sighted=newest(replica.sighted, came) if sighted and self._cast.acquisitions else replica.sighted,
             )
             after = cluster._replace(flights=left) if self._laws.bound_before_proof else cluster
             yield Step("prove", (f"moment {moment}",), scene.after(self, proven, cluster=after))
@@ -313,10 +314,11 @@ class MachineWorld:
     def _came(cluster: Cluster, moment: int) -> tuple[int, ...]:
         """By kind, the newest change that a view must have seen which is proven to be past the bound since a moment.
 
-        That is by what was granted up to then, or before the last of these grants.
+        That is by what was allocated up to then, or before the last of these allocations.
         """
         return tuple(
-            max((at for at, change in enumerate(log, 1) if change.grant < moment), default=0) for log in cluster.logs
+            max((at for at, change in enumerate(log, 1) if change.allocation < moment), default=0)
+            for log in cluster.logs
         )
 
     # The Lease
@@ -327,22 +329,22 @@ class MachineWorld:
         wishes = {_Wish((), 0)} | (self._asked(replica.core, number)[1] if replica.part == DECIDING else set())
         for wish in wishes:
             names, core = self.cores.write(replica.core, wish.addresses, wish.automatic)
-            core = self.cores.confirm(core, names.open)
-            written = _written(scene.lease, names.open, replica.sighted, names.last)
+            core = self.cores.confirm(core, names.reserved)
+            written = _written(scene.lease, names.reserved, replica.sighted, names.last)
             if (core, written) != (replica.core, scene.lease):
                 after = scene.after(self, replica._replace(core=core), lease=written)
-                yield Step("write", (names.open, "for", wish.addresses), after)
+                yield Step("write", (names.reserved, "for", wish.addresses), after)
 
-    def _takeovers(self, scene: "_Scene") -> Iterator[Step]:
-        """`Elector._take_over`, by a replica that stands by; the one that decides steps down, or is gone."""
+    def _acquisitions(self, scene: "_Scene") -> Iterator[Step]:
+        """`Elector._acquire`, by a replica that stands by; the leader steps down, or is gone."""
         lease, cluster, replica = scene.lease, scene.cluster, scene.replica
         moment = sum(cluster.asked)
-        core = self.cores.take_over(replica.core, lease.named, lease.last, moment)
+        core = self.cores.acquire(replica.core, lease.reserved, lease.last, moment)
         taken = replica._replace(core=core, part=CATCHING_UP, required=lease.seen)
         others = [self._down(other) if other.part != STANDING_BY else other for other in scene.others]
-        lease = lease._replace(takeovers=lease.takeovers + 1)
+        lease = lease._replace(acquisitions=lease.acquisitions + 1)
         state = self._state(lease, cluster, [self._caught_up(taken), *others])
-        yield Step("take over", (f"suspect: {len(lease.named)}",), state)
+        yield Step("take over", (f"in doubt: {len(lease.reserved)}",), state)
 
     def _down(self, replica: Replica) -> Replica:
         return replica._replace(core=self.cores.step_down(replica.core), part=STANDING_BY, required=NONE_SEEN)
@@ -351,9 +353,9 @@ class MachineWorld:
         """`Elector._hand_over`, or the end of the process; a new one takes its place."""
         replica = scene.replica
         names, core = self.cores.hand_over(replica.core)
-        lease = _written(scene.lease, names.open, replica.sighted, names.last)
+        lease = _written(scene.lease, names.reserved, replica.sighted, names.last)
         down = replica._replace(core=core, part=STANDING_BY, required=NONE_SEEN)
-        yield Step("hand over", (names.open,), scene.after(self, down, lease=lease))
+        yield Step("hand over", (names.reserved,), scene.after(self, down, lease=lease))
         if not self._laws.successors_have_followed:
             yield Step("crash", (), scene.after(self, self._listed(scene.cluster, Replica(START))))
         elif scene.others:
@@ -387,7 +389,7 @@ class MachineWorld:
 
 
 class _Grant(NamedTuple):
-    """What a request would be granted, and what comes of it."""
+    """What a request would be allocated, and what comes of it."""
 
     details: tuple[object, ...]
     core: int
@@ -428,5 +430,5 @@ def _changed(cluster: Cluster, change: Change) -> Cluster:
     return cluster._replace(objects=put(cluster.objects, change.slot, change.live), logs=logs)
 
 
-def _written(lease: Lease, named: frozenset[int], sighted: tuple[int, ...], last: int | None) -> Lease:
-    return Lease(named, newest(lease.seen, sighted), lease.last if last is None else last, lease.takeovers)
+def _written(lease: Lease, reserved: frozenset[int], sighted: tuple[int, ...], last: int | None) -> Lease:
+    return Lease(reserved, newest(lease.seen, sighted), lease.last if last is None else last, lease.acquisitions)

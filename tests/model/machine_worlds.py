@@ -16,15 +16,15 @@ Maker = Callable[[Mutant], MachineWorld]
 
 
 def cast(casting: Cast, *, addresses: int = 1) -> Maker:
-    """A world with so many addresses. With one decider all is named and an address cools down; with two it does not."""
+    """A world with so many addresses. With one leader all is named and an address cools down; with two it does not."""
 
     def make(mutant: Mutant) -> MachineWorld:
-        alone = not casting.takeovers
+        alone = not casting.acquisitions
         cores = CoreStates(
             Pool([AddressRange(FIRST, FIRST + addresses - 1)]),
             mutant.empty,
             cool_down=LONG if alone else 0,
-            named=range(FIRST, FIRST + addresses) if alone else (),
+            reserved=range(FIRST, FIRST + addresses) if alone else (),
             families=mutant.families,
         )
         return MachineWorld(cores, casting, laws=mutant.laws)
@@ -54,22 +54,22 @@ OF_ONE: Final = {
 }
 """One replica that decides."""
 
-FOLLOWED: Final = cast(Cast((THIS,), (THIS,), launchers=1, takeovers=1))
-RUNNING: Final = cast(Cast((THIS,), (THIS,), takeovers=1, running=THIS))
+FOLLOWED: Final = cast(Cast((THIS,), (THIS,), launchers=1, acquisitions=1))
+RUNNING: Final = cast(Cast((THIS,), (THIS,), acquisitions=1, running=THIS))
 PLUGGED: Final = cast(
-    Cast((THIS,), (explicit(2)[1],), launchers=1, takeovers=1, running=THIS, launcher=(explicit(2)[1],)), addresses=2
+    Cast((THIS,), (explicit(2)[1],), launchers=1, acquisitions=1, running=THIS, launcher=(explicit(2)[1],)), addresses=2
 )
 
 OF_TWO: Final = {
     "a machine, its launcher pod, and a pod that wants its address": FOLLOWED,
     "a machine, its launcher pod, and a pod that takes any address": cast(
-        Cast((THIS,), (ANY,), launchers=1, takeovers=1)
+        Cast((THIS,), (ANY,), launchers=1, acquisitions=1)
     ),
     "a machine that runs, two launcher pods": RUNNING,
     "a launcher pod with an address that its machine does not have": PLUGGED,
     "a machine whose address somebody has come to carry": cast(
-        Cast((THIS,), (), launchers=1, takeovers=1, running=THIS, thief=THIS)
+        Cast((THIS,), (), launchers=1, acquisitions=1, running=THIS, thief=THIS)
     ),
-    "a machine that runs, two takeovers": cast(Cast((THIS,), (THIS,), launchers=1, takeovers=2, running=THIS)),
+    "a machine that runs, two acquisitions": cast(Cast((THIS,), (THIS,), launchers=1, acquisitions=2, running=THIS)),
 }
 """Two replicas."""

@@ -10,69 +10,71 @@ from typing import Final, NamedTuple
 from tests.model.cluster import EVERY_LAW, Laws
 from tests.model.frozen import LONG
 
-from kubemacpool.core.allocations import ITS_OWN, Grant, Terms
-from kubemacpool.core.allocator import Decider, Names
+from kubemacpool.core.allocations import ITS_OWN, Allocation, Terms
+from kubemacpool.core.allocator import Allocator, LeaseUpdate
 from kubemacpool.core.families import Families
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import Holder, Party
 from kubemacpool.core.pool import Pool
-from kubemacpool.core.requests import AddressRequest, Decision, Undecided, Unnamed
-from kubemacpool.core.reservations import Openings
+from kubemacpool.core.requests import AddressRequest, Decision, Undecided, Unreserved
+from kubemacpool.core.reservations import Reservations
 
 
-class NoNaming(Openings):
-    """Every address is open, whether the Lease names it or not."""
+class NoNaming(Reservations):
+    """Every address is open, whether the Lease lists it or not."""
 
     def __contains__(self, address: int) -> bool:
         del address
         return True
 
 
-class NoDoubt(Openings):
+class NoDoubt(Reservations):
     """A write that leaves an address out is thought to have no effect before it is confirmed."""
 
     def begin_write(self, names: Collection[int]) -> None:
         """Doubt nothing."""
 
 
-class NoSuspects(Decider):
-    """What the Lease names at a takeover is not suspect."""
+class NoSuspects(Allocator):
+    """What the Lease lists at an acquisition is not in doubt."""
 
-    def take_over(self, names: Iterable[int], last: int | None, now: float, *, first: bool = False) -> None:
-        """Take the names over, and suspect none."""
-        super().take_over((), last, now, first=first)
-        self.openings.confirm(names)
+    def acquire(self, names: Iterable[int], last: int | None, now: float, *, first: bool = False) -> None:
+        """Take the names over, and in doubt none."""
+        super().acquire((), last, now, first=first)
+        self.reservations.confirm(names)
 
 
 class SeenByAnother(Ledger):
-    """What the new decider sees held is not suspect."""
+    """What the new leader sees held is not in doubt."""
 
-    def inherit(self, suspects: Iterable[int], now: float, *, first: bool = False) -> None:
-        """Suspect only what nobody is seen with."""
-        super().inherit([address for address in suspects if not any(self.holders_of(address))], now, first=first)
-
-
-class LeaveUnseen(Decider):
-    """A grant that is pending leaves the Lease."""
-
-    def names(self, asked: Iterable[int], needed: int) -> Names:
-        """Name only the suspects of what is unseen."""
-        names = super().names(asked, needed)
-        return names._replace(open=names.open.difference(a for a in names.open if self.ledger.pending(a)))
+    def inherit(self, in_doubt: Iterable[int], now: float, *, first: bool = False) -> None:
+        """In doubt only what nobody is seen with."""
+        super().inherit([address for address in in_doubt if not any(self.holders_of(address))], now, first=first)
 
 
-class HandOverEmpty(Decider):
+class LeaveUnseen(Allocator):
+    """An allocate that is in flight leaves the Lease."""
+
+    def names(self, asked: Iterable[int], needed: int) -> LeaseUpdate:
+        """Name only the addresses in doubt of what is unseen."""
+        names = super().next_update(asked, needed)
+        return names._replace(
+            reserved=names.reserved.difference(a for a in names.reserved if self.ledger.latest_allocation(a))
+        )
+
+
+class HandOverEmpty(Allocator):
     """Who hands over leaves nothing named."""
 
-    def last_names(self) -> Names:
+    def last_update(self) -> LeaseUpdate:
         """Name nothing, though something may be on its way."""
-        return super().last_names()._replace(open=frozenset())
+        return super().last_update()._replace(reserved=frozenset())
 
 
-class RecreateUnnamed(Decider):
+class RecreateUnnamed(Allocator):
     """A party is given what it holds without naming or recording it, though what was seen may be its last object."""
 
-    def decide(self, request: AddressRequest, now: float) -> Decision | Undecided | Unnamed:
+    def decide(self, request: AddressRequest, now: float) -> Decision | Undecided | Unreserved:
         """Treat what the party holds as what the object carried."""
         held = {a for each in self.ledger.holders() if each.party == request.party for a in each.addresses}
         return super().decide(request._replace(carried=request.carried | held), now)
@@ -90,28 +92,28 @@ class SightingsUntold(Ledger):
 class ProofsUntold(Ledger):
     """A successor need not have seen what was seen when something unseen ended."""
 
-    def prove(self, moment: float, reached: Mapping[str, int] | None = None) -> None:
+    def pass_barrier(self, moment: float, reached: Mapping[str, int] | None = None) -> None:
         """Do not say how far the view was."""
         del reached
-        super().prove(moment)
+        super().pass_barrier(moment)
 
 
-def recorded(ledger: Ledger, address: int, party: Party) -> Grant:
-    """The grant of an address to a party that was just recorded."""
-    grant = ledger._pending.to(address, party)
-    assert grant is not None
-    return grant
+def recorded(ledger: Ledger, address: int, party: Party) -> Allocation:
+    """The allocate of an address to a party that was just recorded."""
+    allocation = ledger._in_flight.to(address, party)
+    assert allocation is not None
+    return allocation
 
 
 class NoPending(Ledger):
-    """A grant is not recorded: an address is taken only once its object has been seen."""
+    """An allocate is not recorded: an address is taken only once its object has been seen."""
 
-    def grant(self, address: int, party: Party, now: float, terms: Terms = ITS_OWN) -> None:
+    def allocate(self, address: int, party: Party, now: float, terms: Terms = ITS_OWN) -> None:
         """Forget it at once."""
 
 
 class SettleOnKnownUid(Ledger):
-    """A grant is settled by any object of its party, also by the one that was known at the grant."""
+    """An allocate is settled by any object of its party, also by the one that was known at the allocation."""
 
     def _uids_carrying(self, address: int, awaited: Party, uid: str) -> frozenset[str]:
         del address, awaited, uid
@@ -119,22 +121,22 @@ class SettleOnKnownUid(Ledger):
 
 
 class SettleOneOfSeveral(Ledger):
-    """A grant is settled by the first of its admissions that is seen."""
+    """An allocate is settled by the first of its admissions that is seen."""
 
-    def grant(self, address: int, party: Party, now: float, terms: Terms = ITS_OWN) -> None:
+    def allocate(self, address: int, party: Party, now: float, terms: Terms = ITS_OWN) -> None:
         """Count one admission, however many there are."""
-        super().grant(address, party, now, terms)
+        super().allocate(address, party, now, terms)
         recorded(self, address, party).admissions = 1
 
 
 class BoundFromFirstGrant(Ledger):
-    """The bound of an address that is granted again counts from the first grant."""
+    """The bound of an address that is allocated again counts from the first allocation."""
 
-    def grant(self, address: int, party: Party, now: float, terms: Terms = ITS_OWN) -> None:
-        """Leave the moment of an earlier grant as it is."""
-        earlier = self._pending.to(address, party)
+    def allocate(self, address: int, party: Party, now: float, terms: Terms = ITS_OWN) -> None:
+        """Leave the moment of an earlier allocation as it is."""
+        earlier = self._in_flight.to(address, party)
         if earlier is None:
-            super().grant(address, party, now, terms)
+            super().allocate(address, party, now, terms)
         else:
             earlier.admissions += 1
 
@@ -154,37 +156,37 @@ class Unreported(Ledger):
         return super()._retaining(holder._replace(attached=None), said)
 
 
-class UnrecordedWarn(Decider):
+class UnrecordedWarn(Allocator):
     """What a policy lets through is treated as what the object carried: nothing is recorded."""
 
-    def decide(self, request: AddressRequest, now: float) -> Decision | Undecided | Unnamed:
+    def decide(self, request: AddressRequest, now: float) -> Decision | Undecided | Unreserved:
         """Judge and record nothing of what is shared."""
         carried = request.carried | request.shared
         return super().decide(request._replace(carried=carried, shared=frozenset()), now)
 
 
 class NeverExpires(Ledger):
-    """A grant whose object is never seen is kept for good. That makes no duplicate, but it leaks."""
+    """An allocate whose object is never seen is kept for good. That makes no duplicate, but it leaks."""
 
-    def prove(self, moment: float, reached: Mapping[str, int] | None = None) -> None:
+    def pass_barrier(self, moment: float, reached: Mapping[str, int] | None = None) -> None:
         """End nothing."""
 
 
 class Mutant(NamedTuple):
     """The core and the laws of its caller, with something left out or, as it stands, with nothing."""
 
-    decider: type[Decider] = Decider
+    allocator: type[Allocator] = Allocator
     ledger: type[Ledger] = Ledger
-    openings: type[Openings] = Openings
+    reservations: type[Reservations] = Reservations
     families: type[Families] = Families
     laws: Laws = EVERY_LAW
 
-    def empty(self, pool: Pool, cool_down: float) -> Decider:
-        """A decider that knows nothing yet."""
-        decider = self.decider(self.ledger(pool, in_flight_bound=LONG, cool_down=cool_down))
-        if self.openings is not Openings:
-            decider.openings = self.openings()
-        return decider
+    def empty(self, pool: Pool, cool_down: float) -> Allocator:
+        """A leader that knows nothing yet."""
+        allocator = self.allocator(self.ledger(pool, in_flight_bound=LONG, cool_down=cool_down))
+        if self.reservations is not Reservations:
+            allocator.reservations = self.reservations()
+        return allocator
 
 
 UNCHANGED: Final = Mutant()
@@ -193,37 +195,37 @@ OF_ONE: Final[dict[str, Mutant]] = {
     "early-expiry": Mutant(laws=Laws(bound_before_proof=False)),
     "unproven-watch": Mutant(laws=Laws(proof_needs_view=False)),
     "release-on-terminating": Mutant(laws=Laws(terminating_still_holds=False)),
-    "no-pending": Mutant(ledger=NoPending),
+    "no-in flight": Mutant(ledger=NoPending),
     "recreate-unnamed": Mutant(RecreateUnnamed),
     "settle-on-known-uid": Mutant(ledger=SettleOnKnownUid),
     "settle-one-of-several-admissions": Mutant(ledger=SettleOneOfSeveral),
-    "bound-from-first-grant": Mutant(ledger=BoundFromFirstGrant),
+    "bound-from-first-allocate": Mutant(ledger=BoundFromFirstGrant),
 }
-"""Those that make one decider alone grant an address twice."""
+"""Those that make one leader alone allocate an address twice."""
 
 EDITED_ANNOTATION: Final = Mutant(ledger=EditedAnnotation)
 UNREPORTED: Final = Mutant(ledger=Unreported)
 UNRECORDED_WARN: Final = Mutant(UnrecordedWarn)
 
 OF_TWO: Final[dict[str, Mutant]] = {
-    "no-naming": Mutant(openings=NoNaming),
-    "no-suspects": Mutant(NoSuspects),
-    "blind-takeover": Mutant(laws=Laws(view_reaches_lease=False)),
+    "no-naming": Mutant(reservations=NoNaming),
+    "no-addresses in doubt": Mutant(NoSuspects),
+    "blind-acquisition": Mutant(laws=Laws(view_reaches_lease=False)),
     "sightings-untold": Mutant(ledger=SightingsUntold),
     "proofs-untold": Mutant(ledger=ProofsUntold),
     "leave-unseen": Mutant(LeaveUnseen),
     "hand-over-empty": Mutant(HandOverEmpty),
     "early-expiry": OF_ONE["early-expiry"],
     "unproven-watch": OF_ONE["unproven-watch"],
-    "stale-grants": Mutant(laws=Laws(deposed_is_fenced=False)),
+    "stale-allocates": Mutant(laws=Laws(deposed_is_fenced=False)),
     "seen-by-another": Mutant(ledger=SeenByAnother),
     "recreate-unnamed": OF_ONE["recreate-unnamed"],
-    "no-pending": OF_ONE["no-pending"],
+    "no-in flight": OF_ONE["no-in flight"],
 }
-"""Those that make two replicas grant an address twice, though every write of the Lease is answered."""
+"""Those that make two replicas allocate an address twice, though every write of the Lease is answered."""
 
 OF_LOSSES: Final[dict[str, Mutant]] = {
-    "no-doubt": Mutant(openings=NoDoubt),
+    "no-doubt": Mutant(reservations=NoDoubt),
     "writes-without-version": Mutant(laws=Laws(writes_carry_version=False)),
 }
 """Those that take writes of the Lease that are under way, or lost."""

@@ -20,7 +20,7 @@ class Way:
 
 @dataclass
 class Oracle:
-    """What one replica knows: what is held, on its way, cooling down, suspect, and open to it."""
+    """What one replica knows: what is held, on its way, cooling down, in doubt, and open to it."""
 
     addresses: list[int]
     bound: float
@@ -28,9 +28,9 @@ class Oracle:
     seen: dict[ObjectKey, Holder] = field(default_factory=dict)
     ways: dict[int, Way] = field(default_factory=dict)
     released: list[tuple[float, int]] = field(default_factory=list)
-    suspects: set[int] = field(default_factory=set)
+    in_doubt: set[int] = field(default_factory=set)
     inherited_at: float | None = None
-    named: frozenset[int] = frozenset()
+    reserved: frozenset[int] = frozenset()
     doubtful: frozenset[int] = frozenset()
 
     def held(self) -> set[int]:
@@ -43,7 +43,7 @@ class Oracle:
 
     def free(self, now: float) -> set[int]:
         """Addresses of the pool of which nothing at all is known."""
-        return set(self.addresses) - self.held() - set(self.ways) - self.suspects - set(self.cooling(now))
+        return set(self.addresses) - self.held() - set(self.ways) - self.in_doubt - set(self.cooling(now))
 
     def see(self, key: ObjectKey, holder: Holder | None, now: float) -> None:
         """An object is seen with what it carries now, or is gone."""
@@ -59,26 +59,26 @@ class Oracle:
         self.released = [(since, address) for since, address in self.released if address not in gone]
         self.released += [(now, address) for address in sorted(gone)]
 
-    def prove(self, moment: float) -> None:
-        """Nothing granted a bound before this can still come."""
+    def pass_barrier(self, moment: float) -> None:
+        """Nothing allocated a bound before this can still come."""
         self.ways = {a: way for a, way in self.ways.items() if way.last_granted + self.bound > moment}
         if self.inherited_at is not None and self.inherited_at + self.bound <= moment:
-            self.suspects, self.inherited_at = set(), None
+            self.in_doubt, self.inherited_at = set(), None
 
-    def take_over(self, names: frozenset[int], now: float) -> None:
-        """What an earlier decider has named may be on its way to anybody."""
+    def acquire(self, names: frozenset[int], now: float) -> None:
+        """What an earlier leader has named may be on its way to anybody."""
         self.ways = {}
-        self.suspects, self.inherited_at = set(names), now
-        self.named, self.doubtful = names, frozenset()
+        self.in_doubt, self.inherited_at = set(names), now
+        self.reserved, self.doubtful = names, frozenset()
 
     def step_down(self) -> None:
-        """What was granted is for somebody else to know."""
-        self.take_over(frozenset(), 0.0)
+        """What was allocated is for somebody else to know."""
+        self.acquire(frozenset(), 0.0)
         self.inherited_at = None
 
     def unseen(self) -> set[int]:
         """What may be on its way, so that the Lease must name it."""
-        return set(self.ways) | self.suspects
+        return set(self.ways) | self.in_doubt
 
     def others_with(self, address: int, party: Party) -> set[Party]:
         """Parties other than this one that have the address."""
@@ -88,7 +88,7 @@ class Oracle:
         return owners - {party}
 
     def is_allowed(self, party: Party, wanted: tuple[int | None, ...]) -> bool:
-        """Whether what the user gave may be granted."""
+        """Whether what the user gave may be allocated."""
         given = [address for address in wanted if address is not None]
         return len(set(given)) == len(given) and not any(self.others_with(address, party) for address in given)
 
@@ -97,7 +97,7 @@ class Oracle:
         taken = self.held() | self.unseen() | set(wanted)
         return self.free(now) - set(wanted), {a for a in self.cooling(now) if a in self.addresses and a not in taken}
 
-    def grant(self, address: int, party: Party, now: float) -> None:
+    def allocate(self, address: int, party: Party, now: float) -> None:
         """One admission more is on its way with the address."""
         own = next((each for each in self.seen.values() if each.key == (party.kind, party.namespace, party.name)), None)
         known = own.uid if own is not None and address in holds(own) else None

@@ -31,17 +31,17 @@ def searched(world: World) -> Result:
 
 
 @pytest.mark.parametrize("make", worlds.OF_ONE.values(), ids=worlds.OF_ONE)
-def test_one_decider_never_gives_two_parties_one_address_and_leaks_none(make: Maker) -> None:
-    """In no state, whatever the order of grants, sightings, releases, dropped admissions, proofs and cool-downs."""
+def test_one_leader_never_gives_two_parties_one_address_and_leaks_none(make: Maker) -> None:
+    """In no state, whatever the order of allocations, sightings, releases, dropped admissions, barriers, cool-downs."""
     assert set(searched(make(UNCHANGED)).taken) >= EVERYWHERE
 
 
 @pytest.mark.parametrize("make", worlds.OF_TWO.values(), ids=worlds.OF_TWO)
 def test_two_replicas_never_give_two_parties_one_address_and_leak_none(make: Maker) -> None:
-    """Nor with takeovers from a decider that lives or has died, hand-overs, and views that lag, in any order."""
+    """Nor with acquisitions from a leader that lives or has died, hand-overs, and views that lag, in any order."""
     world = make(UNCHANGED)
     assert set(searched(world).taken) >= OF_TWO_REPLICAS
-    assert any(state.suspects and state.pending for state in world.cores.states)
+    assert any(state.in_doubt and state.in_flight for state in world.cores.states)
 
 
 def test_two_replicas_hold_what_the_interfaces_of_running_pods_have() -> None:
@@ -51,14 +51,14 @@ def test_two_replicas_hold_what_the_interfaces_of_running_pods_have() -> None:
 
 @pytest.mark.parametrize("make", worlds.OF_LOSSES.values(), ids=worlds.OF_LOSSES)
 def test_two_replicas_never_do_so_when_writes_of_the_lease_are_slow_or_lost(make: Maker) -> None:
-    """Nor when a paused decider resumes after somebody else has taken over."""
+    """Nor when a paused leader resumes after somebody else has taken over."""
     world = make(UNCHANGED)
     assert set(searched(world).taken) >= WITH_LOST_WRITES
     assert any(state.doubtful for state in world.cores.states)
 
 
 @pytest.mark.parametrize("mutant", mutants.OF_ONE.values(), ids=mutants.OF_ONE)
-def test_a_decider_without_one_of_its_rules_gives_an_address_twice(mutant: Mutant) -> None:
+def test_a_leader_without_one_of_its_rules_gives_an_address_twice(mutant: Mutant) -> None:
     """Otherwise the search would not show that the rule is kept; with the rule, the same world is safe (above)."""
     check_found(explore(worlds.TERMINATING(mutant)))
 
@@ -92,7 +92,7 @@ def test_without_one_of_the_rules_for_what_is_held_already_an_address_is_given_t
 
 def test_the_search_finds_an_address_that_is_never_free_again() -> None:
     """And says in which state it is."""
-    with pytest.raises(AssertionError, match="leaks: the Lease names"):
+    with pytest.raises(AssertionError, match="leaks: the Lease lists"):
         explore(worlds.TERMINATING(Mutant(ledger=NeverExpires)))
 
 

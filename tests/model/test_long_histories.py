@@ -6,13 +6,13 @@ from typing import Final
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from tests.model.frozen import FrozenDecider, freeze
+from tests.model.frozen import FrozenAllocator, freeze
 from tests.model.oracle import holds
 from tests.model.replicas import BOUND, ComparedReplica, Lease, Seen
 
 from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.core.pool import AddressRange, EmptyPoolError, Pool
-from kubemacpool.core.requests import AddressRequest, Granted, Unnamed
+from kubemacpool.core.requests import AddressRequest, Allocated, Unreserved
 
 BASE: Final = 0x02_00_00_00_00_00
 SIZE: Final = 40
@@ -31,7 +31,7 @@ class Admission:
 
     name: str
     addresses: tuple[int, ...]
-    granted_at: float
+    allocated_at: float
 
 
 @dataclass
@@ -61,7 +61,7 @@ class LongHistories(RuleBasedStateMachine):
         self.deposed: int | None = None
         self.now = 1_000.0
         self.requests = 0
-        self.take_over(0, afresh=True)
+        self.acquire(0, afresh=True)
 
     # Time, and what users do
 
@@ -69,7 +69,7 @@ class LongHistories(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         """An admission whose bound has passed is given up; every other step takes no time."""
         self.now += seconds
-        self.admissions = [each for each in self.admissions if each.granted_at + BOUND > self.now]
+        self.admissions = [each for each in self.admissions if each.allocated_at + BOUND > self.now]
 
     @precondition(lambda self: self.caught_up)
     @rule(name=st.sampled_from(NAMES), wanted=st.lists(ASKED, min_size=1, max_size=4).map(tuple))
@@ -177,21 +177,21 @@ class LongHistories(RuleBasedStateMachine):
         self.replicas[number].view.reads.append((self.now, self.cluster.changes))
 
     @rule(number=REPLICAS)
-    def prove(self, number: int) -> None:
+    def pass_barrier(self, number: int) -> None:
         """Once the view has come as far as a read."""
-        self.replicas[number].prove(self.cluster.changes)
+        self.replicas[number].pass_barrier(self.cluster.changes)
 
-    # Who decides
+    # Who leads
 
     @rule(number=REPLICAS, afresh=st.booleans())
-    def take_over(self, number: int, *, afresh: bool) -> None:
+    def acquire(self, number: int, *, afresh: bool) -> None:
         """From one that has gone, or that does not know of it yet; whoever has just been deposed notices first."""
         if self.lease.holder == number:
             return
         self.notice()
         self.deposed = self.lease.holder
         self.lease = replace(self.lease, holder=number)
-        self._holder().take_over(self.lease, self.now)
+        self._holder().acquire(self.lease, self.now)
         self.catch_up(afresh=afresh)
 
     @precondition(lambda self: not self.caught_up)
@@ -227,7 +227,7 @@ class LongHistories(RuleBasedStateMachine):
         holder.confirm(self.lease)
         self.lease = replace(holder.last_write(self.lease), holder=None)
         holder.step_down()
-        self.take_over(other, afresh=afresh)
+        self.acquire(other, afresh=afresh)
 
     @rule(number=REPLICAS, afresh=st.booleans())
     def crash(self, number: int, *, afresh: bool) -> None:
@@ -238,7 +238,7 @@ class LongHistories(RuleBasedStateMachine):
             self.deposed = None
         if self.lease.holder == number:
             self.lease = replace(self.lease, holder=None)
-            self.take_over(1 - number, afresh=afresh)
+            self.acquire(1 - number, afresh=afresh)
 
     # What must always be so
 
@@ -251,45 +251,45 @@ class LongHistories(RuleBasedStateMachine):
     @invariant()
     def the_lease_names_whatever_may_be_on_its_way(self) -> None:
         """The idea from which everything follows."""
-        assert self.lease.named.issuperset(address for each in self.admissions for address in each.addresses)
+        assert self.lease.reserved.issuperset(address for each in self.admissions for address in each.addresses)
 
     @invariant()
     def every_replica_knows_what_its_oracle_knows(self) -> None:
-        """What is held, pending, suspect, cooling, free and open."""
+        """What is held, in flight, in doubt, cooling, free and open."""
         for replica in self.replicas:
             replica.compare(self.now)
 
     def teardown(self) -> None:
-        """Nothing leaks: whatever has happened, in the end every address is free, and the Lease names none."""
+        """Nothing leaks: whatever has happened, in the end every address is free, and the Lease lists none."""
         self.admissions.clear()
         for name in sorted(self.cluster.existing):
             self._change(name, None)
         self.now += BOUND + COOL_DOWN
         for replica in self.replicas:
             self._relist(replica)
-            replica.decider.ledger.prove(self.now)
-            replica.decider.ledger.end_cooling(self.now + COOL_DOWN)
-            assert replica.decider.ledger.free_count == replica.decider.ledger.pool.size
-            assert not replica.decider.last_names().open
-            replica.decider.step_down()
-            assert freeze(replica.decider)._replace(last=-1, end=-1) == FrozenDecider()
+            replica.allocator.ledger.pass_barrier(self.now)
+            replica.allocator.ledger.end_cooling(self.now + COOL_DOWN)
+            assert replica.allocator.ledger.free_count == replica.allocator.ledger.pool.size
+            assert not replica.allocator.last_update().reserved
+            replica.allocator.step_down()
+            assert freeze(replica.allocator)._replace(last=-1, end=-1) == FrozenAllocator()
 
     def _holder(self) -> ComparedReplica:
         assert self.lease.holder is not None
         return self.replicas[self.lease.holder]
 
     def _create(self, party: Party, name: str, wanted: tuple[int | None, ...]) -> None:
-        """As `LocalDecider.decide`: what is not named is named, and everything asked again."""
+        """As `LocalAllocator.decide`: what is not named is named, and everything asked again."""
         holder, request = self._holder(), AddressRequest(party, wanted)
         for _ in range(ATTEMPTS):
             decision = holder.decide(request, self.now)
-            if not isinstance(decision, Unnamed):
+            if not isinstance(decision, Unreserved):
                 break
             self.lease = holder.begin_write(decision.addresses, decision.automatic, self.lease)
             holder.confirm(self.lease)
         else:
             raise AssertionError("named in vain")
-        if isinstance(decision, Granted):
+        if isinstance(decision, Allocated):
             self.admissions.append(Admission(name, decision.addresses, self.now))
 
     def _change(self, name: str, holder: Holder | None) -> None:

@@ -16,17 +16,17 @@ EVERYWHERE: Final = {"grant", "persist", "delete", "see", "prove"}
 
 
 @pytest.mark.parametrize("make", machine_worlds.OF_ONE.values(), ids=machine_worlds.OF_ONE)
-def test_one_decider_never_gives_a_machines_address_to_somebody_else_and_leaks_none(make: Maker) -> None:
+def test_one_leader_never_gives_a_machines_address_to_somebody_else_and_leaks_none(make: Maker) -> None:
     """Whatever is created late, orphaned, created again under its name, or seen in another order."""
     assert set(searched(make(UNCHANGED)).taken) >= EVERYWHERE
 
 
 @pytest.mark.parametrize("make", machine_worlds.OF_TWO.values(), ids=machine_worlds.OF_TWO)
 def test_two_replicas_never_give_a_machines_address_to_somebody_else_and_leak_none(make: Maker) -> None:
-    """Nor with takeovers, though what launcher pods were granted tacitly is named nowhere."""
+    """Nor with acquisitions, though what launcher pods were allocated implicitly is named nowhere."""
     world = make(UNCHANGED)
     assert set(searched(world).taken) >= EVERYWHERE | {"take over", "crash", "hand over", "write"}
-    assert any(grant.terms.tacit for state in world.cores.states for grant in state.pending)
+    assert any(allocation.terms.implicit for state in world.cores.states for allocation in state.in_flight)
     assert any(state.departures for state in world.cores.states)
 
 
@@ -35,7 +35,7 @@ NEEDED: Final = {
     "given-early": (machine_worlds.COUNTED, machine_mutants.GIVEN_EARLY),
     "awaits-the-party": (machine_worlds.LAUNCHED_TWICE, machine_mutants.AWAITS_THE_PARTY),
     "settle-on-known-uid": (machine_worlds.TOUCHED, machine_mutants.SETTLE_ON_KNOWN_UID),
-    "tacit-always": (machine_worlds.PLUGGED, machine_mutants.TACIT_ALWAYS),
+    "implicit-always": (machine_worlds.PLUGGED, machine_mutants.TACIT_ALWAYS),
     "settles-in-office": (machine_worlds.RUNNING, machine_mutants.SETTLES_IN_OFFICE),
     "departed-before": (machine_worlds.FOLLOWED, machine_mutants.DEPARTED_BEFORE),
     "departed-since": (machine_worlds.FOLLOWED, machine_mutants.DEPARTED_SINCE),

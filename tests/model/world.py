@@ -1,11 +1,13 @@
-"""The cluster around one decider or two: admissions in flight, a Lease that is written, views that lag.
+"""The cluster around one leader or two: admissions in flight, a Lease that is written, views that lag.
 
 The core is the real one. What production's services add to it is modelled here, each with a pointer to the function
 that it stands for. Some steps are left to the moment at which they could first make a difference, which leaves out
 states and no histories:
 
-- Time is modelled as far as the rules need it. Grants are numbered, and the number tells the moment. An admission may
-  be dropped at any time; that is done where it matters, when the bound of a grant has passed: nothing that was granted
+- Time is modelled as far as the rules need it. Allocations are numbered, and the number tells the moment. An admission
+  may
+  be dropped at any time; that is done where it matters, when the bound of an allocation has passed: nothing that was
+  allocated
   up to then is in flight any more. A cool-down can pass at any time.
 - Whether a write of the Lease was made is settled when its answer comes or is lost, or when somebody takes over.
 - A replica that stands by sees what it sees once it has taken over: until then nobody asks it. What it must have seen
@@ -13,7 +15,8 @@ states and no histories:
   this.)
 - A replica that was started again has listed the cluster as it is.
 - Renewals that change nothing are not written.
-- After the last grant nothing is looked at: a grant is in conflict if another party has one of its addresses, or has an
+- After the last allocation nothing is looked at: an allocation is in conflict if another party has one of its
+  addresses, or has an
   admission in flight with one. Without a conflict then, no two objects can come to one address.
 
 A paused replica is one that takes no step for a while.
@@ -51,7 +54,7 @@ from tests.model.happenings import Happenings
 from tests.model.numbered import Numbered
 
 from kubemacpool.core.parties import Holder, ObjectKey, Party
-from kubemacpool.core.requests import AddressRequest, Granted, Refused, Unnamed
+from kubemacpool.core.requests import AddressRequest, Allocated, Refused, Unreserved
 
 
 class World:
@@ -79,30 +82,30 @@ class World:
             laws: what the core's caller keeps to.
             grace: whether an object may be terminating for a while.
             alike: whether the creators differ in nothing but their names; then they may as well ask first in order.
-            grants_a_moment: how many grants are made before the clock moves on.
+            grants_a_moment: how many allocations are made before the clock moves on.
             edits: whether annotations change on objects that live.
             reports: whether there is a network-status.
         """
         self.cores = cores
         self._creators = creators
-        self._grants_at_most = min(bounds.grants, sum(creator.creations for creator in creators))
+        self._grants_at_most = min(bounds.allocations, sum(creator.creations for creator in creators))
         self._bounds = bounds
         self._laws = laws
         self._alike = alike
         self._grants_a_moment = grants_a_moment
-        self._names = sorted({creator.name for creator in creators})
-        self._keys = [ObjectKey("Pod", "ns", name) for name in self._names]
-        self._name_of = [self._names.index(creator.name) for creator in creators]
+        self._update = sorted({creator.name for creator in creators})
+        self._keys = [ObjectKey("Pod", "ns", name) for name in self._update]
+        self._name_of = [self._update.index(creator.name) for creator in creators]
         self._leases: Numbered[Lease] = Numbered()
         self._clusters: Numbered[Cluster] = Numbered()
-        self._happenings = Happenings(self._names, self._clusters, grace=grace, edits=edits, reports=reports)
+        self._happenings = Happenings(self._update, self._clusters, grace=grace, edits=edits, reports=reports)
         self._replicas: Numbered[Replica] = Numbered()
         self._asking: dict[tuple[int, tuple[int, ...]], tuple[list[_Grant], set[_Wish]]] = {}
 
     def start(self) -> State:
         """Nothing exists and nobody has asked."""
-        replica = Replica(START, STANDING_BY if self._bounds.takeovers else DECIDING)
-        nothing = Cluster((None,) * len(self._names), (), (0,) * len(self._creators))
+        replica = Replica(START, STANDING_BY if self._bounds.acquisitions else DECIDING)
+        nothing = Cluster((None,) * len(self._update), (), (0,) * len(self._creators))
         return self._state(Lease(), nothing, [replica] * self._bounds.replicas)
 
     def steps(self, state: State) -> Iterator[Step]:
@@ -118,7 +121,7 @@ class World:
                 continue
             scene = _Scene(lease, cluster, replica, others)
             if replica.part == STANDING_BY:
-                yield from self._takeovers(scene)
+                yield from self._acquisitions(scene)
                 if self._bounds.early_sightings:
                     yield from self._sightings(scene)
             elif replica.part == DEPOSED:
@@ -127,10 +130,10 @@ class World:
                 yield from self._sightings(scene)
                 yield from self._passing_of_time(scene)
                 if replica.part == DECIDING:
-                    yield from self._grants(scene)
-                if self._bounds.takeovers:
+                    yield from self._allocations(scene)
+                if self._bounds.acquisitions:
                     yield from self._writes(scene)
-                if lease.takeovers < self._bounds.takeovers:
+                if lease.acquisitions < self._bounds.acquisitions:
                     yield from self._ends_of_deciding(scene)
 
     def happenings(self, state: State) -> Iterator[Step]:
@@ -139,18 +142,18 @@ class World:
             yield Step(what, details, (state[0], after, *state[2:]), duplicate)
 
     def _may_grant(self, lease: Lease, cluster: Cluster, replicas: list[Replica]) -> bool:
-        """Whether there can be another grant; without one there is nothing to find, for `_grants` looks ahead."""
+        """Whether there can be another allocation; else nothing is to be found, for `_allocations` looks ahead."""
         decides = any(replica.part != STANDING_BY for replica in replicas)
-        return sum(cluster.asked) < self._grants_at_most and (decides or lease.takeovers < self._bounds.takeovers)
+        return sum(cluster.asked) < self._grants_at_most and (decides or lease.acquisitions < self._bounds.acquisitions)
 
     # Requests
 
     def _asked(self, core: int, asked: tuple[int, ...]) -> "tuple[list[_Grant], set[_Wish]]":
-        """What a core would grant to those who may ask, and what they would have the Lease name."""
+        """What a core would allocate to those who may ask, and what they would have the Lease list."""
         known = self._asking.get((core, asked))
         if known is None:
             known = self._asking[core, asked] = [], set()
-            grants, wishes = known
+            allocations, wishes = known
             number = sum(asked)
             for each, creator in enumerate(self._creators):
                 count = asked[each]
@@ -166,32 +169,32 @@ class World:
                     if isinstance(decision, Refused) and creator.warned:  # `conflicts.decide`
                         request = request._replace(shared=frozenset(each.address for each in decision.refusals))
                         decision, after = self.cores.decide(core, request, self._moment(number))
-                    if isinstance(decision, Granted):
+                    if isinstance(decision, Allocated):
                         shared = bool(request.shared)
                         flight = Flight(self._name_of[each], decision.addresses, number, shared)
                         details = (party, wish, decision.addresses)
-                        grants.append(_Grant(details, after, flight, put(asked, each, count + 1)))
-                    elif isinstance(decision, Unnamed):
+                        allocations.append(_Grant(details, after, flight, put(asked, each, count + 1)))
+                    elif isinstance(decision, Unreserved):
                         wishes.add(_Wish(decision.addresses, decision.automatic))
         return known
 
-    def _grants(self, scene: "_Scene") -> Iterator[Step]:
-        """`LocalDecider.decide`. In conflict is what another party has as well, or may come to have."""
+    def _allocations(self, scene: "_Scene") -> Iterator[Step]:
+        """`LocalAllocator.decide`. In conflict is what another party has as well, or may come to have."""
         cluster = scene.cluster
-        for grant in self._asked(scene.replica.core, cluster.asked)[0]:
-            name = grant.flight.name
+        for allocation in self._asked(scene.replica.core, cluster.asked)[0]:
+            name = allocation.flight.name
             conflict = any(
-                other != name and live is not None and clash(grant.flight, live)
+                other != name and live is not None and clash(allocation.flight, live)
                 for other, live in (*enumerate(cluster.objects), *((each.name, each) for each in cluster.flights))
             )
-            if not conflict and sum(grant.asked) == self._grants_at_most:
+            if not conflict and sum(allocation.asked) == self._grants_at_most:
                 continue  # nothing can come of it any more
-            after = cluster._replace(flights=(*cluster.flights, grant.flight), asked=grant.asked)
-            state = scene.after(self, scene.replica._replace(core=grant.core), cluster=after)
-            yield Step("grant", grant.details, state, conflict=conflict)
+            after = cluster._replace(flights=(*cluster.flights, allocation.flight), asked=allocation.asked)
+            state = scene.after(self, scene.replica._replace(core=allocation.core), cluster=after)
+            yield Step("grant", allocation.details, state, conflict=conflict)
 
-    def _moment(self, grant: int) -> int:
-        return grant // self._grants_a_moment + 1
+    def _moment(self, allocation: int) -> int:
+        return allocation // self._grants_a_moment + 1
 
     # The view
 
@@ -201,7 +204,7 @@ class World:
         if replica.view < len(log):
             change = log[replica.view]
             seen = self._caught_up(self._told(replica, change, replica.view + 1))
-            yield Step("see", (self._names[change.name], change.live), scene.after(self, seen))
+            yield Step("see", (self._update[change.name], change.live), scene.after(self, seen))
         if replica.view + 1 < len(log):
             yield Step("list afresh", (), scene.after(self, self._caught_up(self._listed(scene.cluster, replica))))
 
@@ -212,7 +215,7 @@ class World:
             # A successor need not have seen that here: whoever is given the address next is seen later in the same log.
             core, sighted = self.cores.tell(replica.core, key, None)[0], False
         else:
-            holder = Holder(key, str(live.grant), Party(*key), live.annotated, attached=live.reported)
+            holder = Holder(key, str(live.allocation), Party(*key), live.annotated, attached=live.reported)
             core, sighted = self.cores.tell(replica.core, key, holder)
         return replica._replace(core=core, view=version, sighted=version if sighted else replica.sighted)
 
@@ -238,20 +241,20 @@ class World:
     # Time
 
     def _passing_of_time(self, scene: "_Scene") -> Iterator[Step]:
-        """`WatchProver.prove_if_due`: the bound has passed since a moment, and the view is proven to be past that."""
+        """`ReadBarrier.prove_if_due`: the bound has passed since a moment, and the view is proven to be past that."""
         cluster, replica = scene.cluster, scene.replica
-        for moment, core, sighted in self.cores.prove(replica.core):
+        for moment, core, sighted in self.cores.pass_barrier(replica.core):
             came = [
                 version
                 for version, change in enumerate(cluster.log, 1)
-                if change.persisted and change.live and self._moment(change.live.grant) <= moment
+                if change.persisted and change.live and self._moment(change.live.allocation) <= moment
             ]
             version = max(came, default=0)
             if version > replica.view and self._laws.proof_needs_view:
                 continue
             after = cluster
             if self._laws.bound_before_proof:
-                left = tuple(each for each in cluster.flights if self._moment(each.grant) > moment)
+                left = tuple(each for each in cluster.flights if self._moment(each.allocation) > moment)
                 after = cluster._replace(flights=left)
             proven = replica._replace(core=core, sighted=max(replica.sighted, version) if sighted else replica.sighted)
             yield Step("prove", (f"moment {moment}",), scene.after(self, proven, cluster=after))
@@ -265,7 +268,7 @@ class World:
         replica = scene.replica
         if replica.write is not None:
             made = written(scene.lease, replica.write)
-            core = self.cores.confirm(replica.core, made.named)
+            core = self.cores.confirm(replica.core, made.reserved)
             yield Step("write confirmed", (), scene.after(self, replica._replace(core=core, write=None), lease=made))
             unaware = replica._replace(write=None, informed=False)
             yield Step("write made, answer lost", (), scene.after(self, unaware, lease=made))
@@ -274,20 +277,20 @@ class World:
         for wish in self._wishes(scene):
             names, core = self.cores.write(replica.core, wish.addresses, wish.automatic)
             frozen = self.cores.states[replica.core]
-            if core == replica.core and names.open == frozen.named and not frozen.doubtful:
+            if core == replica.core and names.reserved == frozen.reserved and not frozen.doubtful:
                 continue
             # One that does not know the Lease as it is will be answered 409, so its write comes to nothing.
             write = write_of(names, replica.sighted) if replica.informed else None
-            details = (names.open, "for", wish.addresses, "and any", f"x{wish.automatic}")
+            details = (names.reserved, "for", wish.addresses, "and any", f"x{wish.automatic}")
             if write is not None and not self._bounds.losses:
-                core = self.cores.confirm(core, write.named)
+                core = self.cores.confirm(core, write.reserved)
                 after = scene.after(self, replica._replace(core=core), lease=written(scene.lease, write))
                 yield Step("write", details, after)
                 continue
             what = "write" if replica.informed else "write in vain"
             yield Step(what, details, scene.after(self, replica._replace(core=core, write=write)))
         if not replica.informed:
-            core = self.cores.confirm(replica.core, scene.lease.named)
+            core = self.cores.confirm(replica.core, scene.lease.reserved)
             yield Step("read the Lease", (), scene.after(self, replica._replace(core=core, informed=True)))
 
     def _wishes(self, scene: "_Scene") -> "set[_Wish]":
@@ -304,21 +307,21 @@ class World:
             )
         return wishes
 
-    def _takeovers(self, scene: "_Scene") -> Iterator[Step]:
-        """`Elector._take_over`, by a replica that stands by; the one that decides has been silent for long enough."""
-        if scene.lease.takeovers == self._bounds.takeovers:
+    def _acquisitions(self, scene: "_Scene") -> Iterator[Step]:
+        """`Elector._acquire`, by a replica that stands by; the leader has been silent for long enough."""
+        if scene.lease.acquisitions == self._bounds.acquisitions:
             return
-        pending = next((other.write for other in scene.others if other.part in {CATCHING_UP, DECIDING}), None)
+        in_flight = next((other.write for other in scene.others if other.part in {CATCHING_UP, DECIDING}), None)
         others = [self._deposed(other) for other in scene.others]
-        for made in {None, pending}:
+        for made in {None, in_flight}:
             lease = scene.lease if made is None else written(scene.lease, made)
             moment = self._moment(sum(scene.cluster.asked) - 1)
-            core = self.cores.take_over(scene.replica.core, lease.named, lease.last, moment)
+            core = self.cores.acquire(scene.replica.core, lease.reserved, lease.last, moment)
             taken = scene.replica._replace(core=core, part=CATCHING_UP, required=lease.seen)
-            lease = lease._replace(takeovers=lease.takeovers + 1)
+            lease = lease._replace(acquisitions=lease.acquisitions + 1)
             yield Step(
                 "take over" if made is None else "take over after a write was made",
-                (f"suspect: {len(lease.named)}",),
+                (f"in doubt: {len(lease.reserved)}",),
                 self._state(lease, scene.cluster, [self._caught_up(taken), *others]),
             )
 
@@ -339,7 +342,7 @@ class World:
         replica = scene.replica
         yield Step("resume and step down", (), scene.after(self, self._down(replica)))
         if not self._laws.deposed_is_fenced:
-            yield from self._grants(scene)
+            yield from self._allocations(scene)
         if replica.write is not None:
             lease = written(scene.lease, replica.write)
             yield Step("late write made", (), scene.after(self, replica._replace(write=None), lease=lease))
@@ -351,7 +354,7 @@ class World:
             names, core = self.cores.hand_over(replica.core)
             lease = written(scene.lease, write_of(names, replica.sighted))
             down = Replica(core, view=replica.view, sighted=replica.sighted)
-            yield Step("hand over", (names.open,), scene.after(self, down, lease=lease))
+            yield Step("hand over", (names.reserved,), scene.after(self, down, lease=lease))
         fresh = self._listed(scene.cluster, Replica(START))
         yield Step("crash", (), scene.after(self, fresh))
         if replica.write is not None:
@@ -381,7 +384,7 @@ class World:
 
 
 class _Grant(NamedTuple):
-    """What a request would be granted, and what comes of it."""
+    """What a request would be allocated, and what comes of it."""
 
     details: tuple[object, ...]
     core: int

@@ -20,12 +20,12 @@ THIS: Final = (FIRST,)
 Maker = Callable[[Mutant], World]
 
 
-def named(name: str, creations: int, *wishes: tuple[int | None, ...]) -> Creator:
+def reserved(name: str, creations: int, *wishes: tuple[int | None, ...]) -> Creator:
     """One that names its pods."""
     return Creator(name, creations, wishes)
 
 
-def unnamed(name: str, *wishes: tuple[int | None, ...]) -> Creator:
+def unreserved(name: str, *wishes: tuple[int | None, ...]) -> Creator:
     """One that sends a prefix, once; `name` is what the API server makes of it."""
     return Creator(name, 1, wishes, name.partition("-")[0] + "-")
 
@@ -50,7 +50,7 @@ def alone(
         pool = Pool([AddressRange(FIRST, FIRST + addresses - 1)])
         everything = range(FIRST, FIRST + addresses)
         return World(
-            CoreStates(pool, mutant.empty, cool_down=cool_down, named=everything),
+            CoreStates(pool, mutant.empty, cool_down=cool_down, reserved=everything),
             creators,
             laws=mutant.laws,
             grace=grace,
@@ -71,7 +71,7 @@ def replicated(
         pool = Pool([AddressRange(FIRST, FIRST + addresses - 1)])
         return World(
             CoreStates(pool, mutant.empty, cool_down=0),
-            tuple(named(name, 2, *wishes) for name in ("web", "db", "app")[:parties]),
+            tuple(reserved(name, 2, *wishes) for name in ("web", "db", "app")[:parties]),
             bounds,
             laws=mutant.laws,
             alike=True,
@@ -87,71 +87,79 @@ def warned(name: str, creations: int, *wishes: tuple[int | None, ...]) -> Creato
     return Creator(name, creations, wishes, warned=True)
 
 
-EDITED: Final = alone(2, named("web", 2, ANY, THIS), named("db", 1, ANY, THIS), edits=True)
+EDITED: Final = alone(2, reserved("web", 2, ANY, THIS), reserved("db", 1, ANY, THIS), edits=True)
 """One replica, and annotations that change."""
 
-UNPLUGGED: Final = alone(2, named("web", 1, (None, FIRST)), named("db", 1, ANY, THIS), edits=True, reports=True)
+UNPLUGGED: Final = alone(2, reserved("web", 1, (None, FIRST)), reserved("db", 1, ANY, THIS), edits=True, reports=True)
 """The same with a network-status."""
 
-WARNED: Final = alone(2, named("web", 1, THIS), warned("db", 1, THIS), named("app", 1, ANY, THIS), cool_down=0)
+WARNED: Final = alone(2, reserved("web", 1, THIS), warned("db", 1, THIS), reserved("app", 1, ANY, THIS), cool_down=0)
 """One replica, and a party that may have what another has."""
 
-TERMINATING: Final = alone(2, named("web", 2, ANY, THIS), named("db", 1, ANY, THIS), grace=True)
-"""One replica, in a world in which every rule of one decider is needed."""
+TERMINATING: Final = alone(2, reserved("web", 2, ANY, THIS), reserved("db", 1, ANY, THIS), grace=True)
+"""One replica, in a world in which every rule of one leader is needed."""
 
 OF_ONE: Final = {
-    "one address for three parties": alone(1, named("web", 2, ANY), named("db", 1, ANY), unnamed("web-x", ANY)),
+    "one address for three parties": alone(
+        1, reserved("web", 2, ANY), reserved("db", 1, ANY), unreserved("web-x", ANY)
+    ),
     "explicit and automatic, no cool-down": alone(
-        2, named("web", 2, ANY, THIS), named("db", 1, ANY), unnamed("web-x", ANY), cool_down=0
+        2, reserved("web", 2, ANY, THIS), reserved("db", 1, ANY), unreserved("web-x", ANY), cool_down=0
     ),
     "two unnamed pods of one prefix, no cool-down": alone(
-        2, named("web", 2, ANY, THIS), unnamed("web-x", THIS), unnamed("web-y", ANY), cool_down=0
+        2, reserved("web", 2, ANY, THIS), unreserved("web-x", THIS), unreserved("web-y", ANY), cool_down=0
     ),
     "a pod created by name with the name that another was given": alone(
-        2, named("web-x", 2, ANY, THIS), unnamed("web-x", ANY, THIS), named("db", 1, ANY)
+        2, reserved("web-x", 2, ANY, THIS), unreserved("web-x", ANY, THIS), reserved("db", 1, ANY)
     ),
     "two interfaces, and an annotation that changes": alone(
-        3, named("web", 2, (None, FIRST)), named("db", 1, ANY, THIS), edits=True
+        3, reserved("web", 2, (None, FIRST)), reserved("db", 1, ANY, THIS), edits=True
     ),
     "an annotation that changes": EDITED,
     "an annotation that changes, and interfaces that are unplugged": UNPLUGGED,
     "a party that may have what another has": WARNED,
     "objects that are terminating for a while": TERMINATING,
-    "a clock that stands still between grants": alone(
-        2, named("web", 2, ANY, THIS), named("db", 2, ANY), grants_a_moment=2
+    "a clock that stands still between allocates": alone(
+        2, reserved("web", 2, ANY, THIS), reserved("db", 2, ANY), grants_a_moment=2
     ),
     "three addresses for three parties, no cool-down": alone(
-        3, named("web", 2, ANY), named("db", 1, ANY), unnamed("web-x", ANY), cool_down=0
+        3, reserved("web", 2, ANY), reserved("db", 1, ANY), unreserved("web-x", ANY), cool_down=0
     ),
 }
 """One replica that decides."""
 
-TWO_ADDRESSES: Final = replicated(Bounds(2, takeovers=3, grants=3), 2, ANY, *explicit(2))
+TWO_ADDRESSES: Final = replicated(Bounds(2, acquisitions=3, allocations=3), 2, ANY, *explicit(2))
 """Two replicas, in a world in which every rule is needed."""
 
-LOST_WRITES: Final = replicated(Bounds(2, takeovers=3, grants=2, losses=True), 2, ANY, *explicit(2), parties=2)
+LOST_WRITES: Final = replicated(Bounds(2, acquisitions=3, allocations=2, losses=True), 2, ANY, *explicit(2), parties=2)
 """The same, where a write of the Lease may be under way while other things happen."""
 
-REPORTED: Final = replicated(Bounds(2, takeovers=2, grants=2, early_sightings=True), 1, THIS, parties=2, edits=True)
+REPORTED: Final = replicated(
+    Bounds(2, acquisitions=2, allocations=2, early_sightings=True), 1, THIS, parties=2, edits=True
+)
 """Two replicas, annotations that change, and interfaces that are unplugged."""
 
 OF_TWO: Final = {
-    "two addresses, any or this, three grants, three takeovers": TWO_ADDRESSES,
-    "two addresses, this, four grants, three takeovers": replicated(Bounds(2, takeovers=3, grants=4), 2, *explicit(2)),
-    "two addresses, any, four grants, three takeovers": replicated(Bounds(2, takeovers=3, grants=4), 2, ANY),
-    "three addresses, any or this, three grants, two takeovers": replicated(
-        Bounds(2, takeovers=2, grants=3), 3, ANY, *explicit(3)
+    "two addresses, any or this, three allocates, three acquisitions": TWO_ADDRESSES,
+    "two addresses, this, four allocates, three acquisitions": replicated(
+        Bounds(2, acquisitions=3, allocations=4), 2, *explicit(2)
+    ),
+    "two addresses, any, four allocates, three acquisitions": replicated(
+        Bounds(2, acquisitions=3, allocations=4), 2, ANY
+    ),
+    "three addresses, any or this, three allocates, two acquisitions": replicated(
+        Bounds(2, acquisitions=2, allocations=3), 3, ANY, *explicit(3)
     ),
     "two addresses, replicas that see things while they stand by": replicated(
-        Bounds(2, takeovers=2, grants=3, early_sightings=True), 2, ANY, *explicit(2)
+        Bounds(2, acquisitions=2, allocations=3, early_sightings=True), 2, ANY, *explicit(2)
     ),
 }
 """Two replicas."""
 
 OF_LOSSES: Final = {
-    "any or this, two parties, two grants, three takeovers": LOST_WRITES,
-    "any, three parties, three grants, two takeovers": replicated(
-        Bounds(2, takeovers=2, grants=3, losses=True), 2, ANY
+    "any or this, two parties, two allocates, three acquisitions": LOST_WRITES,
+    "any, three parties, three allocates, two acquisitions": replicated(
+        Bounds(2, acquisitions=2, allocations=3, losses=True), 2, ANY
     ),
 }
 """Two replicas, and writes that are lost."""

@@ -106,8 +106,8 @@ class Cluster:
             annotations[LATER] = str(later)
         if quota:
             annotations[QUOTA] = "exceeded"
-        named = {"name": name} if name else {"generateName": prefix}
-        body = msgspec.json.encode({"metadata": {**named, "annotations": annotations}})
+        reserved = {"name": name} if name else {"generateName": prefix}
+        body = msgspec.json.encode({"metadata": {**reserved, "annotations": annotations}})
         path = f"{PODS}?dryRun=All" if dry_run else PODS
         self._creating += 1
         return self.loop.spawn(self._server.process, self._create(path, body))
@@ -154,14 +154,14 @@ class Cluster:
 
     def wait_for_service(self) -> None:
         """Returns when pods can be created."""
-        assert self.loop.run_until(lambda: self.decider() and self._endpoints, within=2 * BOUND)
+        assert self.loop.run_until(lambda: self.allocator() and self._endpoints, within=2 * BOUND)
 
     def living(self) -> list[SimulatedReplica]:
         """The replicas that are there, paused or not."""
         return [replica for replica in self.replicas if replica.runs]
 
-    def decider(self) -> SimulatedReplica | None:
-        """The replica that the Lease names."""
+    def allocator(self) -> SimulatedReplica | None:
+        """The replica that the Lease lists."""
         lease = self._store.find(Place("leases", NAMESPACE, LEASE_NAME)) or {}
         holder = lease.get("spec", {}).get("holderIdentity")
         return next((replica for replica in self.living() if replica.name == holder), None)
@@ -304,20 +304,20 @@ class Cluster:
             yield f"{self._creating} pods are still being created"
         if not self._endpoints or self._endpoints != self.living():
             yield "the Service does not have the right endpoints"
-        deciding = [replica for replica in self.living() if replica.deciding]
-        if len(deciding) != 1:
-            yield f"{len(deciding)} replicas decide"
+        leading = [replica for replica in self.living() if replica.leading]
+        if len(leading) != 1:
+            yield f"{len(leading)} replicas decide"
         held = {address for address, places in self._carriers.items() if places}
         for replica in self.living():
             if replica.leaving:
                 yield f"{replica.name} has not ended"
-            elif replica.decider is None:
+            elif replica.allocator is None:
                 yield f"{replica.name} does not know the range"
             else:
-                ledger = replica.decider.ledger
+                ledger = replica.allocator.ledger
                 free = ledger.pool.size - sum(address in ledger.pool for address in held)
                 if (ledger.held_count, ledger.free_count) != (len(held), free):
-                    counts = f"{ledger.pending_count} pending, {ledger.suspect_count} suspect"
+                    counts = f"{ledger.in_flight_count} in flight, {ledger.in_doubt_count} in doubt"
                     yield (
                         f"{replica.name}: {ledger.held_count} held of {len(held)}, {ledger.free_count} free of {free} "
                         f"({counts}, {ledger.cooling_count} cooling)"
@@ -325,9 +325,9 @@ class Cluster:
 
     def _check_creation(self) -> None:
         """A pod is created, unless the pool is full."""
-        (deciding,) = [replica for replica in self.living() if replica.deciding]
-        assert deciding.decider is not None
-        free = deciding.decider.ledger.free_count
+        (leading,) = [replica for replica in self.living() if replica.leading]
+        assert leading.allocator is not None
+        free = leading.allocator.ledger.free_count
         creation = self.create("the-last", (None,))
         self.loop.run_until(creation.done, within=WEBHOOK_SECONDS + 1)
         outcome = creation.result()

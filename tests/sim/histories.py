@@ -26,7 +26,7 @@ WISHES: Final = st.one_of(
 )
 DELAYS: Final = st.sampled_from([0.0, 0.0, 0.0, 0.5, 4.0, 9.0, 12.0, 19.0])
 INDEX: Final = st.integers(0, 11)
-WHOM: Final = st.sampled_from(["decider", "decider", "any"])
+WHOM: Final = st.sampled_from(["leader", "leader", "any"])
 
 
 class Wave(NamedTuple):
@@ -72,7 +72,7 @@ class Histories(RuleBasedStateMachine):
 
     @initialize(seed=st.integers(0, 2**32 - 1), replicas=st.integers(2, 3), addresses=st.sampled_from([20, 20, 25, 60]))
     def begin(self, seed: int, replicas: int, addresses: int) -> None:
-        """A cluster in which somebody decides."""
+        """A cluster in which somebody leads."""
         self.cluster = Cluster(seed, replicas=replicas, addresses=addresses)
         self.cluster.wait_for_service()
 
@@ -182,14 +182,14 @@ class Histories(RuleBasedStateMachine):
 
     @rule(
         index=INDEX,
-        whom=st.sampled_from(["decider", "any", "others"]),
+        whom=st.sampled_from(["leader", "any", "others"]),
         kinds=st.sampled_from([("pods",), ("pods",), ("leases",), ("pods", "leases")]),
         then=THEN,
     )
     def hold_watches(self, index: int, whom: str, kinds: tuple[str, ...], then: Then) -> None:
-        """Watches stand, without anybody's being told: of one replica, or of all but the one that decides."""
-        decider = self.cluster.decider()
-        others = [replica for replica in self.cluster.living() if replica is not decider]
+        """Watches stand, without anybody's being told: of one replica, or of all but the leader."""
+        allocator = self.cluster.allocator()
+        others = [replica for replica in self.cluster.living() if replica is not allocator]
         for replica in others if whom == "others" else [self._pick(index, whom)]:
             replica.client.link.held.update(kinds)
         self._then(then)
@@ -254,9 +254,9 @@ class Histories(RuleBasedStateMachine):
         self.cluster.loop.run(seconds)
 
     def _pick(self, index: int, whom: str) -> SimulatedReplica:
-        """One of the replicas that are there; the one that decides, if it is asked for and known."""
-        if whom == "decider" and (decider := self.cluster.decider()) is not None:
-            return decider
+        """One of the replicas that are there; the leader, if it is asked for and known."""
+        if whom == "leader" and (allocator := self.cluster.allocator()) is not None:
+            return allocator
         if not self.cluster.living():
             self.cluster.start_replica()
         return _pick(self.cluster.living(), index)

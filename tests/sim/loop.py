@@ -97,9 +97,9 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         """A task that belongs to a process, whoever asks for it."""
         return self.create_task(work, context=process.context)
 
-    def create_task(self, *arguments: Any, **named: Any) -> "asyncio.Task[Any]":  # noqa: ANN401 (as the base has them)
+    def create_task(self, *arguments: Any, **reserved: Any) -> "asyncio.Task[Any]":  # noqa: ANN401 (as the base has them)
         """A task, which lives until it is done: what waits for an answer that was lost is waited for by nobody."""
-        task = super().create_task(*arguments, **named)
+        task = super().create_task(*arguments, **reserved)
         self._alive.add(task)
         task.add_done_callback(self._alive.discard)
         return task

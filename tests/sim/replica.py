@@ -8,13 +8,13 @@ from tests.sim.api import ApiServer
 from tests.sim.client import Link, SimulatedClient
 from tests.sim.loop import Process, SimulatedLoop
 
-from kubemacpool.admission.allocation import LocalDecider
-from kubemacpool.admission.forwarding import Reach
-from kubemacpool.admission.owners import Kinship
+from kubemacpool.admission.allocation import LocalAllocator
+from kubemacpool.admission.forwarding import Forwarder
+from kubemacpool.admission.owners import Owners
 from kubemacpool.admission.pods import Place, PodAdmission
 from kubemacpool.admission.policies import ConflictPolicy, NamespacePolicies
 from kubemacpool.admission.webhook import Router
-from kubemacpool.core.allocator import Decider
+from kubemacpool.core.allocator import Allocator
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import POD
 from kubemacpool.core.pool import Pool
@@ -24,7 +24,7 @@ from kubemacpool.election.elector import Elector
 from kubemacpool.election.leadership import View
 from kubemacpool.follow.follower import Follower
 from kubemacpool.follow.pool_config import RangeFollower
-from kubemacpool.follow.read_barrier import FollowedKind, WatchProver
+from kubemacpool.follow.read_barrier import FollowedKind, ReadBarrier
 from kubemacpool.follow.readiness import Readiness
 from kubemacpool.kube import reflector
 from kubemacpool.kube.reads import CollectionRead
@@ -104,7 +104,7 @@ class SimulatedReplica:
         gone: set when it has crashed or come to its end.
         leaving: whether it was told to end.
         elector: its part in the election, once it knows the pool.
-        decider: its core, likewise.
+        allocator: its core, likewise.
     """
 
     def __init__(self, name: str, server: ApiServer, loop: SimulatedLoop, rng: random.Random) -> None:
@@ -115,7 +115,7 @@ class SimulatedReplica:
         self.gone = asyncio.Event()
         self.leaving = False
         self.elector: Elector | None = None
-        self.decider: Decider | None = None
+        self.allocator: Allocator | None = None
         self._loop = loop
         self._clock = OwnClock(loop, rng.uniform(0, 10_000), rng.uniform(0.97, 1.03))
         self._surroundings = reflector.Surroundings(now=loop.time, draw=rng.random)
@@ -141,9 +141,9 @@ class SimulatedReplica:
         return self.runs and not self.leaving and self._router is not None and not self._readiness.obstacles
 
     @property
-    def deciding(self) -> bool:
-        """Whether it grants."""
-        return self.runs and self.elector is not None and self.elector.deciding
+    def leading(self) -> bool:
+        """Whether it allocates."""
+        return self.runs and self.elector is not None and self.elector.leading
 
     @property
     def failure(self) -> BaseException | None:
@@ -156,7 +156,7 @@ class SimulatedReplica:
     def knows_of_lease(self) -> bool:
         """Whether it has seen the Lease while somebody held it, or knows that it was lost."""
         known = None if self.elector is None else self.elector._known
-        return known is not None and (known.term > 0 or known.lost_since is not None)
+        return known is not None and (known.transitions > 0 or known.lost_since is not None)
 
     def start(self, peer: Peer, *, after: float = 0.0) -> None:
         """Begin, in so many seconds."""
@@ -202,20 +202,20 @@ class SimulatedReplica:
             self._assemble(await ranges.first_pool(), peer, tasks)
 
     def _assemble(self, pool: Pool, peer: Peer, tasks: asyncio.TaskGroup) -> None:
-        """As `kubemacpool.app.assembly.Deciding` does it."""
+        """As `kubemacpool.app.assembly.Leading` does it."""
         clock, unheard, surroundings = self._clock, Unheard(), self._surroundings
         ledger = Ledger(pool, in_flight_bound=BOUND, cool_down=COOL_DOWN)
-        self.decider = Decider(ledger)
+        self.allocator = Allocator(ledger)
         population = Population(ledger)
         follower = Follower(POD, population, self._readiness, unheard, clock)
         follower.begin()
         pods = Reflector(self.client, PODS, decode_pod, follower, surroundings=surroundings)
         followed = FollowedKind(POD, follower.progress, CollectionRead(self.client, PODS), pods.relist)
-        prover = WatchProver(ledger, lambda: [followed], clock)
+        read_barrier = ReadBarrier(ledger, lambda: [followed], clock)
         self.elector = Elector(
             elector.Replica(self.name, self.endpoint),
             ClusterLease(cast("ApiClient", self.client), NAMESPACE),
-            self.decider,
+            self.allocator,
             {POD: View(follower.progress, pods.relist)},
             lambda: self._readiness.obstacles,
             clock,
@@ -226,16 +226,16 @@ class SimulatedReplica:
         policies = NamespacePolicies(ConflictPolicy.REJECT, self._readiness, lambda: None)
         namespaces = Reflector(self.client, NAMESPACES, decode_namespace, policies, surroundings=surroundings)
         admission = PodAdmission(
-            LocalDecider(self.decider, self.elector, policies.limit_of, clock),
+            LocalAllocator(self.allocator, self.elector, policies.limit_of, clock),
             policies,
-            Kinship(population.families, clock),
+            Owners(population.families, clock),
             Place("the-cluster", lambda: ledger.pool),
             unheard,
             clock,
         )
-        reach = Reach(self.elector, peer, clock)
-        self._router = Router(MUTATE_PODS, admission.answer, self.elector, reach, unheard, clock)
-        for run in (pods.run, namespaces.run, lease.run, prover.run):
+        forwarder = Forwarder(self.elector, peer, clock)
+        self._router = Router(MUTATE_PODS, admission.answer, self.elector, forwarder, unheard, clock)
+        for run in (pods.run, namespaces.run, lease.run, read_barrier.run):
             tasks.create_task(run())
         self._election = tasks.create_task(self.elector.run())
 
@@ -244,8 +244,8 @@ class SimulatedReplica:
             self.elector.rewound(reason)
 
     def _replace_pool(self, pool: Pool) -> None:
-        if self.decider is not None:
-            self.decider.replace_pool(pool)
+        if self.allocator is not None:
+            self.allocator.replace_pool(pool)
 
     async def _leave(self) -> None:
         """As `kubemacpool.app.program.Process` does it."""

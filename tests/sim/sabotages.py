@@ -7,34 +7,34 @@ from unittest.mock import patch
 from tests.sim import replica
 
 from kubemacpool.core.ledger import Ledger
-from kubemacpool.core.reservations import Openings
+from kubemacpool.core.reservations import Reservations
 from kubemacpool.election import leadership
 from kubemacpool.election.elector import Elector
 from kubemacpool.election.leadership import Leadership
-from kubemacpool.follow.read_barrier import WatchProver
+from kubemacpool.follow.read_barrier import ReadBarrier
 from kubemacpool.kube.reflector import Reflector
 
 Sabotage = Callable[[], AbstractContextManager[object]]
 
 
 def without_naming() -> AbstractContextManager[object]:
-    """Whatever is free is granted, whether the Lease names it or not (rule 1)."""
-    return patch.object(Openings, "__contains__", lambda *_: True)
+    """Whatever is free is allocated, whether the Lease lists it or not (rule 1)."""
+    return patch.object(Reservations, "__contains__", lambda *_: True)
 
 
 def without_suspects() -> AbstractContextManager[object]:
-    """A new decider takes what the Lease names for free (rule 4)."""
+    """A new leader takes what the Lease lists for free (rule 4)."""
     inherit = Ledger.inherit
 
-    def forget(self: Ledger, suspects: Iterable[int], now: float, *, first: bool = False) -> None:
-        del suspects
+    def forget(self: Ledger, in_doubt: Iterable[int], now: float, *, first: bool = False) -> None:
+        del in_doubt
         inherit(self, (), now, first=first)
 
     return patch.object(Ledger, "inherit", forget)
 
 
 def without_catching_up() -> AbstractContextManager[object]:
-    """A new decider decides with the view that it has (rule 4)."""
+    """A new leader decides with the view that it has (rule 4)."""
 
     async def at_once(*_: object) -> None:
         """Nothing is waited for."""
@@ -45,10 +45,10 @@ def without_catching_up() -> AbstractContextManager[object]:
 def without_proof() -> AbstractContextManager[object]:
     """What was never seen ends with the bound, however far the watch has come (rule 5)."""
 
-    async def prove(self: WatchProver) -> None:
-        self._ledger.prove(self._clock.now())
+    async def pass_barrier(self: ReadBarrier) -> None:
+        self._ledger.pass_barrier(self._clock.now())
 
-    return patch.object(WatchProver, "prove_if_due", prove)
+    return patch.object(ReadBarrier, "prove_if_due", pass_barrier)
 
 
 def with_a_short_bound() -> AbstractContextManager[object]:
@@ -57,7 +57,7 @@ def with_a_short_bound() -> AbstractContextManager[object]:
 
 
 def without_fencing() -> AbstractContextManager[object]:
-    """A decider grants for as long as it believes that the Lease is its own (rule 6)."""
+    """A leader allocates for as long as it believes that the Lease is its own (rule 6)."""
 
     def hindrance(self: Leadership) -> str:
         return "" if self._caught_up else "not up to date yet"

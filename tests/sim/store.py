@@ -57,8 +57,8 @@ class Selection(NamedTuple):
         """Whether the object is of interest."""
         if place.plural != self.plural or self.namespace not in {None, place.namespace}:
             return False
-        for term in filter(None, self.field_selector.split(",")):
-            field, _, value = term.partition("=")
+        for transitions in filter(None, self.field_selector.split(",")):
+            field, _, value = transitions.partition("=")
             if field.endswith("!"):
                 if _field(content, field[:-1]) == value:
                     return False

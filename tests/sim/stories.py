@@ -8,7 +8,7 @@ from tests.sim.cluster import Cluster
 from tests.sim.replica import BOUND, SimulatedReplica
 
 TAKEOVER: Final = 8.0
-"""Seconds until another replica decides, after a crash."""
+"""Seconds until another replica leads, after a crash."""
 
 SOME: Final = range(1, 6)
 """Addresses of the users' choice."""
@@ -17,29 +17,29 @@ Story = Callable[[Cluster], None]
 
 
 def the_successor_has_seen_little(cluster: Cluster) -> None:
-    """The watch of the follower stands when pods are created; then the decider crashes."""
-    decider, follower = _roles(cluster)
+    """The watch of the follower stands when pods are created; then the leader crashes."""
+    allocator, follower = _roles(cluster)
     follower.client.link.held.add("pods")
     _create(cluster, "first", SOME)
-    cluster.loop.run(5.0)  # seen by the decider: the Lease names them no more
-    decider.crash()
+    cluster.loop.run(5.0)  # seen by the leader: the Lease lists them no more
+    allocator.crash()
     cluster.loop.run(TAKEOVER)
     _create(cluster, "second", SOME)
 
 
 def the_watch_of_the_decider_stands(cluster: Cluster) -> None:
     """For longer than the bound."""
-    decider, _ = _roles(cluster)
-    decider.client.link.held.add("pods")
+    allocator, _ = _roles(cluster)
+    allocator.client.link.held.add("pods")
     _create(cluster, "first", SOME)
     cluster.loop.run(BOUND + 5.0)
     _create(cluster, "second", SOME)
 
 
 def the_decider_is_cut_off(cluster: Cluster) -> None:
-    """For longer than the bound; it goes on answering, and whoever decides instead grants what it had set aside."""
-    decider, _ = _roles(cluster)
-    _break(decider.client.link)
+    """For longer than the bound; it goes on answering, and the leader instead allocates what it had set aside."""
+    allocator, _ = _roles(cluster)
+    _break(allocator.client.link)
     cluster.loop.run(TAKEOVER + BOUND + 15.0)
     _create(cluster, "chosen", SOME)
     cluster.loop.run(5.0)
@@ -49,10 +49,10 @@ def the_decider_is_cut_off(cluster: Cluster) -> None:
 
 def the_lease_is_made_anew_behind_our_back(cluster: Cluster) -> None:
     """The watch of the follower stands when the Lease is replaced, while admissions are on their way."""
-    decider, follower = _roles(cluster)
+    allocator, follower = _roles(cluster)
     follower.client.link.held.add("leases")
     _create(cluster, "first", SOME, later=15.0)
-    decider.crash()
+    allocator.crash()
     cluster.delete_lease(make_anew=True)
     cluster.loop.run(TAKEOVER)
     _create(cluster, "second", SOME)
@@ -60,9 +60,9 @@ def the_lease_is_made_anew_behind_our_back(cluster: Cluster) -> None:
 
 def admissions_outlive_the_decider(cluster: Cluster) -> None:
     """They are persisted after another replica has taken over."""
-    decider, _ = _roles(cluster)
+    allocator, _ = _roles(cluster)
     _create(cluster, "first", SOME, later=15.0)
-    decider.crash()
+    allocator.crash()
     cluster.loop.run(TAKEOVER)
     _create(cluster, "second", SOME)
 
@@ -83,13 +83,13 @@ def the_cluster_is_restored_from_a_backup(cluster: Cluster) -> None:
 
 
 def _roles(cluster: Cluster) -> tuple[SimulatedReplica, SimulatedReplica]:
-    """The one that decides, and the other."""
+    """The leader, and the other."""
     cluster.wait_for_service()
     cluster.loop.run(3.0)  # some addresses are set aside by now
-    decider = cluster.decider()
-    assert decider is not None
-    (follower,) = (replica for replica in cluster.living() if replica is not decider)
-    return decider, follower
+    allocator = cluster.allocator()
+    assert allocator is not None
+    (follower,) = (replica for replica in cluster.living() if replica is not allocator)
+    return allocator, follower
 
 
 def _create(cluster: Cluster, prefix: str, numbers: Iterable[int], *, later: float = 0.0) -> None:

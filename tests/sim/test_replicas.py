@@ -25,7 +25,7 @@ SEARCH: Final = settings(BOUNDED, max_examples=400, phases=[Phase.generate])
 
 FOUND_BY_CHANCE: Final[dict[str, Sabotage]] = {
     "no naming": sabotages.without_naming,
-    "suspects ignored": sabotages.without_suspects,
+    "addresses in doubt ignored": sabotages.without_suspects,
     "leaving unseen": sabotages.leaving_unseen,
     "early expiry": sabotages.with_a_short_bound,
 }
@@ -36,7 +36,7 @@ STORIES: Final[dict[str, tuple[Story, Sabotage]]] = {
     "no fencing": (stories.the_decider_is_cut_off, sabotages.without_fencing),
     "loss ignored": (stories.the_lease_is_made_anew_behind_our_back, sabotages.without_loss),
     "restore ignored": (stories.the_cluster_is_restored_from_a_backup, sabotages.without_rewinding),
-    "suspects ignored": (stories.admissions_outlive_the_decider, sabotages.without_suspects),
+    "addresses in doubt ignored": (stories.admissions_outlive_the_decider, sabotages.without_suspects),
 }
 
 

@@ -5,22 +5,22 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from kubemacpool.admission.policies import ConflictPolicy, NamespacePolicies
-from kubemacpool.core.allocator import Decider
+from kubemacpool.core.allocator import Allocator
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import POD, Party
 from kubemacpool.core.pool import AddressRange, Pool
-from kubemacpool.core.requests import Unnamed
+from kubemacpool.core.requests import Unreserved
 from kubemacpool.follow.readiness import Readiness
-from kubemacpool.ports import Forwarding, Importance, NotDecidingError, Outcome, Regarding
+from kubemacpool.ports import Forwarding, Importance, Outcome, Regarding, RetryLaterError
 from kubemacpool.wire.networks import NETWORKS_ANNOTATION
 
 FIRST = 0x02_00_00_00_00_01
 BOUND = 120.0
 
 
-def need(addresses: Iterable[int], automatic: int, namespace: str = "default") -> Unnamed:
+def need(addresses: Iterable[int], automatic: int, namespace: str = "default") -> Unreserved:
     """What a request waits for."""
-    return Unnamed(tuple(addresses), automatic, Party(POD, namespace, "web"))
+    return Unreserved(tuple(addresses), automatic, Party(POD, namespace, "web"))
 
 
 class ManualClock:
@@ -129,34 +129,34 @@ class ScriptedRead:
         return answer
 
 
-class NamingAtOnce:
-    """A Lease that is ours and says what we want, unless there is an obstacle (implements `Naming`)."""
+class ReservingAtOnce:
+    """A Lease that is ours and says what we want, unless there is an obstacle (implements `Reserving`)."""
 
-    def __init__(self, decider: Decider) -> None:
+    def __init__(self, allocator: Allocator) -> None:
         self.obstacle = ""
-        self.named: list[tuple[tuple[int, ...], int]] = []
+        self.reserved: list[tuple[tuple[int, ...], int]] = []
         """What was asked for."""
         self.extensions = 0
-        """How often it was said that the stretch is short."""
-        self._decider = decider
-        decider.take_over((), None, 0.0)
+        """How often it was said that the block is short."""
+        self._allocator = allocator
+        allocator.acquire((), None, 0.0)
 
     def check(self) -> None:
         """Returns unless there is an obstacle."""
         if self.obstacle:
-            raise NotDecidingError(self.obstacle)
+            raise RetryLaterError(self.obstacle)
 
     def extend_soon(self) -> None:
         """Counts."""
         self.extensions += 1
 
-    async def name(self, unnamed: Unnamed) -> None:
+    async def reserve(self, unreserved: Unreserved) -> None:
         """One write, confirmed at once."""
-        self.named.append((unnamed.addresses, unnamed.automatic))
-        names = self._decider.names(unnamed.addresses, unnamed.automatic)
-        self._decider.openings.begin_write(names.open)
+        self.reserved.append((unreserved.addresses, unreserved.automatic))
+        names = self._allocator.next_update(unreserved.addresses, unreserved.automatic)
+        self._allocator.reservations.begin_write(names.reserved)
         await asyncio.sleep(0)
-        self._decider.openings.confirm(names.open)
+        self._allocator.reservations.confirm(names.reserved)
 
 
 def small_pool(size: int) -> Pool:
@@ -169,9 +169,9 @@ def new_ledger(size: int = 10, cool_down: float = BOUND) -> Ledger:
     return Ledger(small_pool(size), in_flight_bound=BOUND, cool_down=cool_down)
 
 
-def new_decider(size: int = 10, cool_down: float = BOUND) -> Decider:
-    """A decider over a small pool."""
-    return Decider(new_ledger(size, cool_down))
+def new_allocator(size: int = 10, cool_down: float = BOUND) -> Allocator:
+    """A leader over a small pool."""
+    return Allocator(new_ledger(size, cool_down))
 
 
 def new_policies(default: ConflictPolicy = ConflictPolicy.REJECT, limit: int | None = None) -> NamespacePolicies:
@@ -188,7 +188,7 @@ def pod_review(
     **metadata: object,
 ) -> bytes:
     """A review of a pod in namespace `default`, named `samplepod` unless the metadata say otherwise."""
-    named = {} if metadata.keys() & {"name", "generateName"} else {"name": "samplepod"}
+    reserved = {} if metadata.keys() & {"name", "generateName"} else {"name": "samplepod"}
     asked_for = {} if networks is None else {NETWORKS_ANNOTATION: networks}
     return json.dumps(
         {
@@ -200,7 +200,7 @@ def pod_review(
                 "operation": "CREATE",
                 "namespace": "default",
                 "dryRun": dry_run,
-                "object": {"metadata": {**named, **metadata, "annotations": {**asked_for, **(annotations or {})}}},
+                "object": {"metadata": {**reserved, **metadata, "annotations": {**asked_for, **(annotations or {})}}},
             },
         }
     ).encode()

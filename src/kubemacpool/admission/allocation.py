@@ -1,24 +1,24 @@
-"""Deciding on the addresses of one object: allocate, have the Lease list what has to be, and resolve conflicts."""
+"""Leading on the addresses of one object: allocate, have the Lease list what has to be, and resolve conflicts."""
 
 import enum
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from kubemacpool.core.addresses import format_address
-from kubemacpool.core.allocator import Decider
+from kubemacpool.core.allocator import Allocator
 from kubemacpool.core.budgets import over_budget
 from kubemacpool.core.requests import (
     AddressRequest,
     Decision,
     Fault,
+    InDoubt,
     Limit,
     OverBudget,
     Refusal,
     Refused,
-    Suspect,
-    Unnamed,
+    Unreserved,
 )
-from kubemacpool.ports import AddressDecider, Clock, Naming, NotDecidingError
+from kubemacpool.ports import AddressAllocator, Clock, Reserving, RetryLaterError
 from kubemacpool.wire.quoting import first_of
 
 ATTEMPTS: Final = 8
@@ -26,47 +26,49 @@ ATTEMPTS: Final = 8
 requests that share a write gets on; so many in a row lose only to a crowd."""
 
 
-class LocalDecider:
-    """Decides here, as long as the Lease allows it (implements `AddressDecider`)."""
+class LocalAllocator:
+    """Decides here, as long as the Lease allows it (implements `AddressAllocator`)."""
 
-    def __init__(self, decider: Decider, naming: Naming, limit_of: Callable[[str], Limit | None], clock: Clock) -> None:
-        self._decider = decider
+    def __init__(
+        self, allocator: Allocator, reserving: Reserving, limit_of: Callable[[str], Limit | None], clock: Clock
+    ) -> None:
+        self._allocator = allocator
         self._limit_of = limit_of
-        self._naming = naming
+        self._reserving = reserving
         self._clock = clock
 
     async def decide(self, request: AddressRequest) -> Decision:
-        """Grant or refuse, in one step of the event loop, what the Lease names (rules 1, 2, 6 and 11).
+        """Allocate or refuse, in one step of the event loop, what the Lease lists (rules 1, 2, 6 and 11).
 
-        Naming waits, so everything is asked again after it.
+        reserving waits, so everything is asked again after it.
 
         Raises:
-            NotDecidingError: while another replica decides, or while it is not known who has an address.
+            RetryLaterError: while another replica leads, or while it is not known who has an address.
         """
         for _ in range(ATTEMPTS):
-            self._naming.check()
+            self._reserving.check()
             limited = request._replace(limit=self._limit_of(request.party.namespace))
-            decision = self._decider.decide(limited, self._clock.now())
+            decision = self._allocator.decide(limited, self._clock.now())
             match decision:
-                case Unnamed():
-                    await self._naming.name(decision)
+                case Unreserved():
+                    await self._reserving.reserve(decision)
                 case OverBudget():
-                    raise NotDecidingError(over_budget(decision))
-                case Suspect(addresses):
-                    raise NotDecidingError(_suspicion(addresses))
+                    raise RetryLaterError(over_budget(decision))
+                case InDoubt(addresses):
+                    raise RetryLaterError(_doubt(addresses))
                 case _:
-                    if self._decider.is_short:
-                        self._naming.extend_soon()
+                    if self._allocator.is_short:
+                        self._reserving.extend_soon()
                     return decision
-        raise NotDecidingError("too many ask for the same addresses at once")
+        raise RetryLaterError("too many ask for the same addresses at once")
 
 
-def _suspicion(addresses: tuple[int, ...]) -> str:
+def _doubt(addresses: tuple[int, ...]) -> str:
     what = ", ".join(first_of([*map(format_address, addresses)])) if addresses else "every address that may be free"
-    return f"another replica may have granted {what} just before it ended; it will be known within minutes"
+    return f"another replica may have allocated {what} just before it ended; it will be known within minutes"
 
 
-TAKEN: Final = frozenset({Fault.HELD, Fault.PENDING})
+TAKEN: Final = frozenset({Fault.HELD, Fault.IN_FLIGHT})
 """What a refusal says where an address is somebody else's: a conflict, and no mistake."""
 
 MOST_CONFLICTS: Final = 4
@@ -91,21 +93,21 @@ class Outcome(NamedTuple):
 
 
 async def allocate(
-    decider: AddressDecider, request: AddressRequest, resolution: Callable[[int], Resolution]
+    allocator: AddressAllocator, request: AddressRequest, resolution: Callable[[int], Resolution]
 ) -> Outcome:
     """Decide, and where addresses are somebody else's, resolve that and decide again.
 
     Args:
-        decider: who decides.
+        allocator: who leads.
         request: who asks for what.
         resolution: by interface, what is done where its address is somebody else's.
 
     Raises:
-        NotDecidingError: as the decider does.
+        RetryLaterError: as the leader does.
     """
     conflicts: list[Refusal] = []
     for _ in range(MOST_CONFLICTS):
-        decision = await decider.decide(request)
+        decision = await allocator.decide(request)
         if not isinstance(decision, Refused):
             return Outcome(decision, tuple(conflicts))
         final = tuple(each for each in decision.refusals if _is_final(each, resolution))
@@ -114,7 +116,7 @@ async def allocate(
         conflicts += decision.refusals
         for refusal in decision.refusals:
             request = _resolved(request, refusal, resolution(refusal.interface))
-    raise NotDecidingError("the addresses that were asked for change hands too fast")
+    raise RetryLaterError("the addresses that were asked for change hands too fast")
 
 
 def _is_final(refusal: Refusal, resolution: Callable[[int], Resolution]) -> bool:

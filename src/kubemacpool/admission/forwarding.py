@@ -1,4 +1,4 @@
-"""Reaching the replica that decides: many reviews wait for it, and one of them at a time tries while it is silent.
+"""Reaching the leader: many reviews wait for it, and one of them at a time tries while it is silent.
 
 A failover takes seconds. Were each of a thousand reviews to try by itself again and again, they would keep the loop
 from what they wait for: that this replica takes over.
@@ -17,7 +17,7 @@ PAUSE_SECONDS: Final = 0.1
 """Between two attempts of those who wait, when nothing has changed meanwhile."""
 
 PROBE_SECONDS: Final = 1.0
-"""Between two attempts of those who come, while the replica that decides is not reached from here. Where the network
+"""Between two attempts of those who come, while the leader is not reached from here. Where the network
 says nothing, each of them waits for as long as a connection may take."""
 
 ALIVE_SECONDS: Final = 2 * RENEWAL_SECONDS
@@ -42,14 +42,14 @@ class _Failure(NamedTuple):
     connected: bool
 
 
-class Reach:
-    """Whether the replica that decides answers this one, and those who wait for that."""
+class Forwarder:
+    """Whether the leader answers this one, and those who wait for that."""
 
     def __init__(self, tenure: Tenure, peer: Peer, clock: Clock) -> None:
         """Know nothing yet.
 
         Args:
-            tenure: who decides.
+            tenure: who leads.
             peer: reaches the others.
             clock: the process's own.
         """
@@ -70,12 +70,12 @@ class Reach:
 
     @property
     def is_cut_off(self) -> bool:
-        """Whether the one who decides lives, as the Lease tells, and is not reached from here.
+        """Whether the leader lives, as the Lease tells, and is not reached from here.
 
         Then others may well reach it, and nobody should wait here.
         """
         failure = self._failure
-        if failure is None or failure.connected or failure.endpoint != self._tenure.endpoint_of_decider:
+        if failure is None or failure.connected or failure.endpoint != self._tenure.leader_endpoint:
             return False
         silence = self._tenure.seconds_since_renewal
         return silence < ALIVE_SECONDS and self._clock.now() - silence > failure.since
@@ -120,7 +120,7 @@ class Reach:
         try:
             while self._waiting:
                 await tenure.until_changed(PAUSE_SECONDS)
-                if tenure.deciding or tenure.out_of_touch or self.is_cut_off:
+                if tenure.leading or tenure.out_of_touch or self.is_cut_off:
                     self._tell()
                 elif not self._trying and self._is_time() and self._waiting:
                     self._take_turn(next(iter(self._waiting)), mine=True)
@@ -130,7 +130,7 @@ class Reach:
     def _is_time(self) -> bool:
         """Whether to try again: a network that says nothing is given as long as the last attempt took."""
         failure = self._failure
-        if failure is None or failure.endpoint != self._tenure.endpoint_of_decider:
+        if failure is None or failure.endpoint != self._tenure.leader_endpoint:
             return True
         return self._clock.now() - failure.latest >= failure.took
 

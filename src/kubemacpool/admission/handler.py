@@ -13,7 +13,7 @@ from kubemacpool.admission.policies import Policy
 from kubemacpool.core.addresses import format_address
 from kubemacpool.core.parties import Party
 from kubemacpool.core.requests import MISTAKES, Exhausted, OverLimit, Refusal, Refused
-from kubemacpool.ports import Clock, Measures, NotDecidingError, Outcome
+from kubemacpool.ports import Clock, Measures, Outcome, RetryLaterError
 from kubemacpool.wire.quoting import first_of, quoted
 from kubemacpool.wire.review import (
     LONGEST_NAME,
@@ -115,7 +115,7 @@ class Admission(ABC, Generic[ReviewT]):
 
         Raises:
             Denial: the answer is no.
-            NotDecidingError: there is no answer now.
+            RetryLaterError: there is no answer now.
         """
 
     async def answer(self, body: bytes) -> Answer:
@@ -140,8 +140,8 @@ class Admission(ABC, Generic[ReviewT]):
         except Denial as denial:
             _log.info("refused", object=str(party), reason=denial.message, **_refused_addresses(denial.refusals))
             return denial.outcome, Answer(200, encode_denied(review.uid, *denial.status, denial.message))
-        except NotDecidingError as error:
-            self._log_not_deciding(party, str(error))
+        except RetryLaterError as error:
+            self._log_retry_later(party, str(error))
             return "unavailable", in_words(SERVICE_UNAVAILABLE, f"kubemacpool cannot decide yet: {error}")
         if verdict.outcome != "untouched":
             self._hindrance = ""
@@ -153,7 +153,7 @@ class Admission(ABC, Generic[ReviewT]):
             return Party(self.kind, review.namespace, review.name)
         return Party(self.kind, review.namespace, "", review.generate_name, review.uid)
 
-    def _log_not_deciding(self, party: Party, reason: str) -> None:
+    def _log_retry_later(self, party: Party, reason: str) -> None:
         """Once for each reason: the API server asks again every second for every object that waits."""
         log = _log.debug if reason == self._hindrance else _log.warning
         self._hindrance = reason
@@ -171,7 +171,7 @@ def _fault_of_name(review: Review) -> str:
 def denial_of(
     decision: Refused | Exhausted | OverLimit, party: Party, field: Field, labels: Sequence[str], policy: Policy
 ) -> Denial:
-    """The answer no to a request that was not granted.
+    """The answer no to a request that was not allocated.
 
     Args:
         decision: what was decided.

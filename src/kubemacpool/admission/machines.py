@@ -12,12 +12,12 @@ from kubemacpool.admission import messages
 from kubemacpool.admission.allocation import Resolution, allocate
 from kubemacpool.admission.handler import BAD_REQUEST, UNTOUCHED, Admission, Denial, Verdict, denial_of, texts_of
 from kubemacpool.admission.messages import Field
-from kubemacpool.admission.owners import Kinship
+from kubemacpool.admission.owners import Owners
 from kubemacpool.admission.policies import NamespacePolicies, Policy
 from kubemacpool.core.addresses import AddressError, format_address, parse_address
 from kubemacpool.core.parties import VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE, Party
-from kubemacpool.core.requests import AddressRequest, Granted
-from kubemacpool.ports import AddressDecider, Clock, Measures, NotDecidingError
+from kubemacpool.core.requests import AddressRequest, Allocated
+from kubemacpool.ports import AddressAllocator, Clock, Measures, RetryLaterError
 from kubemacpool.wire.machine_review import (
     MAC_POLICY,
     OLD_FINALIZER,
@@ -53,7 +53,7 @@ class MachineAdmission(Admission[MachineReview]):
 
     def __init__(
         self,
-        decider: AddressDecider,
+        allocator: AddressAllocator,
         policies: NamespacePolicies,
         followed: KnownMachines,
         kinds: frozenset[NetworkKind],
@@ -62,7 +62,7 @@ class MachineAdmission(Admission[MachineReview]):
     ) -> None:
         """Serve the interfaces that are bound to these kinds of network."""
         super().__init__(measures, clock)
-        self._decider = decider
+        self._allocator = allocator
         self._policies = policies
         self._followed = followed
         self._kinds = kinds
@@ -90,9 +90,9 @@ class MachineAdmission(Admission[MachineReview]):
         request = AddressRequest(party, tuple(wanted.values()), carried, review.dry_run, uid=review.object_uid)
         policy = self._policies.policy_of(review.namespace)
         resolution = _resolution(review, party, policy)
-        decision, conflicts = await allocate(self._decider, request, lambda _: resolution)
+        decision, conflicts = await allocate(self._allocator, request, lambda _: resolution)
         labels = [_label(review.interfaces[index]) for index in wanted]
-        if not isinstance(decision, Granted):
+        if not isinstance(decision, Allocated):
             raise denial_of(decision, party, self._field, labels, policy)
         macs = [format_address(address) for address in decision.addresses]
         replaced = {each.interface for each in conflicts} if resolution is Resolution.REPLACE else set()
@@ -108,8 +108,8 @@ class MachineAdmission(Admission[MachineReview]):
             how = f"replaced by {macs[each.interface]}" if each.interface in replaced else "admitted"
             why = f"{MAC_POLICY} is reassign" if each.interface in replaced else "the conflict policy is warn"
             warnings.append(f"kubemacpool: {text}; {how}, because {why}")
-        _log.debug("granted", object=str(party), addresses=texts_of(decision.addresses), dry_run=review.dry_run)
-        return Verdict("granted", interface_patch(additions, self._field.where) if additions else None, warnings)
+        _log.debug("allocated", object=str(party), addresses=texts_of(decision.addresses), dry_run=review.dry_run)
+        return Verdict("allocated", interface_patch(additions, self._field.where) if additions else None, warnings)
 
     def _wanted(self, review: MachineReview, had: Mapping[str, int], party: Party) -> dict[int, int | None]:
         """By the index of each interface that needs an address or has one: the one it has, had, or None for any."""
@@ -138,11 +138,11 @@ class MachineAdmission(Admission[MachineReview]):
         """Nobody knows who has which address before all machines are known.
 
         Raises:
-            NotDecidingError: they are not yet.
+            RetryLaterError: they are not yet.
         """
         if not self._followed.complete():
             self._followed.look_soon()
-            raise NotDecidingError("the list of VirtualMachines is not complete yet")
+            raise RetryLaterError("the list of VirtualMachines is not complete yet")
 
     def _check_counts(self, review: MachineReview, party: Party) -> None:
         for where, count in zip((self._field.where, f"{self.spec}.networks"), review.counts, strict=True):
@@ -187,17 +187,17 @@ class InstanceAdmission(MachineAdmission):
 
     def __init__(  # noqa: PLR0913, PLR0917 (what a machine's takes, and the kinship)
         self,
-        decider: AddressDecider,
+        allocator: AddressAllocator,
         policies: NamespacePolicies,
         followed: KnownMachines,
         kinds: frozenset[NetworkKind],
-        kinship: Kinship,
+        owners: Owners,
         measures: Measures,
         clock: Clock,
     ) -> None:
         """Serve the interfaces that are bound to these kinds of network."""
-        super().__init__(decider, policies, followed, kinds, measures, clock)
-        self._kinship = kinship
+        super().__init__(allocator, policies, followed, kinds, measures, clock)
+        self._owners = owners
 
     def decode(self, body: bytes) -> MachineReview:
         """Read a review."""
@@ -206,7 +206,7 @@ class InstanceAdmission(MachineAdmission):
     async def admit(self, review: MachineReview, party: Party) -> Verdict:
         """Find out whose it is, and judge it as the machine's or as one that stands alone."""
         if review.owner is not None:
-            family = await self._kinship.party_of_owner(review.namespace, review.owner)
+            family = await self._owners.party_of_owner(review.namespace, review.owner)
             if family is not None:
                 return await self._admit_for_machine(review, party, family)
         return await super().admit(review, party)
@@ -219,14 +219,14 @@ class InstanceAdmission(MachineAdmission):
         request = AddressRequest(family, tuple(given.values()), dry_run=review.dry_run, dependent=instance)
         labels = [_label(review.interfaces[index]) for index in given]
         policy = self._policies.policy_of(review.namespace)
-        decision, conflicts = await allocate(self._decider, request, lambda _: policy.resolution)
-        if not isinstance(decision, Granted):
+        decision, conflicts = await allocate(self._allocator, request, lambda _: policy.resolution)
+        if not isinstance(decision, Allocated):
             raise denial_of(decision, instance, self._field, labels, policy)
         addresses = texts_of(decision.addresses)
-        _log.debug("granted", object=str(instance), family=str(family), addresses=addresses, dry_run=review.dry_run)
+        _log.debug("allocated", object=str(instance), family=str(family), addresses=addresses, dry_run=review.dry_run)
         told = [messages.conflict(labels, policy.shown(each, review.namespace)) for each in conflicts]
         warnings = [f"kubemacpool: {text}; admitted, because the conflict policy is warn" for text in told]
-        return Verdict("granted", warnings=[*warnings, *policy.warnings(mattered=bool(conflicts))])
+        return Verdict("allocated", warnings=[*warnings, *policy.warnings(mattered=bool(conflicts))])
 
     def _given(self, review: MachineReview) -> dict[int, int]:
         """By interface, the addresses that can be read, each once: what is wrong is wrong in the machine too."""

@@ -1,4 +1,4 @@
-"""What people read when an address is not granted: the object, the field, the value, the reason and the remedy."""
+"""What people read when an address is not allocated: the object, the field, the value, the reason and the remedy."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -36,7 +36,7 @@ def too_many_entries(party: Party, where: str, count: int) -> str:
 
 
 def refusals(labels: Sequence[str], found: Sequence[Refusal], key: str) -> str:
-    """Every address that cannot be granted, and why.
+    """Every address that cannot be allocated, and why.
 
     Args:
         labels: what each interface of the request is called.
@@ -48,7 +48,7 @@ def refusals(labels: Sequence[str], found: Sequence[Refusal], key: str) -> str:
 
 def conflict(labels: Sequence[str], refusal: Refusal) -> str:
     """Who has the address that was asked for."""
-    had = "is in use by" if refusal.fault is Fault.HELD else "was granted a moment ago to"
+    had = "is in use by" if refusal.fault is Fault.HELD else "was allocated a moment ago to"
     return f"{labels[refusal.interface]}: mac {format_address(refusal.address)} {had} {refusal.detail}"
 
 
@@ -84,9 +84,9 @@ def _refusal(labels: Sequence[str], refusal: Refusal, key: str) -> str:
     match refusal.fault, refusal.detail:
         case Fault.HELD, holder:
             return f"{where} is in use by {holder}; {remedy}"
-        case Fault.PENDING, holder:
+        case Fault.IN_FLIGHT, holder:
             return (
-                f"{where} was granted to {holder} a moment ago; choose another address, or try again later: "
+                f"{where} was allocated to {holder} a moment ago; choose another address, or try again later: "
                 "if that object is never created, the address becomes free by itself"
             )
         case Fault.TWICE, int(other):

@@ -18,7 +18,7 @@ PAUSE: Final = 0.02
 """Seconds between two looks."""
 
 
-class Kinship:
+class Owners:
     """Finds the party of an object by its controller."""
 
     def __init__(self, families: Families, clock: Clock) -> None:

@@ -10,14 +10,14 @@ from kubemacpool.admission import messages
 from kubemacpool.admission.allocation import Resolution, allocate
 from kubemacpool.admission.handler import BAD_REQUEST, UNTOUCHED, Admission, Denial, Verdict, denial_of, texts_of
 from kubemacpool.admission.messages import Field
-from kubemacpool.admission.owners import Kinship
+from kubemacpool.admission.owners import Owners
 from kubemacpool.admission.pod_request import Asked, AskingError, Wish, read_asked
 from kubemacpool.admission.policies import NamespacePolicies
 from kubemacpool.core.addresses import format_address
 from kubemacpool.core.parties import POD, Party
 from kubemacpool.core.pool import Pool
-from kubemacpool.core.requests import AddressRequest, Granted
-from kubemacpool.ports import AddressDecider, Clock, Measures
+from kubemacpool.core.requests import AddressRequest, Allocated
+from kubemacpool.ports import AddressAllocator, Clock, Measures
 from kubemacpool.wire.networks import NETWORKS_ANNOTATION, is_short_form
 from kubemacpool.wire.objects import MOST_INTERFACES
 from kubemacpool.wire.pod_review import STICKY, PodReview, decode_pod_review
@@ -75,17 +75,17 @@ class PodAdmission(Admission[PodReview]):
 
     def __init__(
         self,
-        decider: AddressDecider,
+        allocator: AddressAllocator,
         policies: NamespacePolicies,
-        kinship: Kinship,
+        owners: Owners,
         place: Place,
         measures: Measures,
         clock: Clock,
     ) -> None:
         super().__init__(measures, clock)
-        self._decider = decider
+        self._allocator = allocator
         self._policies = policies
-        self._kinship = kinship
+        self._owners = owners
         self._place = place
 
     def decode(self, body: bytes) -> PodReview:
@@ -98,7 +98,7 @@ class PodAdmission(Admission[PodReview]):
             return UNTOUCHED
         family = None
         if review.owner is not None:
-            family = await self._kinship.party_of_owner(review.namespace, review.owner)
+            family = await self._owners.party_of_owner(review.namespace, review.owner)
         if family is None:
             return await self._admit_alone(review, party, _asked(review, party))
         if not self._place.pod_network:
@@ -113,13 +113,13 @@ class PodAdmission(Admission[PodReview]):
         request, labels = _request(review, family, asked, wishes)
         policy = self._policies.policy_of(review.namespace)
         request = request._replace(dependent=pod)
-        decision, conflicts = await allocate(self._decider, request, lambda _: policy.resolution)
-        if not isinstance(decision, Granted):
+        decision, conflicts = await allocate(self._allocator, request, lambda _: policy.resolution)
+        if not isinstance(decision, Allocated):
             raise denial_of(decision, pod, Field(asked.where, "mac"), labels, policy)
         addresses = texts_of(decision.addresses)
-        _log.debug("granted", object=str(pod), family=str(family), addresses=addresses, dry_run=review.dry_run)
+        _log.debug("allocated", object=str(pod), family=str(family), addresses=addresses, dry_run=review.dry_run)
         warnings = [_admitted(messages.conflict(labels, policy.shown(each, review.namespace))) for each in conflicts]
-        return Verdict("granted", warnings=[*warnings, *policy.warnings(mattered=bool(conflicts))])
+        return Verdict("allocated", warnings=[*warnings, *policy.warnings(mattered=bool(conflicts))])
 
     async def _admit_alone(self, review: PodReview, party: Party, asked: Asked) -> Verdict:
         if not asked.wishes:
@@ -136,8 +136,8 @@ class PodAdmission(Admission[PodReview]):
             return Resolution.REPLACE if interface in sticky else policy.resolution
 
         wanted = tuple(sticky.get(place, address) for place, address in enumerate(request.wanted))
-        decision, conflicts = await allocate(self._decider, request._replace(wanted=wanted), resolution)
-        if not isinstance(decision, Granted):
+        decision, conflicts = await allocate(self._allocator, request._replace(wanted=wanted), resolution)
+        if not isinstance(decision, Allocated):
             raise denial_of(decision, party, Field(asked.where, "mac"), labels, policy)
         for each in conflicts:
             text = messages.conflict(labels, policy.shown(each, review.namespace))
@@ -146,8 +146,8 @@ class PodAdmission(Admission[PodReview]):
         warnings += policy.warnings(mattered=any(each.interface not in sticky for each in conflicts))
         patch = _patch(review, asked, {entry: decision.addresses[place] for place, entry in entries.items()})
         given = texts_of(decision.addresses[len(asked.kept) :])
-        _log.debug("granted", object=str(party), addresses=given, dry_run=review.dry_run)
-        return Verdict("granted", patch, warnings)
+        _log.debug("allocated", object=str(party), addresses=given, dry_run=review.dry_run)
+        return Verdict("allocated", patch, warnings)
 
     def _preferred(
         self, review: PodReview, party: Party, request: AddressRequest, entries: Mapping[int, int], warnings: list[str]

@@ -70,7 +70,7 @@ class Policy(NamedTuple):
         return refusal
 
     def warnings(self, *, mattered: bool) -> list[str]:
-        """What is told with a grant of faulty annotations: of the policy where it mattered, of the limit always."""
+        """Faults of annotations, for admission warnings: of the policy where it mattered, of the limit always."""
         told = [self.fault if mattered else "", self.limit_fault]
         return [f"kubemacpool: {fault}" for fault in told if fault]
 

@@ -1,4 +1,4 @@
-"""Every replica answers; those that do not decide ask the one that does."""
+"""Every replica answers; those that do not lead ask the one that does."""
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from kubemacpool.admission.forwarding import Reach
+from kubemacpool.admission.forwarding import Forwarder
 from kubemacpool.ports import Clock, Measures, PeerError, Tenure
 from kubemacpool.wire.review import (
     MISDIRECTED,
@@ -46,7 +46,7 @@ class Deadlines:
 
 
 HOLD_SECONDS: Final = 3.0
-"""How long a review waits here for somebody who decides. After that the API server is asked to come again: it does so
+"""How long a review waits here for somebody who leads. After that the API server is asked to come again: it does so
 by itself, inside the same admission, and perhaps to another replica."""
 
 SPARE_SECONDS: Final = 0.5
@@ -59,14 +59,14 @@ _log = structlog.get_logger(__name__)
 
 
 class Router:
-    """Answers a review here if this replica decides, and otherwise has it answered where one does."""
+    """Answers a review here if this replica leads, and otherwise has it answered where one does."""
 
     def __init__(
         self,
         path: str,
         answer_here: Callable[[bytes], Awaitable[Answer]],
         tenure: Tenure,
-        reach: Reach,
+        forwarder: Forwarder,
         measures: Measures,
         clock: Clock,
     ) -> None:
@@ -75,21 +75,21 @@ class Router:
         Args:
             path: where they are sent to, here and at the others.
             answer_here: decides in this process, or answers 503.
-            tenure: who decides.
-            reach: hands reviews to the others; one for all paths.
+            tenure: who leads.
+            forwarder: hands reviews to the others; one for all paths.
             measures: told of what was forwarded.
             clock: the process's own.
         """
         self._path = path
         self._answer_here = answer_here
         self._tenure = tenure
-        self._reach = reach
+        self._forwarder = forwarder
         self._measures = measures
         self._clock = clock
         self._deadlines = Deadlines()
 
     async def answer(self, body: bytes, patience: float | None, *, forwarded: bool) -> Answer:
-        """Answer a review; while nobody decides, hold it a little first.
+        """Answer a review; while nobody leads, hold it a little first.
 
         Args:
             body: the review, as it came.
@@ -108,42 +108,42 @@ class Router:
         deadline = self._deadlines.of(body, arrived, patience)
         hold_until = min(arrived + HOLD_SECONDS, deadline - SPARE_SECONDS)
         while answer is None and self._is_worth_waiting() and (left := hold_until - self._clock.now()) > 0:
-            mine = await self._reach.turn(left)
+            mine = await self._forwarder.turn(left)
             left = hold_until - self._clock.now()
             answer = await self._attempt(body, max(left, SPARE_SECONDS), patience, mine=mine)
         if answer is None:
-            # The API server would ask again on this connection: here, where nobody may know who decides by then.
+            # The API server would ask again on this connection: here, where nobody may know who leads by then.
             answer = (await self._excuse(body))._replace(elsewhere=True)
         return self._last_word(body, answer, deadline)
 
     async def _answer_forwarded(self, body: bytes, arrived: float, patience: float) -> Answer:
-        """What the one who decides says; it alone sees every time that an admission is asked for, by whomever."""
-        if not self._tenure.deciding:
-            return in_words(MISDIRECTED, "not deciding")
+        """What the leader says; it alone sees every time that an admission is asked for, by whomever."""
+        if not self._tenure.leading:
+            return in_words(MISDIRECTED, "not leading")
         answer = await self._answer_here(body)
         if answer.status != SERVICE_UNAVAILABLE:
             return answer
         return self._last_word(body, answer, self._deadlines.of(body, arrived, patience))
 
     def _is_worth_waiting(self) -> bool:
-        """Whether this replica hears of the one who decides, and would reach it: else the API server had better ask."""
-        return not self._tenure.out_of_touch and not self._reach.is_cut_off
+        """Whether this replica hears of the leader, and would reach it: else the API server had better ask."""
+        return not self._tenure.out_of_touch and not self._forwarder.is_cut_off
 
     async def _attempt(self, body: bytes, seconds: float, patience: float, *, mine: bool = False) -> Answer | None:
-        """The answer of the one who decides; None where there is nobody, or where that one does not answer.
+        """The answer of the leader; None where there is nobody, or where that one does not answer.
 
         Args:
             body: the review.
-            seconds: for the one who decides to answer.
+            seconds: for the leader to answer.
             patience: the API server's.
             mine: whether it is this review's turn to be handed to a replica that has been silent.
         """
         if self._decides():
             answer = await self._answer_here(body)
-            # What keeps the one who decides from answering takes longer than anybody can be held.
+            # What keeps the leader from answering takes longer than anybody can be held.
             return answer if answer.status != SERVICE_UNAVAILABLE or self._decides() else None
-        endpoint = self._tenure.endpoint_of_decider
-        if endpoint is None or not (mine or self._reach.may_try(endpoint)):
+        endpoint = self._tenure.leader_endpoint
+        if endpoint is None or not (mine or self._forwarder.may_try(endpoint)):
             return None
         try:
             return await self._hand_on(endpoint, body, seconds, patience)
@@ -151,11 +151,11 @@ class Router:
             return None
 
     def _decides(self) -> bool:
-        return self._tenure.deciding
+        return self._tenure.leading
 
     async def _excuse(self, body: bytes) -> Answer:
         """Why there is no answer."""
-        endpoint = self._tenure.endpoint_of_decider
+        endpoint = self._tenure.leader_endpoint
         if endpoint is None:
             return await self._answer_here(body)
         return in_words(
@@ -174,7 +174,7 @@ class Router:
     async def _hand_on(self, endpoint: str, body: bytes, seconds: float, patience: float) -> Answer:
         path = f"{self._path}?timeout={patience:.3f}s"  # as the API server tells it
         try:
-            answer = await self._reach.forward(endpoint, path, body, seconds)
+            answer = await self._forwarder.forward(endpoint, path, body, seconds)
         except PeerError as error:
             self._measures.forwarded("failed")
             _log.debug("not forwarded", reason=str(error))

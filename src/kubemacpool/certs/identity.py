@@ -129,7 +129,7 @@ class ClientAuthority:
         self._path = path
         self._identity = identity
         self._fault = ""
-        self._seen = b""
+        self._observed_of = b""
 
     async def run(self) -> None:
         """Look again and again; goes on until cancelled."""
@@ -144,10 +144,10 @@ class ClientAuthority:
         """Take up what the file holds, where that has changed; what cannot be used changes nothing, and is told."""
         try:
             content = self._path.read_bytes()
-            if content != self._seen:
+            if content != self._observed_of:
                 self._identity.admit_clients(content)
                 _log.info("client authority taken up", file=str(self._path))
-                self._seen = content
+                self._observed_of = content
         except (ssl.SSLError, ValueError):
             return "it holds no certificates that can be read"
         except OSError as error:

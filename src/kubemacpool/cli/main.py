@@ -146,7 +146,7 @@ def _manager(  # noqa: PLR0913, PLR0917 (a setting each)
             envvar="KUBEMACPOOL_WAIT_TIME",
             parser=_number,
             metavar="<seconds>",
-            help="Seconds for which a granted address is kept whose object never appeared. It must outlast an "
+            help="Seconds for which an allocated address is kept whose object never appeared. It must outlast an "
             f"admission: with the time-outs of webhook and API server as shipped, {IN_FLIGHT_FLOOR}.",
         ),
     ] = DEFAULT_WAIT_TIME,

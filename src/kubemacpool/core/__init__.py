@@ -1,6 +1,6 @@
-"""The rules by which addresses are granted. Pure: time comes in as an argument.
+"""The rules by which addresses are allocated. Pure: time comes in as an argument.
 
 Nothing here knows of Kubernetes' API. The numbered rules that docstrings name are listed in docs/architecture.md.
 Read in this order: `addresses`, `pool`, `occupancy`, `parties`, `families`, `carriers`, `in_flight`, `ledger`,
-`decisions`, `limits`, `budgets`, `decider`.
+`decisions`, `limits`, `budgets`, `allocator`.
 """

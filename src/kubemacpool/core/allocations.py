@@ -16,17 +16,17 @@ A VirtualMachine's may not: only the cool-down covers what another of its object
 
 
 class Terms(NamedTuple):
-    """On what terms a party is granted an address.
+    """On what terms a party is allocated an address.
 
     Attributes:
         dependent: the object that is awaited, as a party of its own, where it is not the party's.
-        tacit: whether the Lease need not name it, because others of the party hold the address (rule 2).
+        implicit: whether the Lease need not list it, because others of the party hold the address (rule 2).
         shared: whether a policy lets the party have it beside another that has it (rule 12).
         uid: of the object that is awaited, where it exists already.
     """
 
     dependent: Party | None = None
-    tacit: bool = False
+    implicit: bool = False
     shared: bool = False
     uid: str = ""
 
@@ -36,21 +36,22 @@ ITS_OWN: Final = Terms()
 
 
 @dataclass(slots=True)
-class Grant:
-    """A grant whose object has not been seen: an admission that may still be on its way.
+class Allocation:
+    """An allocate whose object has not been seen: an admission that may still be on its way.
 
     Attributes:
         party: who may use the address.
-        granted_at: when it was last granted.
+        allocated_at: when it was last allocated.
         admissions: how many admissions of this party may be in flight with the address.
-        known_uids: of the objects that carried the address at the grant already, though they might be the one that is
+        known_uids: of the objects that carried the address at the allocation already, though they might be the one that
+            is
             awaited; seeing them again says nothing about the admission in flight.
         terms: on which it was made.
-        assumed: whether a decider before us may have made it, and nobody knows; none was made by us.
+        assumed: whether a leader before us may have made it, and nobody knows; none was made by us.
     """
 
     party: Party
-    granted_at: float
+    allocated_at: float
     admissions: int
     known_uids: frozenset[str] = frozenset()
     terms: Terms = ITS_OWN
@@ -77,16 +78,17 @@ class Cooling(NamedTuple):
 class Departures:
     """Which parties of several objects have left which addresses, with their last object, not long ago.
 
-    While others of its party hold an address, a launcher pod is granted it tacitly. Whoever takes over does not know of
-    that; it knows, from here, who may have been granted what.
+    While others of its party hold an address, a launcher pod is allocated it implicitly. Whoever takes over does not
+    know of
+    that; it knows, from here, who may have been allocated what.
     """
 
     def __init__(self, seconds: float) -> None:
         """Remember a departure for so long.
 
         Args:
-            seconds: twice the in-flight bound. A decider may see an object go later than we do, by less than a bound,
-                and what it grants until then may be on its way for a bound.
+            seconds: twice the in-flight bound. A leader may see an object go later than we do, by less than a bound,
+                and what it allocates until then may be on its way for a bound.
         """
         self._seconds = seconds
         self._since: OrderedDict[tuple[int, Party], float] = OrderedDict()  # in the order of the moments
@@ -97,7 +99,7 @@ class Departures:
         self._since[address, party] = now
 
     def forget(self, address: int, party: Party) -> None:
-        """The party carries the address again: whoever granted it knew what was on its way."""
+        """The party carries the address again: whoever allocated it knew what was on its way."""
         self._since.pop((address, party), None)
 
     def end(self, now: float) -> None:
@@ -113,80 +115,82 @@ class Departures:
 
 
 class InFlight:
-    """All grants in flight, in the order of `granted_at`."""
+    """All allocations in flight, in the order of `allocated_at`."""
 
     def __init__(self) -> None:
         # An ordered dict where the oldest goes first: a plain one passes over all that was deleted at its front.
-        self._grants: OrderedDict[tuple[int, Party], Grant] = OrderedDict()
+        self._allocations: OrderedDict[tuple[int, Party], Allocation] = OrderedDict()
         self._parties: dict[int, dict[Party, None]] = {}
-        self._named: dict[int, int] = {}  # by address, how many grants of it the Lease has to name
+        self._reserved: dict[int, int] = {}  # by address, how many allocations of it the Lease has to list
         self._by_namespace: dict[str, int] = {}  # how many of these are to parties of each
-        self._in: dict[str, dict[int, int]] = {}  # by namespace, how many grants to its parties are of each address
+        self._in: dict[
+            str, dict[int, int]
+        ] = {}  # by namespace, how many allocations to its parties are of each address
 
-    def of(self, address: int) -> Iterator[Grant]:
-        """Every grant of an address, the latest party's last."""
-        return (self._grants[address, party] for party in self._parties.get(address, ()))
+    def of(self, address: int) -> Iterator[Allocation]:
+        """Every allocate of an address, the latest party's last."""
+        return (self._allocations[address, party] for party in self._parties.get(address, ()))
 
-    def to(self, address: int, party: Party) -> Grant | None:
-        """The grant of an address to a party."""
-        return self._grants.get((address, party.as_machine()))
+    def to(self, address: int, party: Party) -> Allocation | None:
+        """The allocate of an address to a party."""
+        return self._allocations.get((address, party.as_machine()))
 
-    def add(self, address: int, grant: Grant) -> None:
-        """Record a grant later than all others, in place of what its party had of the address."""
-        self.end(address, grant.party)
-        party = grant.party.as_machine()
-        self._grants[address, party] = grant
+    def add(self, address: int, allocation: Allocation) -> None:
+        """Record an allocation later than all others, in place of what its party had of the address."""
+        self.end(address, allocation.party)
+        party = allocation.party.as_machine()
+        self._allocations[address, party] = allocation
         self._parties.setdefault(address, {})[party] = None
-        self._count(address, grant, 1)
+        self._count(address, allocation, 1)
 
-    def add_oldest(self, address: int, grant: Grant) -> None:
-        """Record a grant earlier than all others, to a party that has none of the address."""
-        party = grant.party.as_machine()
-        self._grants[address, party] = grant
-        self._grants.move_to_end((address, party), last=False)
+    def add_oldest(self, address: int, allocation: Allocation) -> None:
+        """Record an allocation earlier than all others, to a party that has none of the address."""
+        party = allocation.party.as_machine()
+        self._allocations[address, party] = allocation
+        self._allocations.move_to_end((address, party), last=False)
         self._parties[address] = {party: None, **self._parties.get(address, {})}
-        self._count(address, grant, 1)
+        self._count(address, allocation, 1)
 
     def end(self, address: int, party: Party) -> None:
-        """Forget the grant of an address to a party, if there is one."""
+        """Forget the allocation of an address to a party, if there is one."""
         party = party.as_machine()
-        grant = self._grants.pop((address, party), None)
-        if grant is None:
+        allocation = self._allocations.pop((address, party), None)
+        if allocation is None:
             return
         parties = self._parties[address]
         del parties[party]
         if not parties:
             del self._parties[address]
-        self._count(address, grant, -1)
+        self._count(address, allocation, -1)
 
     def end_up_to(self, moment: float) -> list[int]:
-        """Forget all grants that were made until then; says of which addresses they were."""
+        """Forget all allocations that were made until then; says of which addresses they were."""
         ended: list[int] = []
-        while (oldest := self.oldest()) is not None and oldest[1].granted_at <= moment:
-            address, grant = oldest
-            self.end(address, grant.party)
+        while (oldest := self.oldest()) is not None and oldest[1].allocated_at <= moment:
+            address, allocation = oldest
+            self.end(address, allocation.party)
             ended.append(address)
         return ended
 
     def clear(self) -> None:
         """Forget all."""
-        self._grants.clear()
+        self._allocations.clear()
         self._parties.clear()
-        self._named.clear()
+        self._reserved.clear()
         self._by_namespace.clear()
         self._in.clear()
 
-    def oldest(self) -> tuple[int, Grant] | None:
-        """The grant that was made first, and of which address it is."""
+    def oldest(self) -> tuple[int, Allocation] | None:
+        """The allocate that was made first, and of which address it is."""
         return next(iter(self), None)
 
     @property
-    def named_count(self) -> int:
-        """How many addresses the Lease has to name."""
-        return len(self._named)
+    def reserved_count(self) -> int:
+        """How many addresses the Lease has to list."""
+        return len(self._reserved)
 
     def by_namespace(self) -> Mapping[str, int]:
-        """How many grants that the Lease has to name are to parties of each namespace."""
+        """How many allocations that the Lease has to list are to parties of each namespace."""
         return self._by_namespace
 
     def addresses_in(self, namespace: str) -> Collection[int]:
@@ -197,9 +201,9 @@ class InFlight:
         """Every address in flight, once."""
         return iter(self._parties)
 
-    def __iter__(self) -> Iterator[tuple[int, Grant]]:
-        """Every grant, and of which address it is, the oldest first."""
-        return ((address, grant) for (address, _), grant in self._grants.items())
+    def __iter__(self) -> Iterator[tuple[int, Allocation]]:
+        """Every allocate, and of which address it is, the oldest first."""
+        return ((address, allocation) for (address, _), allocation in self._allocations.items())
 
     def __contains__(self, address: int) -> bool:
         return address in self._parties
@@ -208,12 +212,12 @@ class InFlight:
         """How many addresses are in flight."""
         return len(self._parties)
 
-    def _count(self, address: int, grant: Grant, one: int) -> None:
-        namespace = grant.party.namespace
+    def _count(self, address: int, allocation: Allocation, one: int) -> None:
+        namespace = allocation.party.namespace
         there = self._in.setdefault(namespace, {})
         add(there, address, one)
         if not there:
             del self._in[namespace]
-        if not grant.terms.tacit:
-            add(self._named, address, one)
+        if not allocation.terms.implicit:
+            add(self._reserved, address, one)
             add(self._by_namespace, namespace, one)

@@ -1,4 +1,4 @@
-"""The decider: grants addresses, and refuses those that somebody else has.
+"""The leader: allocates addresses, and refuses those that somebody else has.
 
 One call, one step: nothing in here waits, so a decision and its record cannot be torn apart (rule 11).
 """
@@ -9,60 +9,60 @@ from typing import Final, NamedTuple
 
 from kubemacpool.core.addresses import AddressError, check_interface_address
 from kubemacpool.core.allocations import Terms
-from kubemacpool.core.budgets import MOST_NAMES, Budgets, over_limit
+from kubemacpool.core.budgets import MOST_RESERVED, Budgets, over_limit
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.pool import Pool
 from kubemacpool.core.requests import (
     AddressRequest,
+    Allocated,
     Decision,
     Exhausted,
     Fault,
-    Granted,
+    InDoubt,
     OverBudget,
     Refusal,
     Refused,
-    Suspect,
     Undecided,
-    Unnamed,
+    Unreserved,
 )
-from kubemacpool.core.reservations import Openings, Stretch
+from kubemacpool.core.reservations import Block, Reservations
 
-LONGEST_STRETCH: Final = 2048
+LARGEST_BLOCK: Final = 2048
 """Addresses set aside at a time: at 400 pods a second with two interfaces each, two and a half seconds' worth, which is
 two renewals of the Lease."""
 
 POOL_SHARE: Final = 16
-"""The stretch is no more than this part of its pool, so that a crash leaves little suspect."""
+"""The block is no more than this part of its pool, so that a crash leaves little in doubt."""
 
 
-class Names(NamedTuple):
+class LeaseUpdate(NamedTuple):
     """What a write of the Lease should say.
 
     Attributes:
-        open: every address that may be granted without having been seen, from the moment the write is confirmed.
+        reserved: every address that may be allocated without having been seen, from the moment the write is confirmed.
         seen: by kind, the resourceVersion that a successor's view must have reached (rule 3).
         last: the address that was given last to somebody who asked for any; None where there was none yet.
         complete: whether it takes all into account that was asked; if not, too many addresses are on their way.
     """
 
-    open: frozenset[int]
+    reserved: frozenset[int]
     seen: dict[str, int]
     last: int | None
     complete: bool
 
 
-class Decider:
-    """A ledger, what the Lease allows to be granted from it, and the stretch set aside for those who ask for any."""
+class Allocator:
+    """A ledger, what the Lease allows to be allocated from it, and the block set aside for those who ask for any."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self.openings = Openings()
-        self._stretch = Stretch(ledger)
+        self.reservations = Reservations()
+        self._block = Block(ledger)
 
-    def decide(self, request: AddressRequest, now: float) -> Decision | Undecided | Unnamed:
-        """Grant every interface its address, or none (rule 2).
+    def decide(self, request: AddressRequest, now: float) -> Decision | Undecided | Unreserved:
+        """Allocate every interface its address, or none (rule 2).
 
-        A dry run is told what would be granted once it was named (rule 10): naming changes the Lease.
+        A dry run is told what would be allocated once it was named (rule 10): reserving changes the Lease.
 
         Args:
             request: who asks for what.
@@ -74,49 +74,49 @@ class Decider:
         over = over_limit(self.ledger, request)
         if over is not None:
             return over
-        suspects = self._suspects(request)
-        if suspects:
-            return Suspect(suspects)
+        in_doubt = self._in_doubt(request)
+        if in_doubt:
+            return InDoubt(in_doubt)
         self.ledger.end_cooling(now)  # time did it, not this request: so for a dry run as well
         chosen = self._choose(request)
         missing = chosen.count(None)
         if missing:
             return self._exhausted(request, missing)
-        return self._grant(request, tuple(address for address in chosen if address is not None), now)
+        return self._allocate(request, tuple(address for address in chosen if address is not None), now)
 
-    def take_over(self, names: Iterable[int], last: int | None, now: float, *, first: bool = False) -> None:
+    def acquire(self, update: Iterable[int], last: int | None, now: float, *, first: bool = False) -> None:
         """The Lease is ours, and names these (rule 4).
 
         Args:
-            names: every address that it names; all of them are suspect.
-            last: the address that the decider before us gave last to somebody who asked for any.
-            now: when the takeover was confirmed, seconds on the monotonic clock.
-            first: whether nobody has decided before.
+            update: every address that it names; all of them are in doubt.
+            last: the address that the leader before us gave last to somebody who asked for any.
+            now: when the acquisition was confirmed, seconds on the monotonic clock.
+            first: whether nobody has led before.
         """
-        suspects = frozenset(names)
-        self.ledger.inherit(suspects, now, first=first)
-        self.openings.confirm(suspects)
+        in_doubt = frozenset(update)
+        self.ledger.inherit(in_doubt, now, first=first)
+        self.reservations.confirm(in_doubt)
         if last is not None:
-            self._stretch.go_on_after(last)
+            self._block.go_on_after(last)
 
     def step_down(self) -> None:
         """Somebody else decides: nothing is open to us any more."""
-        self.openings.close()
-        self._stretch.give_back()
+        self.reservations.close()
+        self._block.give_back()
         self.ledger.renounce()
 
-    def fitting(self, granted: Iterable[Unnamed], asked: Iterable[Unnamed]) -> list[OverBudget | None]:
+    def fitting(self, allocated: Iterable[Unreserved], asked: Iterable[Unreserved]) -> list[OverBudget | None]:
         """What of these requests the next write of the Lease may take into account, so that none is in others' way.
 
         Args:
-            granted: those that a write has taken into account, and that have not been decided anew yet.
+            allocated: those that a write has taken into account, and that have not been decided anew yet.
             asked: those that wait for one.
 
         Returns:
             For each that waits, in order, why it may not; None if it may.
         """
         budgets = Budgets(self.ledger)
-        for each in granted:
+        for each in allocated:
             budgets.add(each)
         found: list[OverBudget | None] = []
         for each in asked:
@@ -126,74 +126,78 @@ class Decider:
             found.append(over)
         return found
 
-    def names(self, asked: Iterable[int], needed: int) -> Names:
-        """What the next write of the Lease should say, while we go on deciding (rules 1 and 3).
+    def next_update(self, asked: Iterable[int], needed: int) -> LeaseUpdate:
+        """What the next write of the Lease should say, while we go on leading (rules 1 and 3).
 
         Args:
             asked: addresses that requests are waiting for by name.
             needed: how many more interfaces of waiting requests have no address of the user's choice.
         """
         ledger = self.ledger
-        named = frozenset(asked)
+        explicit = frozenset(asked)
         unseen = ledger.unseen_count
-        complete = unseen + len(named) <= MOST_NAMES
+        complete = unseen + len(explicit) <= MOST_RESERVED
         if not complete:
-            named, needed = frozenset(), 0
-        room = MOST_NAMES - unseen - len(named)
-        self._stretch.resize(min(room, max(self._usual_length, needed)))
-        reserved = self._stretch.reserved()
-        early = islice(ledger.coolest(), max(0, min(room, needed) - len(reserved)))
-        return self._names((*named, *reserved, *(address for address, _ in early)), complete=complete)
+            explicit, needed = frozenset(), 0
+        room = MOST_RESERVED - unseen - len(explicit)
+        self._block.resize(min(room, max(self._usual_length, needed)))
+        block = self._block.addresses()
+        early = islice(ledger.coolest(), max(0, min(room, needed) - len(block)))
+        return self._update((*explicit, *block, *(address for address, _ in early)), complete=complete)
 
-    def last_names(self) -> Names:
+    def last_update(self) -> LeaseUpdate:
         """What the last write should say, by which we hand over: nothing is set aside any more (rule 7)."""
-        return self._names((), complete=True)
+        return self._update((), complete=True)
 
     @property
     def is_short(self) -> bool:
-        """Whether the stretch is nearly used up, so that the Lease had better be written soon."""
-        return self._stretch.is_short
+        """Whether the block is nearly used up, so that the Lease had better be written soon."""
+        return self._block.is_short
 
     def replace_pool(self, pool: Pool) -> None:
-        """Grant from another pool from now on.
+        """Allocate from another pool from now on.
 
         The search goes on after the address that it gave last, unless the pool wants it to begin somewhere else.
         """
         if pool.beginning != self.ledger.pool.beginning:
-            self._stretch.begin_anew()
+            self._block.begin_anew()
         self.ledger.replace_pool(pool)
 
     @property
     def _usual_length(self) -> int:
         """How many addresses are set aside when nobody waits for more."""
-        return max(1, min(LONGEST_STRETCH, self.ledger.pool.size // POOL_SHARE))
+        return max(1, min(LARGEST_BLOCK, self.ledger.pool.size // POOL_SHARE))
 
-    def _names(self, names: Iterable[int], *, complete: bool) -> Names:
-        last = self._stretch.last
-        needed = {*names, *self.ledger.unseen()}
-        orphaned = islice(self.ledger.orphaned(), max(0, MOST_NAMES - len(needed)))
-        return Names(frozenset((*needed, *orphaned)), dict(self.ledger.sighted), last if last >= 0 else None, complete)
+    def _update(self, update: Iterable[int], *, complete: bool) -> LeaseUpdate:
+        last = self._block.last
+        needed = {*update, *self.ledger.unseen()}
+        orphaned = islice(self.ledger.orphaned(), max(0, MOST_RESERVED - len(needed)))
+        return LeaseUpdate(
+            frozenset((*needed, *orphaned)), dict(self.ledger.sighted), last if last >= 0 else None, complete
+        )
 
-    def _grant(self, request: AddressRequest, addresses: tuple[int, ...], now: float) -> Granted | OverBudget | Unnamed:
-        """Grant these, one an interface, if the Lease names them and nobody else needs the room there more."""
-        granted = tuple(address for address in addresses if address not in request.carried)
-        tacit = self._held_through_others(request, granted)
-        needed = tuple(address for address in granted if address not in tacit)
+    def _allocate(
+        self, request: AddressRequest, addresses: tuple[int, ...], now: float
+    ) -> Allocated | OverBudget | Unreserved:
+        """Allocate these, one an interface, if the Lease lists them and nobody else needs the room there more."""
+        allocated = tuple(address for address in addresses if address not in request.carried)
+        implicit = self._held_through_others(request, allocated)
+        needed = tuple(address for address in allocated if address not in implicit)
         automatic = request.wanted.count(None)
         over = Budgets(self.ledger).judge(request.party, needed, automatic)
         if over is not None:
             return over
         if request.dry_run:
-            return Granted(addresses)
-        if not all(map(self.openings.__contains__, needed)):
-            return Unnamed(needed, automatic, request.party)
+            return Allocated(addresses)
+        if not all(map(self.reservations.__contains__, needed)):
+            return Unreserved(needed, automatic, request.party)
         for address, wanted in zip(addresses, request.wanted, strict=True):
             if wanted is None:
-                self._stretch.give(address)
-        for address in granted:
-            terms = Terms(request.dependent, address in tacit, address in request.shared, request.uid)
-            self.ledger.grant(address, request.party, now, terms)
-        return Granted(addresses)
+                self._block.give(address)
+        for address in allocated:
+            terms = Terms(request.dependent, address in implicit, address in request.shared, request.uid)
+            self.ledger.allocate(address, request.party, now, terms)
+        return Allocated(addresses)
 
     def _refusals(self, request: AddressRequest) -> tuple[Refusal, ...]:
         """What is wrong with the addresses that the user gave; each is judged, so that one answer names them all."""
@@ -222,16 +226,16 @@ class Decider:
             return None
         if (holder := ledger.other_holder(address, party)) is not None:
             return Refusal(interface, address, Fault.HELD, holder)
-        if (other := ledger.granted_to_other(address, party)) is not None:
-            return Refusal(interface, address, Fault.PENDING, other)
+        if (other := ledger.allocated_to_other(address, party)) is not None:
+            return Refusal(interface, address, Fault.IN_FLIGHT, other)
         return None
 
-    def _suspects(self, request: AddressRequest) -> tuple[int, ...]:
+    def _in_doubt(self, request: AddressRequest) -> tuple[int, ...]:
         """The addresses that the user gave of which it is not known who has them."""
         return tuple(
             address
             for address in request.wanted
-            if address is not None and address not in request.carried and self.ledger.is_suspect(address)
+            if address is not None and address not in request.carried and self.ledger.is_in_doubt(address)
         )
 
     def _held_through_others(self, request: AddressRequest, addresses: Iterable[int]) -> frozenset[int]:
@@ -257,14 +261,14 @@ class Decider:
 
     def _candidates(self) -> Iterator[int]:
         """What may be given to somebody who asks for any, best first; the released ones rather than none (rule 8)."""
-        yield from self._stretch.candidates()
+        yield from self._block.candidates()
         for address, _ in self.ledger.coolest():
             yield address
 
-    def _exhausted(self, request: AddressRequest, missing: int) -> Exhausted | Suspect:
+    def _exhausted(self, request: AddressRequest, missing: int) -> Exhausted | InDoubt:
         ledger = self.ledger
-        if ledger.unheld_suspect_count() >= missing:
-            return Suspect(())
+        if ledger.unheld_in_doubt_count() >= missing:
+            return InDoubt(())
         return Exhausted(
             str(ledger.pool), ledger.pool.size, request.wanted.count(None), missing, ledger.returning_count
         )

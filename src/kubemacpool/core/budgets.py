@@ -5,7 +5,7 @@ from typing import Final
 
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import Party
-from kubemacpool.core.requests import AddressRequest, OverBudget, OverLimit, Unnamed
+from kubemacpool.core.requests import AddressRequest, OverBudget, OverLimit, Unreserved
 
 
 def over_limit(ledger: Ledger, request: AddressRequest) -> OverLimit | None:
@@ -25,15 +25,15 @@ def over_limit(ledger: Ledger, request: AddressRequest) -> OverLimit | None:
     return OverLimit(namespace, new, used, request.limit) if used + new > request.limit.most else None
 
 
-MOST_NAMES: Final = 10_000
-"""Addresses that the Lease names at most. One takes up to 18 bytes there, and all annotations of an object together may
+MOST_RESERVED: Final = 10_000
+"""Addresses that the Lease lists at most. One takes up to 18 bytes there, and all annotations of an object together may
 have 256 KiB (apimachinery's TotalAnnotationSizeLimitB)."""
 
-SHARE: Final = MOST_NAMES // 8
+SHARE: Final = MOST_RESERVED // 8
 """What one namespace may have in flight. Where all goes well an address is in flight for milliseconds: 600 pods a
 second with two networks each, seen a second late, stay below it."""
 
-COMMON: Final = MOST_NAMES * 3 // 4
+COMMON: Final = MOST_RESERVED * 3 // 4
 """What all namespaces together may have; what is beyond is for those with little in flight."""
 
 LITTLE: Final = 64
@@ -66,15 +66,15 @@ class Budgets:
         if in_flight + new > SHARE:
             return OverBudget(party.namespace, new, in_flight, SHARE)
         little = automatic == len(wanted) and in_flight + new <= LITTLE
-        limit = MOST_NAMES if little else COMMON
+        limit = MOST_RESERVED if little else COMMON
         if self._total + new > limit:
             return OverBudget(party.namespace, new, self._total, limit, overall=True)
         return None
 
-    def add(self, unnamed: Unnamed) -> None:
+    def add(self, unreserved: Unreserved) -> None:
         """Count what is going to be allocated as well."""
-        namespace = unnamed.party.namespace
-        new = sum(not self._ledger.is_named_for(address, unnamed.party) for address in unnamed.addresses)
+        namespace = unreserved.party.namespace
+        new = sum(not self._ledger.is_named_for(address, unreserved.party) for address in unreserved.addresses)
         self._more[namespace] = self._more.get(namespace, 0) + new
         self._total += new
 

@@ -1,16 +1,17 @@
-"""The ledger: who holds which address, what was granted and not seen yet, and what is cooling down.
+"""The ledger: who holds which address, what was allocated and not seen yet, and what is cooling down.
 
 It is derived from what is told to it and never stored. An address may be in several of these states at once. Beside
-them there are the *suspects*: addresses that an earlier decider may have granted to somebody, nobody knows whom::
+them there are the *addresses in doubt*: addresses that an earlier leader may have allocated to somebody, nobody knows
+whom::
 
-            grant                    observe
-    free ----------> pending ----------------------> held
+            allocate                    observe
+    free ----------> in flight ----------------------> held
      ^                  |                             |
      |   expire         |                    release  |
      |<-----------------+                             v
      +-------------------------------------------- cooling
      |                 cool-down passed
-     |<---------------- suspect <----------------- (named by the Lease at a takeover)
+     |<---------------- in doubt <----------------- (listed in the Lease at an acquisition)
              expire
 
 Moments are seconds on the caller's monotonic clock; they must not decrease from call to call.
@@ -20,7 +21,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
-from kubemacpool.core.allocations import GIVEN_EARLY, ITS_OWN, Cooling, Departures, Grant, InFlight, Terms
+from kubemacpool.core.allocations import GIVEN_EARLY, ITS_OWN, Allocation, Cooling, Departures, InFlight, Terms
 from kubemacpool.core.collisions import Collisions
 from kubemacpool.core.holders import Carriers, Latecomers, Unity
 from kubemacpool.core.parties import POD, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE, Holder, ObjectKey, Party
@@ -37,7 +38,7 @@ class Ledger:
 
         Args:
             pool: where free addresses are looked for.
-            in_flight_bound: seconds for which a granted admission may still be persisted.
+            in_flight_bound: seconds for which an allocated admission may still be persisted.
             cool_down: seconds for which a released address is kept back; 0 for not at all.
         """
         self.in_flight_bound = in_flight_bound
@@ -49,12 +50,14 @@ class Ledger:
         self._carriers = Carriers(self._holders, self._unity)
         self._attached = Carriers(self._holders, self._unity)  # who has an address by its interfaces alone
         self._collisions = Collisions()
-        self._pending = InFlight()
+        self._in_flight = InFlight()
         # Ordered dicts where the oldest goes first: a plain one passes over all that was deleted at its front.
         self._cooling: OrderedDict[int, Cooling] = OrderedDict()  # in the order of since
-        self._suspects: dict[int, None] = {}
-        self._deciding = False
-        self._inherited_at: float | None = None  # of the takeover; None once the bound since then is proven to be past
+        self._in_doubt: dict[int, None] = {}
+        self._leading = False
+        self._inherited_at: float | None = (
+            None  # of the acquisition; None once the bound since then is proven to be past
+        )
         self._departures = Departures(2 * in_flight_bound)
         self._given_early: OrderedDict[int, None] = OrderedDict()  # those of `_cooling` that `coolest` tells
         self._returning: set[int] = set()  # those of the pool that nobody holds and that cannot be given yet
@@ -90,7 +93,7 @@ class Ledger:
         if before != holder:
             self._holders[holder.key] = holder
             self._take(before, holder)
-        for address in said if self._pending else ():
+        for address in said if self._in_flight else ():
             self._settle(address, holder)
         if before is not None and before != holder:
             self._part_with(before, holder, now)
@@ -104,14 +107,14 @@ class Ledger:
             self._take(before, holder)
 
     def sight(self, kind: str, version: int) -> None:
-        """The view of a kind has come this far, and what is granted from now on may rest on it (rule 3)."""
+        """The view of a kind has come this far, and what is allocated from now on may rest on it (rule 3)."""
         if version > self._sighted.get(kind, 0):
             self._sighted[kind] = version
 
     def vanish(self, key: ObjectKey, now: float) -> bool:
         """The object is gone, or completed (rule 8); says whether it had an address.
 
-        If it had, others may be granted that. A successor that sees the object still would let it keep its address
+        If it had, others may be allocated that. A successor that sees the object still would let it keep its address
         (rule 2), so its view must be as new: `sight` wants to be told how new that is, once it is known.
         """
         self._tenures.pop(key, None)
@@ -152,7 +155,7 @@ class Ledger:
         self._latecomers = Latecomers()
         self.replace_pool(self.pool)
 
-    def prove(self, moment: float, reached: Mapping[str, int] = MappingProxyType({})) -> None:
+    def pass_barrier(self, moment: float, reached: Mapping[str, int] = MappingProxyType({})) -> None:
         """End what can no longer come: all that was persisted before `moment` has been observed (rule 5).
 
         That can rest on seeing that an object has come and gone. A successor whose view is older would see it come, and
@@ -162,10 +165,10 @@ class Ledger:
             moment: seconds on the monotonic clock.
             reached: by kind, the resourceVersion by which the view is proven to be past `moment`.
         """
-        ended = self._pending.end_up_to(moment - self.in_flight_bound)
+        ended = self._in_flight.end_up_to(moment - self.in_flight_bound)
         if self._inherited_at is not None and self._inherited_at + self.in_flight_bound <= moment:
-            ended += self._suspects
-            self._suspects = {}
+            ended += self._in_doubt
+            self._in_doubt = {}
             self._inherited_at = None
         for address in ended:
             self._mark(address)
@@ -179,9 +182,9 @@ class Ledger:
         if kind in self._sighted:
             self._sighted[kind] = min(version, self._sighted[kind])
 
-    # What the decider does
+    # What the leader does
 
-    def grant(self, address: int, party: Party, now: float, terms: Terms = ITS_OWN) -> None:
+    def allocate(self, address: int, party: Party, now: float, terms: Terms = ITS_OWN) -> None:
         """Record that an admission with this address may be on its way.
 
         Args:
@@ -190,44 +193,44 @@ class Ledger:
             now: seconds on the monotonic clock.
             terms: how.
         """
-        earlier = self._pending.to(address, party)
+        earlier = self._in_flight.to(address, party)
         admissions = 1 if earlier is None else earlier.admissions + 1
         if terms.dependent is not None and self._inherited_at is not None:
-            admissions += 1  # a decider before us may have granted one tacitly that would be taken for this one
-        terms = terms._replace(tacit=terms.tacit and (earlier is None or earlier.terms.tacit))
+            admissions += 1  # a leader before us may have allocated one implicitly that would be taken for this one
+        terms = terms._replace(implicit=terms.implicit and (earlier is None or earlier.terms.implicit))
         known = self._uids_carrying(address, terms.dependent or party, terms.uid)
-        self._pending.add(address, Grant(party, now, admissions, known, terms))
+        self._in_flight.add(address, Allocation(party, now, admissions, known, terms))
         self._mark(address)
 
-    def inherit(self, suspects: Iterable[int], now: float, *, first: bool = False) -> None:
-        """Begin to decide after somebody else: our own grants are history, and what is still named is suspect (rule 4).
+    def inherit(self, in_doubt: Iterable[int], now: float, *, first: bool = False) -> None:
+        """Begin to lead: our own earlier allocations are history, and what is still listed is in doubt (rule 4).
 
-        What was granted tacitly is named nowhere: it may be on its way to every party that has left an address.
+        What was allocated implicitly is named nowhere: it may be on its way to every party that has left an address.
 
         Args:
-            suspects: every address that the Lease names.
-            now: when the takeover was confirmed.
-            first: whether nobody has decided before, so that nothing can be on its way.
+            in_doubt: every address that the Lease lists.
+            now: when the acquisition was confirmed.
+            first: whether nobody has led before, so that nothing can be on its way.
         """
         self.renounce()
-        self._deciding = True
+        self._leading = True
         self._collisions.note_changes()
-        self._suspects = dict.fromkeys(suspects)
-        if first and not self._suspects:
+        self._in_doubt = dict.fromkeys(in_doubt)
+        if first and not self._in_doubt:
             return
         self._inherited_at = now
-        for address in self._suspects:
+        for address in self._in_doubt:
             self._mark(address)
         for address, party in self._departures:
             self._expect(address, party, now)
 
     def renounce(self) -> None:
-        """Decide no more: what was granted is for somebody else to know."""
-        self._deciding = False
+        """Decide no more: what was allocated is for somebody else to know."""
+        self._leading = False
         self._collisions.ignore_changes()
-        before = [*self._pending.addresses(), *self._suspects]
-        self._pending.clear()
-        self._suspects = {}
+        before = [*self._in_flight.addresses(), *self._in_doubt]
+        self._in_flight.clear()
+        self._in_doubt = {}
         self._inherited_at = None
         for address in before:
             self._mark(address)
@@ -241,9 +244,9 @@ class Ledger:
         for addresses in (
             self._carriers,
             self._attached,
-            self._pending.addresses(),
+            self._in_flight.addresses(),
             self._cooling,
-            self._suspects,
+            self._in_doubt,
             self._withheld,
         ):
             for address in addresses:
@@ -280,18 +283,19 @@ class Ledger:
         withheld = (each.party for each in self._withheld.of(address) if not self.are_one(each.party, party))
         return next(withheld, None)
 
-    def pending(self, address: int) -> Grant | None:
-        """The latest grant of this address whose object has not been seen yet."""
-        return next(reversed([*self._pending.of(address)]), None)
+    def latest_allocation(self, address: int) -> Allocation | None:
+        """The latest allocation of this address whose object has not been seen yet."""
+        return next(reversed([*self._in_flight.of(address)]), None)
 
     def is_entitled(self, address: int, party: Party) -> bool:
         """Whether the party has the address, so that nobody who has come to carry it keeps it from it (rule 2).
 
-        That is what it was granted a moment ago, or what an object of it carries that came through us. An instance of a
+        That is what it was allocated a moment ago, or what an object of it carries that came through us. An instance of
+        a
         machine, and a launcher pod, do not: they are created late perhaps, for a machine that has gone, and whose
-        address another party has been granted since.
+        address another party has been allocated since.
         """
-        return self._granted(address, party) or (
+        return self._allocated(address, party) or (
             self.held_by(address, party)
             and any(
                 self.are_one(holder.party, party) and self._came_through_us(address, holder)
@@ -299,60 +303,66 @@ class Ledger:
             )
         )
 
-    def granted_to_other(self, address: int, party: Party) -> Party | None:
+    def allocated_to_other(self, address: int, party: Party) -> Party | None:
         """Another party for which this address is in flight."""
-        others = (grant.party for grant in self._pending.of(address) if not self.are_one(grant.party, party))
+        others = (
+            allocation.party for allocation in self._in_flight.of(address) if not self.are_one(allocation.party, party)
+        )
         return next(others, None)
 
-    def is_suspect(self, address: int) -> bool:
-        """Whether an earlier decider may have granted the address to somebody who has not been seen."""
-        return address in self._suspects
+    def is_in_doubt(self, address: int) -> bool:
+        """Whether an earlier leader may have allocated the address to somebody who has not been seen."""
+        return address in self._in_doubt
 
     def unseen(self) -> Iterator[int]:
-        """Every address that the Lease has to name: pending or suspect, some of them both."""
-        yield from dict.fromkeys(address for address, grant in self._pending if not grant.terms.tacit)
-        yield from self._suspects
+        """Every address that the Lease has to list: in flight or in doubt, some of them both."""
+        yield from dict.fromkeys(address for address, allocation in self._in_flight if not allocation.terms.implicit)
+        yield from self._in_doubt
 
     @property
     def unseen_count(self) -> int:
         """How many these are; what is both counts twice."""
-        return self._pending.named_count + len(self._suspects)
+        return self._in_flight.reserved_count + len(self._in_doubt)
 
     def in_flight_of(self, namespace: str) -> int:
-        """How many allocations to parties of a namespace the Lease has to name; what is suspect is nobody's."""
-        return self._pending.by_namespace().get(namespace, 0)
+        """How many allocations to parties of a namespace the Lease has to list; what is in doubt is nobody's."""
+        return self._in_flight.by_namespace().get(namespace, 0)
 
     def in_flight(self) -> Mapping[str, int]:
         """The same by namespace, for those that have any."""
-        return self._pending.by_namespace()
+        return self._in_flight.by_namespace()
 
     def is_used_in(self, address: int, namespace: str) -> bool:
         """Whether an object of the namespace carries the address, or it is in flight to one."""
         return (
             self._carriers.in_namespace(address, namespace)
             or self._attached.in_namespace(address, namespace)
-            or address in self._pending.addresses_in(namespace)
+            or address in self._in_flight.addresses_in(namespace)
         )
 
     def used_in(self, namespace: str) -> int:
         """How many addresses these are; takes time in proportion to what is in flight there."""
-        on_their_way = self._pending.addresses_in(namespace)
+        on_their_way = self._in_flight.addresses_in(namespace)
         unseen = sum(not self._carriers.in_namespace(address, namespace) for address in on_their_way)
         return self._carriers.held_in(namespace) + self._attached.held_in(namespace) + unseen
 
     def is_named_for(self, address: int, party: Party) -> bool:
         """Whether this address is in flight to the party already, by name."""
-        grant = self._pending.to(address, party)
-        return grant is not None and not grant.terms.tacit
+        allocation = self._in_flight.to(address, party)
+        return allocation is not None and not allocation.terms.implicit
 
     def orphaned(self) -> Iterator[int]:
-        """Addresses that were granted tacitly and that their party holds no more: the Lease had better name them."""
-        return (each for each, grant in self._pending if grant.terms.tacit and not self.held_by(each, grant.party))
+        """Addresses that were allocated implicitly and that their party holds no more: better listed in the Lease."""
+        return (
+            each
+            for each, allocation in self._in_flight
+            if allocation.terms.implicit and not self.held_by(each, allocation.party)
+        )
 
     def oldest_unseen(self) -> float | None:
-        """Since when something may be on its way: the oldest grant, or what the decider before us has granted."""
-        first = self._pending.oldest()
-        oldest = None if first is None else first[1].granted_at
+        """Since when something may be on its way: the oldest allocation, or what the leader before us has allocated."""
+        first = self._in_flight.oldest()
+        oldest = None if first is None else first[1].allocated_at
         if self._inherited_at is None or (oldest is not None and oldest < self._inherited_at):
             return oldest
         return self._inherited_at
@@ -366,7 +376,7 @@ class Ledger:
         return self._sighted
 
     def is_free(self, address: int) -> bool:
-        """Whether an address of the pool is neither held nor pending nor suspect nor cooling."""
+        """Whether an address of the pool is neither held nor in flight nor in doubt nor cooling."""
         position = self.pool.position_of(address)
         return position is not None and not self._occupancy.is_taken(position)
 
@@ -390,7 +400,7 @@ class Ledger:
     def coolest(self) -> Iterator[tuple[int, Cooling]]:
         """What may be given early: addresses that wait for nothing but their cool-down, longest waiting first.
 
-        An address whose grant came to nothing while it was cooling goes to the end.
+        An address whose allocate came to nothing while it was cooling goes to the end.
         """
         return ((address, self._cooling[address]) for address in self._given_early)
 
@@ -407,7 +417,7 @@ class Ledger:
 
         Somebody has come to collide, or has ceased to; `colliding` says who does now, nobody perhaps. An address is
         told once however often it has changed, so that no more is kept than has collided since. Changes are kept from
-        `inherit` to `renounce`: after a takeover everything that collides counts as changed, once.
+        `inherit` to `renounce`: after an acquisition everything that collides counts as changed, once.
         """
         return self._collisions.take_changed()
 
@@ -436,18 +446,18 @@ class Ledger:
         return len({*self._attached, *self._withheld}.difference(self._carriers)) + len(self._carriers)
 
     @property
-    def pending_count(self) -> int:
-        """How many addresses were granted and not seen yet."""
-        return len(self._pending)
+    def in_flight_count(self) -> int:
+        """How many addresses were allocated and not seen yet."""
+        return len(self._in_flight)
 
     @property
-    def suspect_count(self) -> int:
-        """How many addresses an earlier decider may have granted to somebody unseen."""
-        return len(self._suspects)
+    def in_doubt_count(self) -> int:
+        """How many addresses an earlier leader may have allocated to somebody unseen."""
+        return len(self._in_doubt)
 
-    def unheld_suspect_count(self) -> int:
-        """How many addresses of the pool might be free, were they not suspect."""
-        return sum(address in self.pool and not self._is_held(address) for address in self._suspects)
+    def unheld_in_doubt_count(self) -> int:
+        """How many addresses of the pool might be free, were they not in doubt."""
+        return sum(address in self.pool and not self._is_held(address) for address in self._in_doubt)
 
     @property
     def cooling_count(self) -> int:
@@ -461,7 +471,7 @@ class Ledger:
 
     @property
     def free_count(self) -> int:
-        """How many addresses of the pool are neither held nor pending nor suspect nor cooling."""
+        """How many addresses of the pool are neither held nor in flight nor in doubt nor cooling."""
         return self.pool.size - self._occupancy.taken
 
     def _enlist(self, before: Holder | None, now: Holder | None) -> None:
@@ -477,16 +487,18 @@ class Ledger:
             self._machines.setdefault(now.party, {})[now.key] = None
 
     def _settle(self, address: int, holder: Holder) -> None:
-        """End a pending grant when its own object is seen carrying the address anew (rule 3).
+        """End a in flight allocation when its own object is seen carrying the address anew (rule 3).
 
         With several admissions under way, be they of one party or of several, the one that was seen need not be the
         last, so they wait for their bound.
         """
         awaiting = [
-            grant for grant in self._pending.of(address) if grant.awaits(holder) and holder.uid not in grant.known_uids
+            allocation
+            for allocation in self._in_flight.of(address)
+            if allocation.awaits(holder) and holder.uid not in allocation.known_uids
         ]
         if len(awaiting) == 1 and awaiting[0].admissions == 1:
-            self._pending.end(address, awaiting[0].party)
+            self._in_flight.end(address, awaiting[0].party)
 
     def _came_through_us(self, address: int, holder: Holder) -> bool:
         """Whether an object had the address from its beginning, as far as can be told from others that carry it."""
@@ -500,35 +512,35 @@ class Ledger:
         if before is None or before.uid != holder.uid:
             tenure = first_sight(holder.uid, said, holder.attached)
         else:
-            tenure = before.after(said, holder.attached, lambda address: self._may_be_granted(address, holder))
+            tenure = before.after(said, holder.attached, lambda address: self._may_be_allocated(address, holder))
             if tenure is not before:
                 self._look_out_for(before.said, holder, said)
         if tenure is not before:
             self._tenures[holder.key] = tenure
         return holder._replace(addresses=tenure.carried, attached=tenure.attached or None)
 
-    def _may_be_granted(self, address: int, holder: Holder) -> bool:
+    def _may_be_allocated(self, address: int, holder: Holder) -> bool:
         """Whether what a running pod carries anew may have come to it through us.
 
-        Whoever decides knows, but for the suspects. Everybody else knows that it is not so where another has the
+        The leader knows, but for the addresses in doubt. Everybody else knows that it is not so where another has the
         address: it would have been refused.
         """
         if self.held_by(address, holder.party):
             return True
-        if not self._deciding:
+        if not self._leading:
             return self.other_holder(address, holder.party) is None
-        return address in self._suspects or any(
-            grant.awaited.owns(holder.key) or self.are_one(grant.party, holder.party)
-            for grant in self._pending.of(address)
+        return address in self._in_doubt or any(
+            allocation.awaited.owns(holder.key) or self.are_one(allocation.party, holder.party)
+            for allocation in self._in_flight.of(address)
         )
 
     def _look_out_for(self, before: tuple[int, ...], holder: Holder, said: tuple[int, ...]) -> None:
-        """What an object says no more it will say anew, by which the grant to an update of it is settled."""
+        """What an object says no more it will say anew, by which the allocation to an update of it is settled."""
         for address in before:
             if address not in said:
-                for grant in self._pending.of(address):
-                    if grant.terms.uid == holder.uid:
-                        grant.known_uids -= {holder.uid}
+                for allocation in self._in_flight.of(address):
+                    if allocation.terms.uid == holder.uid:
+                        allocation.known_uids -= {holder.uid}
 
     def _take(self, before: Holder | None, holder: Holder) -> None:
         """An object has what it did not have before, or is of another party now, or another object of its name."""
@@ -568,7 +580,7 @@ class Ledger:
             return
         if not self.held_by(address, before):
             self._latecomers.remove(address, before)
-        if not self._carriers.has_relative(address, holder) and not self._granted(address, holder.party):
+        if not self._carriers.has_relative(address, holder) and not self._allocated(address, holder.party):
             self._latecomers.add(address, holder.party)
 
     def _part_with(self, before: Holder, holder: Holder, now: float) -> None:
@@ -597,26 +609,26 @@ class Ledger:
     def _is_held(self, address: int) -> bool:
         return address in self._carriers or address in self._attached or address in self._withheld
 
-    def _granted(self, address: int, party: Party) -> bool:
-        """Whether we have granted the party, or one that is the same, an address that was its alone to have."""
+    def _allocated(self, address: int, party: Party) -> bool:
+        """Whether we have allocated the party, or one that is the same, an address that was its alone to have."""
         return any(
             not each.assumed and not each.terms.shared and self.are_one(each.party, party)
-            for each in self._pending.of(address)
+            for each in self._in_flight.of(address)
         )
 
     def _comes_late(self, address: int, party: Party) -> bool:
         """Whether others have the address, and the party has not had it yet."""
-        if address not in self._carriers and address not in self._pending:
+        if address not in self._carriers and address not in self._in_flight:
             return False
         return (
             self._others_have(address, party)
             and not self._carriers.has_owner(address, party)
-            and not self._granted(address, party)
+            and not self._allocated(address, party)
         )
 
     def _others_have(self, address: int, party: Party) -> bool:
         return self._carriers.other_than(address, party) is not None or any(
-            not each.assumed and not self.are_one(each.party, party) for each in self._pending.of(address)
+            not each.assumed and not self.are_one(each.party, party) for each in self._in_flight.of(address)
         )
 
     def _forget_late(self, address: int, party: Party) -> None:
@@ -659,13 +671,13 @@ class Ledger:
         return any(holder.party == party for holder in self._withheld.of(address))
 
     def _expect(self, address: int, party: Party, moment: float) -> None:
-        """A decider until then may have granted this to other objects of the party, tacitly; nobody knows how many."""
-        grant = self._pending.to(address, party)
-        if grant is None:
-            self._pending.add_oldest(address, Grant(party, moment, 2, terms=Terms(tacit=True), assumed=True))
+        """An earlier leader may have allocated this implicitly to other objects of the party, any number of them."""
+        allocation = self._in_flight.to(address, party)
+        if allocation is None:
+            self._in_flight.add_oldest(address, Allocation(party, moment, 2, terms=Terms(implicit=True), assumed=True))
             self._mark(address)
         else:
-            grant.admissions += 1
+            allocation.admissions += 1
 
     def _uids_carrying(self, address: int, awaited: Party, uid: str) -> frozenset[str]:
         """The uids of those that carry the address now and might be mistaken for the object that is awaited.
@@ -693,7 +705,7 @@ class Ledger:
             return
         cooling = self._cooling.get(address)
         held = self._is_held(address)
-        in_use = held or address in self._pending or address in self._suspects
+        in_use = held or address in self._in_flight or address in self._in_doubt
         taken = in_use or cooling is not None
         early = cooling is not None and cooling.kind in GIVEN_EARLY and not in_use
         if taken:

@@ -38,7 +38,7 @@ class Party(NamedTuple):
     request: str = ""
 
     def owns(self, key: ObjectKey) -> bool:
-        """Whether an object is the one that this party was granted an address for."""
+        """Whether an object is the one that this party was allocated an address for."""
         if key.kind != self.kind or key.namespace != self.namespace:
             return False
         if self.name:

@@ -96,7 +96,7 @@ class AddressRange(NamedTuple):
         return f"{format_address(self.first)}-{format_address(self.last)}"
 
 
-NEVER_GRANTED: Final = (
+NEVER_ALLOCATED: Final = (
     AddressRange(0, 0),  # the all-zero address belongs to no interface
     AddressRange(0x02_00_00_00_00_00, 0x02_00_00_00_00_00),  # KubeVirt gives it to its masquerade bridge
 )
@@ -112,7 +112,7 @@ class Pool:
     __slots__ = ("_ends", "_firsts", "_local", "_local_ends", "_starts", "beginning", "excluded", "ranges", "size")
 
     def __init__(self, ranges: Iterable[AddressRange], excluded: Iterable[AddressRange] = (), *, seed: int = 0) -> None:
-        """Build a pool; ranges may overlap, and `NEVER_GRANTED` is always excluded.
+        """Build a pool; ranges may overlap, and `NEVER_ALLOCATED` is always excluded.
 
         Args:
             ranges: what it is made of.
@@ -125,7 +125,7 @@ class Pool:
         """
         self.ranges = tuple(ranges)
         self.excluded = tuple(excluded)
-        segments = list(_without(_merged(_unicast(self.ranges)), _merged((*NEVER_GRANTED, *self.excluded))))
+        segments = list(_without(_merged(_unicast(self.ranges)), _merged((*NEVER_ALLOCATED, *self.excluded))))
         sizes = [segment.last - segment.first + 1 for segment in segments]
         self._firsts = [segment.first for segment in segments]
         self._ends = list(accumulate(sizes))

@@ -1,6 +1,6 @@
-"""What may be asked of a decider, and what it answers.
+"""What may be asked of a leader, and what it answers.
 
-Answers are no tuples: those with the same content would be equal, and a grant must not pass for a suspicion.
+Answers are no tuples: those with the same content would be equal, and an allocation must not pass for a doubt.
 """
 
 import enum
@@ -31,7 +31,7 @@ class AddressRequest(NamedTuple):
         carried: what the object carried before this request (`oldObject` of an update): nothing to decide about these.
         dry_run: decide the same, change nothing (rule 10).
         dependent: the object itself, as a party of its own, where it lives by another object of the party: a launcher
-            pod by its VirtualMachineInstance. What the party holds through others it is granted without a name.
+            pod by its VirtualMachineInstance. What the party holds through others it is allocated without a name.
         uid: of the object, where it exists already (an update); empty for one that is about to be created.
         shared: what it may have though another party has it, because a policy lets it (rule 12).
         limit: of the party's namespace; None for none.
@@ -48,17 +48,17 @@ class AddressRequest(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Granted:
+class Allocated:
     """Every interface has its address; same order as `AddressRequest.wanted`."""
 
     addresses: tuple[int, ...]
 
 
 class Fault(enum.Enum):
-    """Why an address that the user gave cannot be granted."""
+    """Why an address that the user gave cannot be allocated."""
 
     HELD = "held"
-    PENDING = "pending"
+    IN_FLIGHT = "in_flight"
     TWICE = "twice"
     UNUSABLE = "unusable"
 
@@ -68,7 +68,7 @@ MISTAKES: Final = frozenset({Fault.TWICE, Fault.UNUSABLE})
 
 
 class Refusal(NamedTuple):
-    """One interface whose address cannot be granted.
+    """One interface whose address cannot be allocated.
 
     Attributes:
         interface: its index in `AddressRequest.wanted`.
@@ -86,21 +86,22 @@ class Refusal(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Nothing was granted, because of these; at least one."""
+    """Nothing was allocated, because of these; at least one."""
 
     refusals: tuple[Refusal, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Exhausted:
-    """Nothing was granted: the pool has too few addresses left for the interfaces without one. Counts are addresses.
+    """Nothing was allocated: the pool has too few addresses left for the interfaces without one. Counts are addresses.
 
     Attributes:
         pool: the pool's ranges, as text.
         size: how many addresses it has.
         needed: how many of the request's interfaces had to be given one.
         missing: how many of these would have gone without.
-        returning: how many addresses of the pool nobody holds and nobody can be given yet: granted to objects that have
+        returning: how many addresses of the pool nobody holds and nobody can be given yet: allocated to objects that
+            have
             not been seen, or released a while ago. Time alone may free them.
     """
 
@@ -112,22 +113,22 @@ class Exhausted:
 
 
 @dataclass(frozen=True, slots=True)
-class Suspect:
-    """Nothing was granted: it is not known yet who has an address that is needed. Asking again later is the remedy.
+class InDoubt:
+    """Nothing was allocated: it is not known yet who has an address that is needed. Asking again later is the remedy.
 
     Attributes:
-        addresses: those that the user gave; empty where every address that might be free is suspect.
+        addresses: those that the user gave; empty where every address that might be free is in doubt.
     """
 
     addresses: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Unnamed:
-    """Nothing was granted yet: the Lease has to name these addresses first (rule 1); then the request is decided anew.
+class Unreserved:
+    """Nothing was allocated yet: the Lease has to list these addresses first (rule 1); then ask again.
 
     Attributes:
-        addresses: all that the request would be granted, also what the Lease names by chance: it has to do so still.
+        addresses: all that the request would be allocated, also what the Lease lists by chance: it has to do so still.
         automatic: how many interfaces of the request had no address of the user's choice.
         party: who asks.
     """
@@ -139,7 +140,7 @@ class Unnamed:
 
 @dataclass(frozen=True, slots=True)
 class OverBudget:
-    """Nothing was granted: too much is in flight already. Asking again later is the remedy.
+    """Nothing was allocated: too much is in flight already. Asking again later is the remedy.
 
     Attributes:
         namespace: of the object.
@@ -158,7 +159,7 @@ class OverBudget:
 
 @dataclass(frozen=True, slots=True)
 class OverLimit:
-    """Nothing was granted: the namespace would have more addresses than it may.
+    """Nothing was allocated: the namespace would have more addresses than it may.
 
     Attributes:
         namespace: of the object.
@@ -173,8 +174,8 @@ class OverLimit:
     limit: Limit
 
 
-Decision = Granted | Refused | Exhausted | OverLimit
+Decision = Allocated | Refused | Exhausted | OverLimit
 """What a request ends with."""
 
-Undecided = Suspect | OverBudget
+Undecided = InDoubt | OverBudget
 """What has to be asked again later."""

@@ -6,20 +6,20 @@ from itertools import islice
 from kubemacpool.core.ledger import Ledger
 
 
-class Openings:
-    """What the Lease names, as far as this decider knows it."""
+class Reservations:
+    """What the Lease lists, as far as this leader knows it."""
 
     def __init__(self) -> None:
-        self._named: frozenset[int] = frozenset()
+        self._reserved: frozenset[int] = frozenset()
         self._doubtful: frozenset[int] = frozenset()
 
     def begin_write(self, names: Collection[int]) -> None:
         """A write that names exactly these is about to be sent; from now on it may take effect at any moment."""
-        self._doubtful |= self._named.difference(names)
+        self._doubtful |= self._reserved.difference(names)
 
     def confirm(self, names: Iterable[int]) -> None:
-        """The Lease names exactly these, and no earlier write can change that any more."""
-        self._named = frozenset(names)
+        """The Lease lists exactly these, and no earlier write can change that any more."""
+        self._reserved = frozenset(names)
         self._doubtful = frozenset()
 
     def close(self) -> None:
@@ -27,17 +27,17 @@ class Openings:
         self.confirm(())
 
     def __contains__(self, address: int) -> bool:
-        return address in self._named and address not in self._doubtful
+        return address in self._reserved and address not in self._doubtful
 
     def __len__(self) -> int:
-        return len(self._named)
+        return len(self._reserved)
 
 
 NONE_YET = -1
-"""Before the first grant: the search begins where the pool says."""
+"""Before the first allocation: the search begins where the pool says."""
 
 
-class Stretch:
+class Block:
     """The next free addresses of the pool, from the one after the last that was given."""
 
     def __init__(self, ledger: Ledger) -> None:
@@ -64,7 +64,7 @@ class Stretch:
         yield from filter(self._is_free, self._reserved)
         yield from self._beyond()
 
-    def reserved(self) -> tuple[int, ...]:
+    def addresses(self) -> tuple[int, ...]:
         """What is set aside and not given yet."""
         return tuple(self._reserved)
 
@@ -91,7 +91,7 @@ class Stretch:
         self.go_on_after(NONE_YET)
 
     def go_on_after(self, last: int) -> None:
-        """Go on where another decider was."""
+        """Go on where another leader was."""
         self.last = last
         self.give_back()
 

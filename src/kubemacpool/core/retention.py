@@ -30,7 +30,7 @@ class Tenure(NamedTuple):
         kept: what it has said before and is held still, the oldest first.
         reported: what its interfaces are reported to have, as far as that is known.
         unplugged: which of `said` were reported before and are so no more: not kept.
-        loose: which of `said` were written while the pod ran, neither granted nor reported since: not kept.
+        loose: which of `said` were written while the pod ran, neither allocated nor reported since: not kept.
     """
 
     uid: str
@@ -54,14 +54,14 @@ class Tenure(NamedTuple):
         return tuple(address for address in self.reported if address not in carried)
 
     def after(
-        self, said: tuple[int, ...], reported: tuple[int, ...] | None, is_granted: Callable[[int], bool]
+        self, said: tuple[int, ...], reported: tuple[int, ...] | None, is_allocated: Callable[[int], bool]
     ) -> "Tenure":
         """The same pod is told again.
 
         Args:
             said: what its annotation says now.
             reported: what its interfaces are reported to have now; None where nothing is known.
-            is_granted: whether an address that the annotation did not say before may have been granted to the pod.
+            is_allocated: whether an address that the annotation did not say before may have been allocated to the pod.
         """
         if reported is None:
             reported = self.reported
@@ -72,7 +72,7 @@ class Tenure(NamedTuple):
         loose = frozenset(
             each
             for each in said
-            if each not in reports and (each in self.loose or (each not in known and not is_granted(each)))
+            if each not in reports and (each in self.loose or (each not in known and not is_allocated(each)))
         )
         were_reported = self.unplugged.union(self.reported)
         kept = (

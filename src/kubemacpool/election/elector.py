@@ -1,4 +1,4 @@
-"""One replica decides: the election by the Lease, and every write to it.
+"""One replica leads: the election by the Lease, and every write to it.
 
 ::
 
@@ -6,11 +6,11 @@
     standing by ─────────────────────────────────────────────> taken over, catching up
         ^                                                            │ our view is as new as the Lease asks (rule 4)
         │   somebody else has it, or it was deleted                  v
-        ├──────────────────────────────────────────────────────── deciding ──── told to stop ───> handed over
+        ├──────────────────────────────────────────────────────── leading ──── told to stop ───> handed over
         └──────── we cannot decide for a reason of our own ──────────┘
 
 Clocks decide liveness only. Whoever takes over does so by an update with the resourceVersion that it has read, so of
-two that try one fails; and whoever has not renewed for a while stops deciding on its own clock before anybody else may
+two that try one fails; and whoever has not renewed for a while stops leading on its own clock before anybody else may
 begin (rule 6).
 """
 
@@ -21,10 +21,10 @@ from typing import Final
 
 import structlog
 
-from kubemacpool.core.allocator import Decider
-from kubemacpool.core.requests import Unnamed
+from kubemacpool.core.allocator import Allocator
+from kubemacpool.core.requests import Unreserved
 from kubemacpool.election.leadership import ELSEWHERE, Leadership, View
-from kubemacpool.election.lease_view import Knowledge, Vacancy
+from kubemacpool.election.lease_view import LeaseView, Vacancy
 from kubemacpool.election.lease_writer import LeaseWriter, Replica
 from kubemacpool.election.timing import (
     CATCH_UP_SECONDS,
@@ -36,14 +36,14 @@ from kubemacpool.election.timing import (
     SIGHT_SECONDS,
 )
 from kubemacpool.pacing import Bell
-from kubemacpool.ports import Clock, ConflictError, LeaseStore, NotDecidingError, NotFoundError, OutsideError
+from kubemacpool.ports import Clock, ConflictError, LeaseStore, NotFoundError, OutsideError, RetryLaterError
 from kubemacpool.wire.lease import LEASE_NAME, LeaseRecord
 from kubemacpool.wire.objects import ObjectIdentity
 
 __all__ = ["Elector", "Replica"]
 
 _MISSING: Final = "it does not exist"
-_NOBODY: Final = "no replica decides at this moment"
+_NOBODY: Final = "no replica leads at this moment"
 _STOPPING: Final = "this replica is shutting down"
 
 _LOOK_SECONDS: Final = 0.01
@@ -55,14 +55,14 @@ _log = structlog.get_logger(__name__)
 class Elector:
     """Takes part in the election, and writes the Lease while it is ours.
 
-    Implements `Naming`, and `WatchListener[LeaseRecord]` for the watch on the Lease.
+    Implements `Reserving`, and `WatchListener[LeaseRecord]` for the watch on the Lease.
     """
 
     def __init__(
         self,
         replica: Replica,
         store: LeaseStore,
-        decider: Decider,
+        allocator: Allocator,
         views: Mapping[str, View],
         obstacles: Callable[[], Iterable[str]],
         clock: Clock,
@@ -72,19 +72,19 @@ class Elector:
         Args:
             replica: who we are.
             store: where the Lease is.
-            decider: the rules, told who decides.
+            allocator: the rules, told who leads.
             views: by kind, what the ledger is derived from.
-            obstacles: what keeps this replica from deciding beside the Lease, a sentence each.
+            obstacles: what keeps this replica from leading beside the Lease, a sentence each.
             clock: the process's own.
         """
         self._replica = replica
         self._lease = LeaseWriter(replica, store)
-        self._decider = decider
+        self._allocator = allocator
         self._kinds = frozenset(views)
         self._obstacles = obstacles
         self._clock = clock
-        self._known = Knowledge(replica.identity, decider.ledger.in_flight_bound, clock)
-        self._leadership = Leadership(self._lease, decider, views, clock, self._catch_up)
+        self._known = LeaseView(replica.identity, allocator.ledger.in_flight_bound, clock)
+        self._leadership = Leadership(self._lease, allocator, views, clock, self._catch_up)
         self._vacancy = Vacancy(clock)
         self._resigning = False
         self._leaving = ""
@@ -95,12 +95,12 @@ class Elector:
     # What others may ask
 
     @property
-    def deciding(self) -> bool:
-        """Whether this replica may grant at this moment (rule 6)."""
+    def leading(self) -> bool:
+        """Whether this replica may allocate at this moment (rule 6)."""
         return self._hindrance() == ""
 
     @property
-    def endpoint_of_decider(self) -> str | None:
+    def leader_endpoint(self) -> str | None:
         """Where the other replica is reached that decides, as far as is known; None while nobody else does."""
         return None if self._leadership.ours else self._known.others_endpoint
 
@@ -110,9 +110,9 @@ class Elector:
         return self.seconds_since_renewal >= LEASE_SECONDS + MARGIN_SECONDS
 
     @property
-    def term(self) -> int:
+    def transitions(self) -> int:
         """How often the Lease has changed hands."""
-        return self._known.term
+        return self._known.transitions
 
     @property
     def seconds_since_renewal(self) -> float:
@@ -121,12 +121,12 @@ class Elector:
         return self._clock.now() - renewed_at
 
     @property
-    def seconds_without_decider(self) -> float:
-        """For how long altogether nobody has decided, as far as this replica knows by now."""
+    def seconds_without_leader(self) -> float:
+        """For how long altogether nobody has led, as far as this replica knows by now."""
         return self._vacancy.seconds
 
     async def until_changed(self, seconds: float) -> None:
-        """Returns when something about who decides has changed, or after so many seconds."""
+        """Returns when something about who leads has changed, or after so many seconds."""
         await self._bell.until_changed(seconds)
 
     # Naming
@@ -135,16 +135,16 @@ class Elector:
         """Returns if this replica may decide at this moment."""
         hindrance = self._hindrance()
         if hindrance:
-            raise NotDecidingError(hindrance)
+            raise RetryLaterError(hindrance)
 
-    async def name(self, unnamed: Unnamed) -> None:
+    async def reserve(self, unreserved: Unreserved) -> None:
         """Returns when a confirmed write of the Lease has taken these into account."""
         self.check()
         self._bell.ring()
-        await self._leadership.name(unnamed)
+        await self._leadership.reserve(unreserved)
 
     def extend_soon(self) -> None:
-        """The stretch is nearly used up: write the Lease before the renewal is due."""
+        """The block is nearly used up: write the Lease before the renewal is due."""
         self._bell.ring()
 
     # What the watch on the Lease tells
@@ -170,10 +170,10 @@ class Elector:
     def rewound(self, reason: str) -> None:
         """The cluster is older than it was: it was restored from a backup (rule 4).
 
-        What was granted since then may be held by nobody that exists, and what was deleted since then exists again.
+        What was allocated since then may be held by nobody that exists, and what was deleted since then exists again.
         """
         if self._known.lost_since is not None or self._leadership.lists_afresh:
-            return  # nobody decides, and before we do again, everything is listed
+            return  # nobody leads, and before we do again, everything is listed
         stopped = self._others_stopped()
         self._known.rewind()
         self._lose(f"the cluster was restored from a backup ({reason})", stopped)
@@ -192,7 +192,7 @@ class Elector:
         await self._resign()
 
     def resign(self) -> None:
-        """Stop deciding at once, and have `run` hand over (rule 7)."""
+        """Stop leading at once, and have `run` hand over (rule 7)."""
         self._resigning = True
         self._leaving = _STOPPING
         self._pulse()
@@ -214,7 +214,7 @@ class Elector:
             return
         try:
             if record is not None:
-                await self._take_over(record)
+                await self._acquire(record)
             elif known.lost_since is not None:
                 await self._make_lease()
             else:
@@ -223,13 +223,13 @@ class Elector:
             await self._learn_from(error)
 
     async def _make_lease(self) -> None:
-        """There is none, and nothing that was granted under an earlier one can be on its way any more."""
+        """There is none, and nothing that was allocated under an earlier one can be on its way any more."""
         known = self._known.record
         record = await self._lease.create()
         _log.info("the Lease was made anew")
         self._take_answer(record, known)
 
-    async def _take_over(self, record: LeaseRecord) -> None:
+    async def _acquire(self, record: LeaseRecord) -> None:
         """Make the Lease ours, names and all (rule 4); it may be so already, by a write whose answer was lost."""
         unknown = sorted(set(record.seen) - self._kinds)
         if unknown:
@@ -242,7 +242,7 @@ class Elector:
         if self._known.record is None or not self._is_ours(self._known.record):
             return  # the watch was faster, with what came after it
         self._leadership.begin(stored, sent, afresh=self._known.says_too_little)
-        self._known.take_over()
+        self._known.acquire()
         self._hindered_since = None
 
     async def _lead(self) -> None:
@@ -292,7 +292,7 @@ class Elector:
     async def _resign(self) -> None:
         """The last write, by which we hand over (rule 7)."""
         self._leadership.refuse(_STOPPING)
-        await self._see_what_was_granted()
+        await self._see_what_was_allocated()
         try:
             while (record := self._known.record) is not None and self._leadership.ours:
                 try:
@@ -304,18 +304,18 @@ class Elector:
             _log.warning("could not hand over: another replica takes over when the Lease expires", error=str(error))
 
     async def _release(self, record: LeaseRecord) -> None:
-        """Nobody holds the Lease, and the stretch is given back; we have stopped deciding before."""
-        names = self._decider.last_names()
-        stored = await self._lease.release(record, names)
+        """Nobody holds the Lease, and the block is given back; we have stopped leading before."""
+        update = self._allocator.last_update()
+        stored = await self._lease.release(record, update)
         self._leadership.end(self._leaving)
         self._take_answer(stored, record)
-        _log.info("handed over", term=stored.term, open=len(names.open))
+        _log.info("handed over", transitions=stored.transitions, reserved=len(update.reserved))
 
-    async def _see_what_was_granted(self) -> None:
-        """Leave the successor as little as may be that it must suspect, for the whole in-flight bound."""
+    async def _see_what_was_allocated(self) -> None:
+        """Leave the successor as little as may be that it must in doubt, for the whole in-flight bound."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SIGHT_SECONDS):
-                while self._leadership.ours and self._decider.ledger.pending_count:  # noqa: ASYNC110 (the core tells nobody)
+                while self._leadership.ours and self._allocator.ledger.in_flight_count:  # noqa: ASYNC110 (the core tells nobody)
                     await asyncio.sleep(_LOOK_SECONDS)
 
     async def _learn_from(self, error: OutsideError) -> None:
@@ -362,7 +362,7 @@ class Elector:
 
     def _take_note(self, record: LeaseRecord) -> None:
         """This is how the Lease is now."""
-        if record.term < self._known.term:  # another object: terms only grow
+        if record.transitions < self._known.transitions:  # another object: transitions only grow
             stopped = self._others_stopped()
             self._known.rewind()
             self._lose(f"Lease {LEASE_NAME}: it was deleted and made anew", stopped)
@@ -375,7 +375,10 @@ class Elector:
             else:
                 if not self._leaving:  # else it may be our own last write, of which the watch tells first
                     _log.warning(
-                        "the Lease is no longer ours", term=record.term, holder=record.holder, fault=record.fault
+                        "the Lease is no longer ours",
+                        transitions=record.transitions,
+                        holder=record.holder,
+                        fault=record.fault,
                     )
                 self._leadership.end()
         self._pulse()
@@ -386,14 +389,14 @@ class Elector:
         self._lose(f"Lease {LEASE_NAME}: {_MISSING}", self._others_stopped())
 
     def _others_stopped(self) -> float:
-        """When everybody else has stopped deciding at the latest, if nobody renews the Lease from now on (rule 6)."""
+        """When everybody else has stopped leading at the latest, if nobody renews the Lease from now on (rule 6)."""
         now = self._clock.now()
         if self._leadership.ours and now - self._leadership.renewed_at < LEASE_SECONDS:
             return now  # until now it was ours, and nobody else's
         return now + LEASE_SECONDS
 
     def _lose(self, reason: str, stopped: float, *, holder_may_return: bool = False) -> None:
-        """Nobody knows what was granted: nobody decides until nothing of that can be on its way any more."""
+        """Nobody knows what was allocated: nobody leads until nothing of that can be on its way any more."""
         self._leadership.end(reason)
         if self._known.lose(reason, stopped, holder_may_return=holder_may_return):
             self._pulse()
@@ -410,17 +413,17 @@ class Elector:
         self._account()
 
     def _account(self) -> None:
-        """Count the time in which nobody decides."""
-        self._vacancy.see(somebody=self.deciding or self.endpoint_of_decider is not None)
+        """Count the time in which nobody leads."""
+        self._vacancy.see(somebody=self.leading or self.leader_endpoint is not None)
 
     def _hindrance(self) -> str:
-        """Why this replica may not grant at this moment; empty if it may."""
+        """Why this replica may not allocate at this moment; empty if it may."""
         if self._leaving:
             return self._leaving
         if self._leadership.ours:
             return self._leadership.hindrance() or "; ".join(self._obstacles())
         if self._known.lost_since is not None:
-            return f"nobody knows what was granted lately ({LEASE_NAME})"
+            return f"nobody knows what was allocated lately ({LEASE_NAME})"
         if self._known.others_left > 0:
             return ELSEWHERE
         return "; ".join(self._obstacles()) or _NOBODY

@@ -1,4 +1,4 @@
-"""The Lease while it is ours: from the takeover, through catching up and the renewals, until somebody else has it."""
+"""The Lease while it is ours: acquired, caught up, renewed, until somebody else has it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -7,13 +7,13 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from kubemacpool.core.allocator import Decider
+from kubemacpool.core.allocator import Allocator
 from kubemacpool.core.budgets import over_budget
-from kubemacpool.core.requests import Unnamed
+from kubemacpool.core.requests import Unreserved
 from kubemacpool.election.lease_writer import LeaseWriter
-from kubemacpool.election.reserve_queue import Batch, Wishes
+from kubemacpool.election.reserve_queue import Batch, ReserveQueue
 from kubemacpool.election.timing import CATCH_UP_SECONDS, LEASE_SECONDS, MARGIN_SECONDS, RENEWAL_SECONDS
-from kubemacpool.ports import Clock, NotDecidingError, OutsideError
+from kubemacpool.ports import Clock, OutsideError, RetryLaterError
 from kubemacpool.progress import ViewProgress
 from kubemacpool.wire.lease import LEASE_NAME, LeaseRecord
 
@@ -54,8 +54,8 @@ async def _catch_up(kind: str, view: View, version: int) -> None:
         await view.relist()
 
 
-ELSEWHERE: Final = "another replica decides"
-FIRST_TERM: Final = 1
+ELSEWHERE: Final = "another replica leads"
+FIRST_ACQUISITION: Final = 1
 """Of a Lease that nobody has held before; one that was deleted is made anew when nothing can be on its way."""
 
 
@@ -64,7 +64,7 @@ class Leadership:
 
     Args:
         lease: where it is written.
-        decider: the rules, told when it begins and ends, and what the Lease names.
+        allocator: the rules, told when it begins and ends, and what the Lease lists.
         views: by kind, what has to be as new as the Lease asks.
         clock: the process's own.
         on_change: called once the views are new enough, or it is too late for that.
@@ -73,7 +73,7 @@ class Leadership:
     def __init__(
         self,
         lease: LeaseWriter,
-        decider: Decider,
+        allocator: Allocator,
         views: Mapping[str, View],
         clock: Clock,
         on_change: Callable[[], None],
@@ -82,7 +82,7 @@ class Leadership:
         self.renewed_at = 0.0
         """When the last write that succeeded was sent."""
         self._lease = lease
-        self._decider = decider
+        self._allocator = allocator
         self._views = views
         self._clock = clock
         self._on_change = on_change
@@ -90,12 +90,12 @@ class Leadership:
         """Whether we have taken over after a loss, and all kinds are being listed."""
         self.too_late = False
         """Whether the views did not become new enough in time."""
-        self._wishes = Wishes()
+        self._wishes = ReserveQueue()
         self._caught_up = False
         self._catching_up: asyncio.Task[None] | None = None
 
     def begin(self, record: LeaseRecord, sent: float, *, afresh: bool) -> None:
-        """The Lease is ours; everything that it names is suspect (rule 4).
+        """The Lease is ours; everything that it names is in doubt (rule 4).
 
         Args:
             record: the Lease, taken over.
@@ -105,13 +105,15 @@ class Leadership:
         self.ours = True
         self.renewed_at = sent
         self.lists_afresh, self.too_late = afresh, False
-        self._decider.take_over(record.open, record.last, self._clock.now(), first=record.term == FIRST_TERM)
+        self._allocator.acquire(
+            record.reserved, record.last, self._clock.now(), first=record.transitions == FIRST_ACQUISITION
+        )
         self._catching_up = asyncio.create_task(self._catch_up(record, afresh=afresh))
-        _log.info("taken over", term=record.term, suspect=len(record.open))
+        _log.info("taken over", transitions=record.transitions, in_doubt=len(record.reserved))
 
     def confirm(self, record: LeaseRecord) -> None:
         """The Lease, ours still, names these and no others."""
-        self._decider.openings.confirm(record.open)
+        self._allocator.reservations.confirm(record.reserved)
 
     def end(self, reason: str = ELSEWHERE) -> None:
         """The Lease is not ours any more; those who wait for a write of it are told why."""
@@ -120,11 +122,11 @@ class Leadership:
         self.ours = self._caught_up = self.lists_afresh = self.too_late = False
         if self._catching_up is not None:
             self._catching_up.cancel()
-        self._decider.step_down()
+        self._allocator.step_down()
         self.refuse(reason)
 
     def hindrance(self) -> str:
-        """Why this replica, whose the Lease is, may not grant at this moment; empty if it may (rule 6)."""
+        """Why this replica, whose the Lease is, may not allocate at this moment; empty if it may (rule 6)."""
         if not self._caught_up:
             return "this replica has just taken over and is not up to date yet"
         if self._clock.now() - self.renewed_at >= LEASE_SECONDS - MARGIN_SECONDS:
@@ -133,13 +135,13 @@ class Leadership:
 
     # Writing
 
-    async def name(self, unnamed: Unnamed) -> None:
-        """Returns when a confirmed write has taken these into account, as `Naming` has it."""
+    async def reserve(self, unreserved: Unreserved) -> None:
+        """Returns when a confirmed write has taken these into account, as `Reserving` has it."""
         try:
             async with asyncio.timeout(LEASE_SECONDS):
-                await self._wishes.fulfilment(unnamed)
+                await self._wishes.fulfilment(unreserved)
         except TimeoutError:
-            raise NotDecidingError(f"Lease {LEASE_NAME} could not be written") from None
+            raise RetryLaterError(f"Lease {LEASE_NAME} could not be written") from None
 
     def refuse(self, reason: str) -> None:
         """No write is made for any that wait."""
@@ -148,7 +150,7 @@ class Leadership:
     @property
     def due_in(self) -> float:
         """Seconds until the next write; 0 or less when it is time, or when somebody waits for it."""
-        if self._wishes or self._decider.is_short:
+        if self._wishes or self._allocator.is_short:
             return 0.0
         return self.renewed_at + RENEWAL_SECONDS - self._clock.now()
 
@@ -166,13 +168,13 @@ class Leadership:
             OutsideError: the write was not made, or its answer was lost; whoever waits for it waits for the next one.
         """
         batch = self._fitting(self._wishes.take())
-        needed = [wish.unnamed for wish in (*self._wishes.granted, *batch)]
+        needed = [wish.unreserved for wish in (*self._wishes.allocated, *batch)]
         asked = chain.from_iterable(each.addresses for each in needed)
-        names = self._decider.names(asked, sum(each.automatic for each in needed))
-        self._decider.openings.begin_write(names.open)
+        update = self._allocator.next_update(asked, sum(each.automatic for each in needed))
+        self._allocator.reservations.begin_write(update.reserved)
         sent = self._clock.now()
         try:
-            stored = await self._lease.renew(record, names)
+            stored = await self._lease.renew(record, update)
         except OutsideError:
             self._wishes.put_back(batch)
             if not self.ours:
@@ -182,7 +184,7 @@ class Leadership:
             self._wishes.refuse(batch, ELSEWHERE)
             return None
         self.renewed_at = sent
-        if names.complete:
+        if update.complete:
             self._wishes.fulfil(batch)
         else:
             self._wishes.refuse(batch, "too many addresses are on their way to the cluster")
@@ -190,8 +192,8 @@ class Leadership:
 
     def _fitting(self, batch: Batch) -> Batch:
         """Those that the next write may take into account; the others are told why it will not."""
-        granted = [wish.unnamed for wish in self._wishes.granted]
-        judged = zip(batch, self._decider.fitting(granted, [wish.unnamed for wish in batch]), strict=True)
+        allocated = [wish.unreserved for wish in self._wishes.allocated]
+        judged = zip(batch, self._allocator.fitting(allocated, [wish.unreserved for wish in batch]), strict=True)
         fitting: Batch = []
         for wish, over in judged:
             if over is None:
@@ -207,10 +209,10 @@ class Leadership:
                 await (list_afresh(self._views) if afresh else catch_up(self._views, record.seen))
         except Exception as error:  # noqa: BLE001 (whatever it is: nobody else watches this task)
             if not isinstance(error, TimeoutError):
-                _log.exception("could not catch up", term=record.term)
+                _log.exception("could not catch up", transitions=record.transitions)
             self.too_late = True
             self._on_change()
             return
         self._caught_up, self.lists_afresh = True, False
         self._on_change()
-        _log.info("deciding", term=record.term)
+        _log.info("leading", transitions=record.transitions)

@@ -21,7 +21,7 @@ class Vacancy:
         return self._before + (0.0 if self._since is None else self._clock.now() - self._since)
 
     def see(self, *, somebody: bool) -> None:
-        """Somebody decides from now on, or nobody does; said again, it changes nothing."""
+        """Somebody leads from now on, or nobody does; said again, it changes nothing."""
         if somebody:
             self._before, self._since = self.seconds, None
         elif self._since is None:
@@ -36,12 +36,12 @@ class Vacancy:
 _log = structlog.get_logger(__name__)
 
 
-class Knowledge:
+class LeaseView:
     """The Lease as it was last read or told, and whether what it said was lost.
 
     Args:
         identity: of this replica.
-        in_flight_bound: after so many seconds nothing that was granted unseen can be on its way any more.
+        in_flight_bound: after so many seconds nothing that was allocated unseen can be on its way any more.
         clock: the process's own.
     """
 
@@ -55,7 +55,7 @@ class Knowledge:
         """When that was learnt."""
         self._newest = 0
         self.lost_since: float | None = None
-        """Since when nobody knows what was granted before; None while somebody does."""
+        """Since when nobody knows what was allocated before; None while somebody does."""
         self._lost_until = 0.0
         self._holder_may_return = False
         self._outdated = False
@@ -69,20 +69,21 @@ class Knowledge:
     def is_end_of_another(self, record: LeaseRecord) -> bool:
         """Whether somebody took the Lease over from a replica, other than this one, that had not handed it over."""
         known = self.record
-        return known is not None and known.holder not in {"", self._identity} and record.term > known.term
+        return known is not None and known.holder not in {"", self._identity} and record.transitions > known.transitions
 
     def note(self, record: LeaseRecord) -> None:
         """This is how the Lease is now."""
         self.record = record
         self._newest = int(record.resource_version)
         self.observed_at = self._clock.now()
-        # A Lease that nobody has held yet tells nothing of what was granted. Nor does one that cannot be read, but its
-        # holder may have granted until now: another wait begins when that one is silent.
-        # The first that is seen after a restore from a backup is older than what was granted; whoever writes then has
+        # A Lease that nobody has held yet tells nothing of what was allocated. Nor does one that cannot be read, but
+        # its
+        # holder may have allocated until now: another wait begins when that one is silent.
+        # The first that is seen after a restore from a backup is older than what was allocated; whoever writes then has
         # waited, or has never heard of it.
         if self._outdated:
             self._outdated = False
-        elif record.term > 0:
+        elif record.transitions > 0:
             self.lost_since = None
             if self._holder_may_return:
                 self._lost_until = 0.0
@@ -102,11 +103,12 @@ class Knowledge:
         return int(record.resource_version) < self._newest
 
     def lose(self, reason: str, stopped: float, *, holder_may_return: bool = False) -> bool:
-        """What was granted lately is not known any more; says whether it was until now.
+        """What was allocated lately is not known any more; says whether it was until now.
 
         Args:
             reason: why not, a sentence that names the object.
-            stopped: when whoever has granted until now has stopped at the latest. Somebody who is cut off does not hear
+            stopped: when whoever has allocated until now has stopped at the latest. Somebody who is cut off does not
+                hear
                 of a loss, and goes on until its own clock stops it.
             holder_may_return: whether nothing was lost should the last holder renew the Lease again.
         """
@@ -117,20 +119,20 @@ class Knowledge:
         self._lost_until = max(self._lost_until, stopped + self._in_flight_bound)
         self.says_too_little = True
         _log.warning(
-            "nobody knows what was granted lately: waiting until nothing of it can be on its way",
+            "nobody knows what was allocated lately: waiting until nothing of it can be on its way",
             reason=reason,
             seconds=self.lost_left,
         )
         return True
 
-    def take_over(self) -> None:
+    def acquire(self) -> None:
         """The Lease is ours, by a write that everything that was to be waited for has preceded."""
         self._lost_until = 0.0
 
     @property
-    def term(self) -> int:
+    def transitions(self) -> int:
         """How often the Lease has changed hands."""
-        return 0 if self.record is None else self.record.term
+        return 0 if self.record is None else self.record.transitions
 
     @property
     def others_left(self) -> float:
@@ -147,5 +149,5 @@ class Knowledge:
 
     @property
     def lost_left(self) -> float:
-        """Seconds until nothing that was granted before the last loss can be on its way; 0 or less if nothing can."""
+        """Seconds until nothing that was allocated before the last loss can be on its way; 0 or less if nothing can."""
         return self._lost_until - self._clock.now()

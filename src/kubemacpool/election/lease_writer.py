@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import NamedTuple
 
-from kubemacpool.core.allocator import Names
+from kubemacpool.core.allocator import LeaseUpdate
 from kubemacpool.election.timing import LEASE_SECONDS, WRITE_SECONDS
 from kubemacpool.ports import ClusterUnavailableError, LeaseStore
 from kubemacpool.wire.lease import LEASE_NAME, LeaseRecord
@@ -40,26 +40,28 @@ class LeaseWriter:
         ours = record._replace(
             holder=self._replica.identity,
             endpoint=self._replica.endpoint,
-            term=record.term + 1,
+            transitions=record.transitions + 1,
             duration=LEASE_SECONDS,
         )
         return await _in_time(self._store.update(ours, acquired=True))
 
-    async def renew(self, record: LeaseRecord, names: Names) -> LeaseRecord:
+    async def renew(self, record: LeaseRecord, update: LeaseUpdate) -> LeaseRecord:
         """Renews it, with the names that are needed now (rules 1 and 3)."""
-        return await _in_time(self._store.update(_naming(record, names)))
+        return await _in_time(self._store.update(_reserving(record, update)))
 
-    async def release(self, record: LeaseRecord, names: Names) -> LeaseRecord:
+    async def release(self, record: LeaseRecord, update: LeaseUpdate) -> LeaseRecord:
         """Leaves it without a holder (rule 7)."""
-        return await _in_time(self._store.update(_naming(record, names)._replace(holder="", endpoint="")))
+        return await _in_time(self._store.update(_reserving(record, update)._replace(holder="", endpoint="")))
 
 
-def _naming(record: LeaseRecord, names: Names) -> LeaseRecord:
+def _reserving(record: LeaseRecord, update: LeaseUpdate) -> LeaseRecord:
     """The Lease with other names; what a successor must have seen only grows."""
     seen = dict(record.seen)
-    for kind, version in names.seen.items():
+    for kind, version in update.seen.items():
         seen[kind] = max(version, seen.get(kind, 0))
-    return record._replace(open=names.open, seen=seen, last=record.last if names.last is None else names.last)
+    return record._replace(
+        reserved=update.reserved, seen=seen, last=record.last if update.last is None else update.last
+    )
 
 
 async def _in_time(answer: Awaitable[LeaseRecord]) -> LeaseRecord:

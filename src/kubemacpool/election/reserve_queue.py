@@ -2,8 +2,8 @@
 
 import asyncio
 
-from kubemacpool.core.requests import Unnamed
-from kubemacpool.ports import NotDecidingError
+from kubemacpool.core.requests import Unreserved
+from kubemacpool.ports import RetryLaterError
 
 Batch = list["Wish"]
 
@@ -11,13 +11,13 @@ Batch = list["Wish"]
 class Wish:
     """What one request waits for."""
 
-    def __init__(self, unnamed: Unnamed) -> None:
-        self.unnamed = unnamed
+    def __init__(self, unreserved: Unreserved) -> None:
+        self.unreserved = unreserved
         self.done = asyncio.get_running_loop().create_future()
 
 
-class Wishes:
-    """The wishes that no write has taken into account yet, and those granted whose request has not gone on yet.
+class ReserveQueue:
+    """The wishes that no write has taken into account yet, and those allocated whose request has not gone on yet.
 
     The latter have to stay named: what a write leaves out is not open any more, and the next write may begin before
     those who waited for the last one have had their turn.
@@ -25,27 +25,27 @@ class Wishes:
 
     def __init__(self) -> None:
         self._waiting: dict[Wish, None] = {}
-        self._granted: dict[Wish, None] = {}
+        self._allocated: dict[Wish, None] = {}
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
-    async def fulfilment(self, unnamed: Unnamed) -> None:
+    async def fulfilment(self, unreserved: Unreserved) -> None:
         """One more; returns when a write has taken it into account.
 
         Raises:
-            NotDecidingError: none will.
+            RetryLaterError: none will.
         """
-        wish = Wish(unnamed)
+        wish = Wish(unreserved)
         self._waiting[wish] = None
         try:
             await wish.done
         finally:  # whoever gave up is waited for by nobody, and is no reason to write
             self._waiting.pop(wish, None)
-            self._granted.pop(wish, None)
+            self._allocated.pop(wish, None)
 
     def take(self) -> Batch:
-        """All that still have somebody waiting for them, to be granted, refused or put back."""
+        """All that still have somebody waiting for them, to be allocated, refused or put back."""
         batch = [wish for wish in self._waiting if not wish.done.done()]
         self._waiting = {}
         return batch
@@ -55,12 +55,12 @@ class Wishes:
         for wish in batch:
             if not wish.done.done():
                 wish.done.set_result(None)
-                self._granted[wish] = None
+                self._allocated[wish] = None
 
     @property
-    def granted(self) -> Batch:
+    def allocated(self) -> Batch:
         """Those that a write has taken into account, and whose request has not gone on yet."""
-        return list(self._granted)
+        return list(self._allocated)
 
     def put_back(self, batch: Batch) -> None:
         """The write was not made: the next one is for these too."""
@@ -71,7 +71,7 @@ class Wishes:
         """No write will be made for these."""
         for wish in batch:
             if not wish.done.done():
-                wish.done.set_exception(NotDecidingError(reason))
+                wish.done.set_exception(RetryLaterError(reason))
 
     def refuse_all(self, reason: str) -> None:
         """No write will be made for any that wait."""

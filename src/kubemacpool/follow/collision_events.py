@@ -57,25 +57,25 @@ class _News:
 
 
 class CollisionReporter:
-    """The replica that decides tells of the collisions that are new to it.
+    """The leader tells of the collisions that are new to it.
 
-    So one that outlasts a decider is told again by the next: better twice than not at all.
+    So one that outlasts a leader is told again by the next: better twice than not at all.
     """
 
     def __init__(
-        self, ledger: Ledger, deciding: Callable[[], bool], events: Events, *, hides_foreign: bool = False
+        self, ledger: Ledger, leading: Callable[[], bool], events: Events, *, hides_foreign: bool = False
     ) -> None:
         """Know of no collision yet.
 
         Args:
             ledger: where they are seen.
-            deciding: whether this replica decides.
+            leading: whether this replica leads.
             events: where they are told.
             hides_foreign: whether an object is not told the names of those in other namespaces.
         """
         self._ledger = ledger
         self._hides_foreign = hides_foreign
-        self._deciding = deciding
+        self._leading = leading
         self._events = events
         self._known: dict[int, frozenset[str]] = {}  # by address, the uids of the objects that were told
         self._asleep = False
@@ -90,7 +90,7 @@ class CollisionReporter:
 
     async def look(self) -> None:
         """Tell of what has come since the last look, and forget what is resolved; others get their turn meanwhile."""
-        if not self._deciding():
+        if not self._leading():
             self._asleep = True
             return
         if self._asleep:  # what was resolved meanwhile was not noted

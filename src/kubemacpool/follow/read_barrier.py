@@ -1,4 +1,4 @@
-"""Grants whose object was never seen end once the watch is proven to be past the moment of their bound (rule 5)."""
+"""Allocations whose object was never observed end once a read barrier past their bound is passed (rule 5)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -32,14 +32,14 @@ class FollowedKind(NamedTuple):
     relist: Callable[[], Awaitable[None]]
 
 
-class WatchProver:
+class ReadBarrier:
     """Asks the API server how far the cluster is, waits until the views are as far, and ends what is overdue then."""
 
     def __init__(self, ledger: Ledger, followed: Callable[[], Iterable[FollowedKind]], clock: Clock) -> None:
         """Prove nothing yet.
 
         Args:
-            ledger: where unseen grants are.
+            ledger: where unseen allocations are.
             followed: every kind that the ledger is derived from and that there is at this moment.
             clock: the process's own.
         """
@@ -55,11 +55,11 @@ class WatchProver:
             try:
                 await self.prove_if_due()
             except OutsideError as error:
-                _log.warning("the watch could not be proven: overdue grants are kept", error=str(error))
+                _log.warning("the watch could not be proven: overdue allocations are kept", error=str(error))
             await asyncio.sleep(PAUSE)
 
     async def prove_if_due(self) -> None:
-        """Prove the watch if a grant or the suspects are older than the in-flight bound.
+        """Prove the watch if an allocation or the addresses in doubt are older than the in-flight bound.
 
         The moment is taken before the read begins: whatever was persisted by then has a resourceVersion that the read's
         answer includes, so a view that has reached the answer has seen it.
@@ -71,10 +71,10 @@ class WatchProver:
         moment = self._clock.now()
         if oldest is None or oldest + self._ledger.in_flight_bound > moment:
             return
-        before = self._ledger.pending_count + self._ledger.suspect_count
+        before = self._ledger.in_flight_count + self._ledger.in_doubt_count
         versions = await self._proven()
-        self._ledger.prove(moment, versions)
-        after = self._ledger.pending_count + self._ledger.suspect_count
+        self._ledger.pass_barrier(moment, versions)
+        after = self._ledger.in_flight_count + self._ledger.in_doubt_count
         _log.debug("ended unseen", addresses=before - after, left=after)
 
     async def _proven(self) -> dict[str, int]:
@@ -89,7 +89,7 @@ class WatchProver:
         for each, seen, version in zip(followed, before, versions, strict=True):
             if version < seen:
                 raise ClusterUnavailableError(f"{each.kind}: resourceVersion fell from {seen} to {version}")
-        reaching = [asyncio.create_task(_reach(*each)) for each in zip(followed, versions, strict=True)]
+        reaching = [asyncio.create_task(_forwarder(*each)) for each in zip(followed, versions, strict=True)]
         try:
             await asyncio.gather(*reaching)
         finally:
@@ -99,7 +99,7 @@ class WatchProver:
         return {each.kind: min(version, each.progress.changed_at) for each, version in newest}
 
 
-async def _reach(followed: FollowedKind, version: int) -> None:
+async def _forwarder(followed: FollowedKind, version: int) -> None:
     """Returns when the view has reached this resourceVersion, or was listed afresh since this was called."""
     try:
         async with asyncio.timeout(BARRIER_SECONDS):

@@ -13,7 +13,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from kubemacpool.core.addresses import format_address
-from kubemacpool.core.allocator import Decider
+from kubemacpool.core.allocator import Allocator
 from kubemacpool.core.budgets import SHARE
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.ports import Forwarding, Outcome
@@ -23,12 +23,12 @@ class Election(Protocol):
     """What there is to show of the election."""
 
     @property
-    def deciding(self) -> bool:
-        """Whether this replica decides."""
+    def leading(self) -> bool:
+        """Whether this replica leads."""
         ...
 
     @property
-    def term(self) -> int:
+    def transitions(self) -> int:
         """How often the Lease has changed hands."""
         ...
 
@@ -38,8 +38,8 @@ class Election(Protocol):
         ...
 
     @property
-    def seconds_without_decider(self) -> float:
-        """For how long altogether nobody decided, as far as is known by now."""
+    def seconds_without_leader(self) -> float:
+        """For how long altogether nobody led, as far as is known by now."""
         ...
 
 
@@ -105,7 +105,7 @@ class Metrics:
         )
         self._forwarded = Counter(
             "kubemacpool_forwarded_reviews",
-            "Reviews handed to the replica that decides, by outcome: answered, misdirected (it does not), failed.",
+            "Reviews forwarded to the leader, by outcome: answered, misdirected (it does not), failed.",
             ["outcome"],
             registry=self._registry,
         )
@@ -151,14 +151,14 @@ class Metrics:
         """Show the ledger's state, read when the figures are asked for."""
         addresses = Gauge(
             "kubemacpool_addresses",
-            "Addresses by state: held by objects, pending (granted, not seen yet), suspect (perhaps granted by "
-            "an earlier decider), cooling (released lately).",
+            "Addresses by state: held by objects, in flight (allocated, not seen yet), in doubt (perhaps allocated by "
+            "an earlier leader), cooling (released lately).",
             ["state"],
             registry=self._registry,
         )
         addresses.labels("held").set_function(lambda: ledger.held_count)
-        addresses.labels("pending").set_function(lambda: ledger.pending_count)
-        addresses.labels("suspect").set_function(lambda: ledger.suspect_count)
+        addresses.labels("in_flight").set_function(lambda: ledger.in_flight_count)
+        addresses.labels("in_doubt").set_function(lambda: ledger.in_doubt_count)
         addresses.labels("cooling").set_function(lambda: ledger.cooling_count)
         self._registry.register(Collisions(ledger))
         self._registry.register(InFlight(ledger))
@@ -167,21 +167,23 @@ class Metrics:
             "kubemacpool_pool_free_addresses", "Addresses of the pool that are free.", lambda: ledger.free_count
         )
 
-    def follow_election(self, election: Election, decider: Decider) -> None:
-        """Show who decides, read when the figures are asked for."""
-        self._gauge("kubemacpool_decider", "1 if this replica decides, 0 if another does.", lambda: election.deciding)
-        self._gauge("kubemacpool_lease_term", "How often the Lease has changed hands.", lambda: election.term)
+    def follow_election(self, election: Election, allocator: Allocator) -> None:
+        """Show who leads, read when the figures are asked for."""
+        self._gauge("kubemacpool_leader", "1 if this replica leads, 0 if another does.", lambda: election.leading)
+        self._gauge(
+            "kubemacpool_lease_transitions", "How often the Lease has changed hands.", lambda: election.transitions
+        )
         self._gauge(
             "kubemacpool_lease_renewal_age_seconds",
             "Since the Lease was last renewed, by this replica or as it sees it.",
             lambda: election.seconds_since_renewal,
         )
         self._gauge(
-            "kubemacpool_lease_open_addresses",
-            "Addresses that the Lease names for this replica to grant.",
-            lambda: len(decider.openings),
+            "kubemacpool_lease_reserved_addresses",
+            "Addresses that the Lease lists for this replica to allocate.",
+            lambda: len(allocator.reservations),
         )
-        self._registry.register(TimeWithoutDecider(election))
+        self._registry.register(TimeWithoutLeader(election))
 
     def exposition(self) -> tuple[bytes, str]:
         """All figures in Prometheus' text format, and its Content-Type."""
@@ -191,8 +193,8 @@ class Metrics:
         Gauge(name, text, registry=self._registry).set_function(value)
 
 
-class TimeWithoutDecider(Collector):
-    """How long nobody decided; a counter, so that it can be looked at over any time."""
+class TimeWithoutLeader(Collector):
+    """How long nobody led; a counter, so that it can be looked at over any time."""
 
     def __init__(self, election: Election) -> None:
         self._election = election
@@ -200,10 +202,10 @@ class TimeWithoutDecider(Collector):
     def collect(self) -> Iterator[CounterMetricFamily]:
         """One series."""
         yield CounterMetricFamily(
-            "kubemacpool_without_decider_seconds",
-            "Time for which nobody decided, as far as this replica knows, since it started. A decider that ended "
+            "kubemacpool_without_leader_seconds",
+            "Time for which nobody led, as far as this replica knows, since it started. A leader that ended "
             "without handing over counts as gone from its last renewal, as soon as another one has taken over.",
-            value=self._election.seconds_without_decider,
+            value=self._election.seconds_without_leader,
         )
 
 
@@ -230,7 +232,7 @@ class Collisions(Collector):
 
 
 class InFlight(Collector):
-    """What namespaces have of their budgets, on the replica that decides."""
+    """What namespaces have of their budgets, on the leader."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger

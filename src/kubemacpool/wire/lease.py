@@ -1,4 +1,4 @@
-"""The Lease `kubemacpool-decider`: lock, fencing token and the names of the open addresses in one object.
+"""The Lease `kubemacpool-leader`: lock, fencing token and the names of the reserved addresses in one object.
 
 Source: coordination.k8s.io/v1. Who holds it stands in the spec, as with every leader election; the rest stands in
 annotations. `kubemacpool.io/format` says how those are to be read. A change that an earlier program would misread
@@ -17,7 +17,7 @@ from kubemacpool.wire.listing import expecting
 from kubemacpool.wire.objects import Decoded, StoredMetadata, identify
 from kubemacpool.wire.quoting import quoted
 
-LEASE_NAME: Final = "kubemacpool-decider"
+LEASE_NAME: Final = "kubemacpool-leader"
 
 FORMAT: Final = 2
 """How this program writes the annotations, and the newest format that it understands.
@@ -26,24 +26,24 @@ FORMAT: Final = 2
 """
 
 _FORMAT: Final = "kubemacpool.io/format"
-_OPEN: Final = "kubemacpool.io/open"
-_SEEN: Final = "kubemacpool.io/seen"
-_LAST: Final = "kubemacpool.io/last"
+_RESERVED: Final = "kubemacpool.io/reserved"
+_OBSERVED: Final = "kubemacpool.io/observed"
+_LAST: Final = "kubemacpool.io/last-allocated"
 _ENDPOINT: Final = "kubemacpool.io/endpoint"
 
-LARGEST_OPEN: Final = 1 << 20
-"""Addresses: what no decider of ours ever names, and more than anybody should expand."""
+MOST_LISTED: Final = 1 << 20
+"""Addresses: what no leader of ours ever names, and more than anybody should expand."""
 
 
 class LeaseRecord(NamedTuple):
     """The Lease, read.
 
     Attributes:
-        holder: identity of the replica that decides; empty after an orderly hand-over, and before the first decider.
+        holder: identity of the leader; empty after an orderly hand-over, and before the first leader.
         endpoint: host and port at which that replica's webhook is reached.
-        term: how often the Lease changed hands.
+        transitions: how often the Lease changed hands.
         duration: seconds without a renewal after which the Lease may be taken over.
-        open: every address that may have been granted without having been seen.
+        reserved: every address that may have been allocated without having been seen.
         seen: by kind, the resourceVersion that a successor's view must have reached.
         last: the address that was given last to somebody who asked for any.
         resource_version: to be given with an update.
@@ -53,9 +53,9 @@ class LeaseRecord(NamedTuple):
 
     holder: str
     endpoint: str
-    term: int
+    transitions: int
     duration: int
-    open: frozenset[int]
+    reserved: frozenset[int]
     seen: Mapping[str, int]
     last: int | None
     resource_version: str
@@ -119,7 +119,7 @@ def lease_patch(record: LeaseRecord, renewed: str, acquired: str | None) -> byte
     spec: dict[str, object] = {
         "holderIdentity": record.holder,
         "leaseDurationSeconds": record.duration,
-        "leaseTransitions": record.term,
+        "leaseTransitions": record.transitions,
         "renewTime": renewed,
     }
     if acquired is not None:
@@ -137,8 +137,8 @@ def new_lease(namespace: str) -> bytes:
 def _annotations(record: LeaseRecord) -> dict[str, str | None]:
     return {
         _FORMAT: str(FORMAT),
-        _OPEN: ",".join(map(_range_text, _ranges(record.open))),
-        _SEEN: ",".join(f"{kind}={version}" for kind, version in sorted(record.seen.items())),
+        _RESERVED: ",".join(map(_range_text, _ranges(record.reserved))),
+        _OBSERVED: ",".join(f"{kind}={version}" for kind, version in sorted(record.seen.items())),
         _LAST: None if record.last is None else format_address(record.last),
         _ENDPOINT: record.endpoint,
     }
@@ -161,8 +161,8 @@ def _record(lease: _Lease) -> LeaseRecord:
         _check_format(annotations.get(_FORMAT, str(FORMAT)))
         last = annotations.get(_LAST)
         return record._replace(
-            open=_open(annotations.get(_OPEN, "")),
-            seen=_seen(annotations.get(_SEEN, "")),
+            reserved=_reserved_of(annotations.get(_RESERVED, "")),
+            seen=_observed_of(annotations.get(_OBSERVED, "")),
             last=None if last is None else _address(_LAST, last),
         )
     except _FaultError as error:
@@ -176,25 +176,25 @@ def _check_format(text: str) -> None:
         raise _FaultError(f"annotation {_FORMAT} is {text}, and this program understands up to {FORMAT}")
 
 
-def _open(text: str) -> frozenset[int]:
+def _reserved_of(text: str) -> frozenset[int]:
     found: list[range] = []
     size = 0
     for part in filter(None, text.split(",")):
         first, _, last = part.partition("-")
-        span = range(_address(_OPEN, first), _address(_OPEN, last or first) + 1)
+        span = range(_address(_RESERVED, first), _address(_RESERVED, last or first) + 1)
         size += len(span)
-        if size > LARGEST_OPEN or not span:
-            raise _FaultError(f"annotation {_OPEN} has {quoted(part)}, which names no or too many addresses")
+        if size > MOST_LISTED or not span:
+            raise _FaultError(f"annotation {_RESERVED} has {quoted(part)}, which names no or too many addresses")
         found.append(span)
     return frozenset(address for span in found for address in span)
 
 
-def _seen(text: str) -> dict[str, int]:
+def _observed_of(text: str) -> dict[str, int]:
     seen: dict[str, int] = {}
     for part in filter(None, text.split(",")):
         kind, _, version = part.partition("=")
         if _NUMBER.fullmatch(version) is None:
-            raise _FaultError(f"annotation {_SEEN} has {quoted(part)}, which is no resourceVersion")
+            raise _FaultError(f"annotation {_OBSERVED} has {quoted(part)}, which is no resourceVersion")
         seen[kind] = int(version)
     return seen
 

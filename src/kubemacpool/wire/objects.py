@@ -102,7 +102,7 @@ KUBEVIRT: Final = "kubevirt.io"
 MOST_INTERFACES: Final = 256
 """Of one object. KubeVirt's schema allows a virtual machine as many networks (maxItems), each with one interface, and
 its launcher pods have no more; nobody gives a pod a tenth of that. The schema is looked at after us, and for pods there
-is none: without a bound, the addresses of a few objects might fill the Lease (`MOST_NAMES`)."""
+is none: without a bound, the addresses of a few objects might fill the Lease (`MOST_RESERVED`)."""
 
 
 class CarriedAddresses(NamedTuple):

@@ -1,4 +1,4 @@
-"""A granted address is one that the real CNI plugins give to an interface, in a network namespace of the test's own."""
+"""An allocated address is one that the real CNI plugins give to an interface, in a namespace of the test's own."""
 
 from __future__ import annotations
 
@@ -38,24 +38,24 @@ def demo_network() -> tuple[str, dict[str, object]]:
     return name, configuration | {"plugins": [BRIDGE, *plugins[1:]]}
 
 
-async def test_every_interface_has_the_address_that_its_pod_was_granted(
+async def test_every_interface_has_the_address_that_its_pod_was_allocated(
     cluster: ClusterClient, namespace: str, sandbox: Sandbox
 ) -> None:
     for name in ("one", "two"):
         sandbox.install(name, network(name, BRIDGE, TUNING))
-    granted = [await cluster.made(namespace, pod(name, '[{"name":"one"},{"name":"two"}]')) for name in ("a", "b")]
-    seen = [attach(sandbox, sandbox.pod(), reply.networks) for reply in granted]
-    assert seen == [reply.macs for reply in granted]
+    allocated = [await cluster.made(namespace, pod(name, '[{"name":"one"},{"name":"two"}]')) for name in ("a", "b")]
+    seen = [attach(sandbox, sandbox.pod(), reply.networks) for reply in allocated]
+    assert seen == [reply.macs for reply in allocated]
     assert len({address for addresses in seen for address in addresses}) == 4
 
 
-async def test_the_network_of_the_demo_takes_the_granted_address(
+async def test_the_network_of_the_demo_takes_the_allocated_address(
     cluster: ClusterClient, namespace: str, sandbox: Sandbox
 ) -> None:
     name, configuration = demo_network()
     sandbox.install(name, configuration)
-    granted = await cluster.made(namespace, pod("a", msgspec.json.encode([{"name": name}]).decode()))
-    assert attach(sandbox, sandbox.pod(), granted.networks) == granted.macs
+    allocated = await cluster.made(namespace, pod("a", msgspec.json.encode([{"name": name}]).decode()))
+    assert attach(sandbox, sandbox.pod(), allocated.networks) == allocated.macs
 
 
 @pytest.mark.parametrize("separator", [":", "-", "."])
@@ -65,9 +65,9 @@ async def test_a_spelling_of_the_users_own_that_is_left_as_written_is_understood
     sandbox.install("one", network("one", BRIDGE, TUNING))
     address = block[0xAB]
     spelling = bytes.fromhex(address.replace(":", "")).hex(separator, 2 if separator == "." else 1).upper()
-    granted = await cluster.made(namespace, pod("a", f'[{{"name":"one","mac":"{spelling}"}}]'))
-    assert granted.macs == [spelling]
-    assert attach(sandbox, sandbox.pod(), granted.networks) == [address]
+    allocated = await cluster.made(namespace, pod("a", f'[{{"name":"one","mac":"{spelling}"}}]'))
+    assert allocated.macs == [spelling]
+    assert attach(sandbox, sandbox.pod(), allocated.networks) == [address]
 
 
 def test_a_network_without_the_capability_takes_the_address_from_the_arguments_of_multus(sandbox: Sandbox) -> None:

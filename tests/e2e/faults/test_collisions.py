@@ -32,10 +32,10 @@ async def test_a_collision_that_outlasts_a_restart_of_the_api_server_is_told_onc
     since = installed.log_ends()
     await asyncio.to_thread(installed.control_plane.stop_apiserver)
     await asyncio.to_thread(installed.control_plane.start_apiserver)
-    await installed.decider()
+    await installed.leader()
     await share(cluster, ignored, block[1], "c", "d")  # every watch goes on, and there was a look since
     await until_shared(installed, block[0], 2)
-    # Not at all where the decider stays the same in time; else by the one that decides next.
+    # Not at all where the leader stays the same in time; else by the leader next.
     assert len(installed.log(since, event="collision", address=block[0])) <= 1
     told = [event for event in await events_of(cluster, ignored) if event.message == message]
     for name in ("a", "b"):

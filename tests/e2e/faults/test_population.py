@@ -56,9 +56,9 @@ async def test_2000_pods_created_by_16_clients_have_4000_distinct_addresses_of_t
     assert all("02:b0:00:00:00:00" <= mac <= "02:b0:00:ff:ff:ff" for mac in macs)
 
     async def settled() -> bool:
-        return (await installed.counts())["pending"] == 0
+        return (await installed.counts())["in_flight"] == 0
 
-    await eventually(settled, "all grants are settled")
+    await eventually(settled, "all allocations are settled")
 
 
 async def test_killed_and_started_again_all_replicas_have_the_same_ledger(
@@ -69,33 +69,33 @@ async def test_killed_and_started_again_all_replicas_have_the_same_ledger(
     await asyncio.gather(*map(installed.kill, installed.replicas))
     for replica in installed.replicas:
         after = await installed.counts(replica)
-        assert (after["held"], after["pending"]) == (before["held"], 0)
+        assert (after["held"], after["in_flight"]) == (before["held"], 0)
     await check_holders(cluster, crowd)
     reply = await cluster.made(CROWD, pod("after-the-kill"))
     assert reply.mac not in "".join(crowd.values())
 
 
-async def test_after_a_hand_over_the_other_replica_decides_at_once_with_the_same_ledger_and_nothing_suspect(
+async def test_after_a_hand_over_the_other_replica_leads_at_once_with_the_same_ledger_and_nothing_in_doubt(
     crowd: dict[str, str], cluster: ClusterClient, installed: Installed
 ) -> None:
     async def nothing_suspect() -> bool:
         event = await cluster.made(CROWD, pod("", networks=None, generate_name="event-"))
         assert event.created  # the watch is proven by something that happens after the bound
-        return (await installed.counts())["suspect"] == 0
+        return (await installed.counts())["in_doubt"] == 0
 
-    await eventually(nothing_suspect, "what the killed decider might have granted is known", every=0.3)
-    before = await installed.decider()
+    await eventually(nothing_suspect, "what the killed leader might have allocated is known", every=0.3)
+    before = await installed.leader()
     held = (await installed.counts())["held"]
     since = installed.log_ends()
     process_of(before).send(signal.SIGTERM)
 
     async def other_decides() -> bool:
-        return (await installed.decider()).name != before.name
+        return (await installed.leader()).name != before.name
 
-    await eventually(other_decides, "another replica decides")
+    await eventually(other_decides, "another replica leads")
     counts = await installed.counts()
-    assert (counts["held"], counts["pending"], counts["suspect"]) == (held, 0, 0)
-    after = await installed.decider()
+    assert (counts["held"], counts["in_flight"], counts["in_doubt"]) == (held, 0, 0)
+    after = await installed.leader()
     steps = [str(line["event"]) for line in installed.log_of(after, since)]
     assert "taken over" in steps
     assert "the watch is behind, listing afresh" not in steps

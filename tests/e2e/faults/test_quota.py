@@ -44,8 +44,8 @@ async def test_200_pods_rejected_by_a_quota_leave_nothing_behind_once_the_bound_
     async def nothing_pending() -> bool:
         event = await cluster.made(other, pod("", networks=None, generate_name="event-"))
         assert event.created  # the watch is proven by something that happens after the bound
-        return (await installed.counts())["pending"] == 0
+        return (await installed.counts())["in_flight"] == 0
 
-    await eventually(nothing_pending, "no grant is pending", every=0.3)
+    await eventually(nothing_pending, "no allocation is in flight", every=0.3)
     created = await together(cluster.made(other, pod(f"pod-{number}", TWO_NETWORKS)) for number in range(PODS))
     assert {mac for reply in created for mac in reply.macs} == {block[index] for index in range(2 * PODS)}

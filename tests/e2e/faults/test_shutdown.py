@@ -33,7 +33,7 @@ async def open_connection(url: str) -> tuple[asyncio.StreamReader, asyncio.Strea
 async def test_an_admission_under_way_is_finished_after_the_port_was_closed_and_the_exit_code_is_0(
     installed: Installed, namespace: str
 ) -> None:
-    replica = await installed.decider()  # what arrives after SIGTERM is handed to the next one
+    replica = await installed.leader()  # what arrives after SIGTERM is handed to the next one
     url, process = replica.webhook_url, process_of(replica)
     since = installed.log_ends()
     reader, writer = await open_connection(url)
@@ -84,8 +84,8 @@ async def test_creates_go_on_without_a_failure_while_all_replicas_are_replaced(
     assert not installed.processes & before
     assert load.failures == []
     assert load.shared() == []
-    # Whoever was let in was told so: nothing was granted of which the API server never heard.
+    # Whoever was let in was told so: nothing was allocated of which the API server never heard.
     logs = [*old_logs, *(Path(replica.log) for replica in installed.replicas)]
-    granted = {str(line["object"]) for log in logs for line in read_log(log) if line["event"] == "granted"}
-    named = {name for name in granted if f" {namespace}/" in name and not name.endswith("*")}
+    allocated = {str(line["object"]) for log in logs for line in read_log(log) if line["event"] == "allocated"}
+    named = {name for name in allocated if f" {namespace}/" in name and not name.endswith("*")}
     assert named == {f"Pod {namespace}/{name}" for name in load.created if not name.startswith(GENERATED)}

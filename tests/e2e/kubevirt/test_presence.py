@@ -115,7 +115,7 @@ async def in_version(vms: Machines, version: str, manifest: Document, plural: st
 async def until_refused(
     cluster: ClusterClient, namespace: str, mac: str, holder: str, *, at_all_times: bool = False
 ) -> None:
-    """Wait until a pod is refused an address because of this holder; where asked, it may not be granted meanwhile."""
+    """Wait until a pod is refused an address because of this holder; where asked, it may not be allocated meanwhile."""
 
     async def refused() -> bool:
         reply = await cluster.create(namespace, asking(mac), dry_run=True)

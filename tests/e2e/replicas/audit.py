@@ -33,7 +33,7 @@ class Write(msgspec.Struct, rename="camel"):
     @property
     def of_lease(self) -> bool:
         """Whether it is a write of our Lease."""
-        return (self.verb, self.object_ref.resource, self.object_ref.name) == ("patch", "leases", "kubemacpool-decider")
+        return (self.verb, self.object_ref.resource, self.object_ref.name) == ("patch", "leases", "kubemacpool-leader")
 
 
 class AuditLog:

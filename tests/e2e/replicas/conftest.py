@@ -1,4 +1,4 @@
-"""An installation of its own for the tests of who decides, on an API server that records every write of ours."""
+"""An installation of its own for the tests of who leads, on an API server that records every write of ours."""
 
 from __future__ import annotations
 

@@ -6,9 +6,9 @@ from typing import Final
 
 import msgspec
 
-LEASE: Final = "/apis/coordination.k8s.io/v1/namespaces/kubemacpool-system/leases/kubemacpool-decider"
+LEASE: Final = "/apis/coordination.k8s.io/v1/namespaces/kubemacpool-system/leases/kubemacpool-leader"
 FORMAT: Final = "kubemacpool.io/format"
-OPEN: Final = "kubemacpool.io/open"
+OPEN: Final = "kubemacpool.io/reserved"
 OTHER: Final = "another-replica"
 ENDPOINT: Final = "kubemacpool.io/endpoint"
 

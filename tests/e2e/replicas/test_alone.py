@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.e2e.installed import Installed
 
 
-async def test_a_replica_alone_decides_and_goes_on_after_a_restart_and_after_a_crash(
+async def test_a_replica_alone_leads_and_goes_on_after_a_restart_and_after_a_crash(
     cluster: ClusterClient, installed: Installed, namespace: str, block: Block
 ) -> None:
     async with installed.alone():

@@ -51,9 +51,9 @@ async def check_ledger(cluster: ClusterClient, installed: Installed) -> None:
     async def settled() -> bool:
         await cluster.made("default", pod("", networks=None, generate_name="event-"))
         counts = await installed.counts()
-        return counts["pending"] == counts["suspect"] == 0
+        return counts["in_flight"] == counts["in_doubt"] == 0
 
-    await eventually(settled, "nothing is pending or suspect", every=0.3)
+    await eventually(settled, "nothing is in flight or in doubt", every=0.3)
     pods = (await cluster.get("/api/v1/pods", FoundList)).items
     annotated = [each.metadata.annotations[NETWORKS] for each in pods if NETWORKS in each.metadata.annotations]
     carried = Counter(mac for networks in annotated for mac in macs_of(networks))
@@ -69,28 +69,28 @@ async def check_ledger(cluster: ClusterClient, installed: Installed) -> None:
     assert figures["kubemacpool_pool_free_addresses"] == figures["kubemacpool_pool_size_addresses"] - taken
 
 
-async def test_the_decider_is_killed_and_creates_go_on_with_no_address_given_twice_and_none_lost(
+async def test_the_leader_is_killed_and_creates_go_on_with_no_address_given_twice_and_none_lost(
     cluster: ClusterClient, installed: Installed, namespace: str, block: Block
 ) -> None:
-    decider = await installed.decider()
+    leader = await installed.leader()
     async with Load(cluster, namespace, block) as load:
-        without_it = await kill_under(load, installed, decider)
+        without_it = await kill_under(load, installed, leader)
     assert load.shared() == []
     check_failures(load, without_it)
-    assert (await installed.decider()).name != decider.name
+    assert (await installed.leader()).name != leader.name
     await check_ledger(cluster, installed)
 
 
 async def test_a_follower_is_killed_and_only_what_was_given_to_it_fails(
     cluster: ClusterClient, installed: Installed, namespace: str, block: Block
 ) -> None:
-    decider = await installed.decider()
-    term = (await installed.figures())["kubemacpool_lease_term"]
+    leader = await installed.leader()
+    transitions = (await installed.figures())["kubemacpool_lease_transitions"]
     (follower,) = await installed.followers()
     async with Load(cluster, namespace, block) as load:
         without_it = await kill_under(load, installed, follower)
     assert load.shared() == []
     check_failures(load, without_it)
-    assert (await installed.decider()).name == decider.name
-    assert (await installed.figures())["kubemacpool_lease_term"] == term
+    assert (await installed.leader()).name == leader.name
+    assert (await installed.figures())["kubemacpool_lease_transitions"] == transitions
     await check_ledger(cluster, installed)

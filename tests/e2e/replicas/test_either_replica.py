@@ -25,7 +25,7 @@ MISDIRECTED = 421
 async def by_role(installed: Installed) -> dict[str, ReplicaStatus]:
     """The two replicas."""
     (follower,) = await installed.followers()
-    return {"decider": await installed.decider(), "follower": follower}
+    return {"leader": await installed.leader(), "follower": follower}
 
 
 async def test_an_address_in_use_is_refused_in_the_same_words_by_either_replica(
@@ -45,8 +45,8 @@ async def test_an_address_in_use_is_refused_in_the_same_words_by_either_replica(
     assert f"mac {block[0]} is in use by Pod {namespace}/holder" in message
 
 
-@pytest.mark.parametrize(("first", "second"), [("decider", "follower"), ("follower", "decider")])
-async def test_an_address_that_one_replica_has_just_granted_is_refused_by_the_other(
+@pytest.mark.parametrize(("first", "second"), [("leader", "follower"), ("follower", "leader")])
+async def test_an_address_that_one_replica_has_just_allocated_is_refused_by_the_other(
     installed: Installed, namespace: str, block: Block, first: str, second: str
 ) -> None:
     replicas = await by_role(installed)
@@ -56,7 +56,7 @@ async def test_an_address_that_one_replica_has_just_granted_is_refused_by_the_ot
     _, text, _ = await installed.ask(webhook(replicas[second]), review(namespace, "second", networks))
     response = verdict(text)
     assert (response.allowed, response.status.code) == (False, 403)
-    assert f"mac {block[0]} was granted to Pod {namespace}/first a moment ago" in response.status.message
+    assert f"mac {block[0]} was allocated to Pod {namespace}/first a moment ago" in response.status.message
 
 
 async def test_a_review_is_handed_on_once_and_a_replica_that_does_not_decide_says_so_to_another(
@@ -69,8 +69,8 @@ async def test_a_review_is_handed_on_once_and_a_replica_that_does_not_decide_say
     before = await installed.figures(replicas["follower"])
     asked = review(namespace, "a")
     status, text, _ = await installed.ask(webhook(replicas["follower"]), asked, handed_on, by_a_replica)
-    assert (status, text) == (MISDIRECTED, "not deciding\n")
-    status, text, _ = await installed.ask(webhook(replicas["decider"]), asked, handed_on, by_a_replica)
+    assert (status, text) == (MISDIRECTED, "not leading\n")
+    status, text, _ = await installed.ask(webhook(replicas["leader"]), asked, handed_on, by_a_replica)
     assert status == 200
     assert verdict(text).allowed
     assert (await installed.figures(replicas["follower"])).get(ANSWERED, 0) == before.get(ANSWERED, 0)
@@ -78,20 +78,20 @@ async def test_a_review_is_handed_on_once_and_a_replica_that_does_not_decide_say
     assert (await installed.figures(replicas["follower"]))[ANSWERED] == before.get(ANSWERED, 0) + 1
 
 
-async def test_the_metrics_tell_who_decides_since_when_and_with_how_many_open_addresses(
+async def test_the_metrics_tell_who_leads_since_when_and_with_how_many_open_addresses(
     cluster: ClusterClient, installed: Installed, namespace: str
 ) -> None:
     await cluster.made(namespace, pod("a"))
     replicas = await by_role(installed)
     lease = await cluster.get(LEASE, Lease)
     shown = {role: await installed.figures(replica) for role, replica in replicas.items()}
-    assert {role: figures["kubemacpool_decider"] for role, figures in shown.items()} == {"decider": 1, "follower": 0}
+    assert {role: figures["kubemacpool_leader"] for role, figures in shown.items()} == {"leader": 1, "follower": 0}
     for figures in shown.values():
-        assert figures["kubemacpool_lease_term"] == lease.spec.lease_transitions
+        assert figures["kubemacpool_lease_transitions"] == lease.spec.lease_transitions
         assert figures["kubemacpool_lease_renewal_age_seconds"] < lease.spec.lease_duration_seconds
-    assert shown["decider"]["kubemacpool_lease_open_addresses"] > 0
-    assert shown["follower"]["kubemacpool_lease_open_addresses"] == 0
-    vacant = "kubemacpool_without_decider_seconds_total"
+    assert shown["leader"]["kubemacpool_lease_reserved_addresses"] > 0
+    assert shown["follower"]["kubemacpool_lease_reserved_addresses"] == 0
+    vacant = "kubemacpool_without_leader_seconds_total"
     again = {role: await installed.figures(replica) for role, replica in replicas.items()}
     assert {role: figures[vacant] for role, figures in again.items()} == {
         role: figures[vacant] for role, figures in shown.items()

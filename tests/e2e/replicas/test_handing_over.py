@@ -1,4 +1,4 @@
-"""SIGTERM: the replica that decides says so in the Lease, and the next one goes on."""
+"""SIGTERM: the leader says so in the Lease, and the next one goes on."""
 
 from __future__ import annotations
 
@@ -15,45 +15,45 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import Block
     from tests.e2e.installed import Installed
 
-VACANT = "kubemacpool_without_decider_seconds_total"
+VACANT = "kubemacpool_without_leader_seconds_total"
 
 
-async def test_another_replica_decides_long_before_the_lease_would_have_expired(
+async def test_another_replica_leads_long_before_the_lease_would_have_expired(
     cluster: ClusterClient, installed: Installed, namespace: str
 ) -> None:
     await cluster.made(namespace, pod("before"))
-    decider = await installed.decider()
+    leader = await installed.leader()
     (follower,) = await installed.followers()
     before = await installed.figures(follower)
     duration = (await cluster.get(LEASE, Lease)).spec.lease_duration_seconds
-    process_of(decider).send(signal.SIGTERM)
+    process_of(leader).send(signal.SIGTERM)
     assert (await cluster.made(namespace, pod("meanwhile"))).mac
 
     async def other_decides() -> bool:
-        return (await installed.decider()).name == follower.name
+        return (await installed.leader()).name == follower.name
 
-    await eventually(other_decides, "the other replica decides")
+    await eventually(other_decides, "the other replica leads")
     after = await installed.figures(follower)
     assert after[VACANT] - before[VACANT] < duration / 2
-    assert after["kubemacpool_lease_term"] == before["kubemacpool_lease_term"] + 1
-    await installed.replaced(decider)
+    assert after["kubemacpool_lease_transitions"] == before["kubemacpool_lease_transitions"] + 1
+    await installed.replaced(leader)
     assert (await cluster.made(namespace, pod("after"))).mac
 
 
-async def test_a_replica_that_hands_over_under_load_leaves_little_suspect_and_its_stretch_to_the_next(
+async def test_a_replica_that_hands_over_under_load_leaves_little_in_doubt_and_its_block_to_the_next(
     cluster: ClusterClient, installed: Installed, namespace: str, block: Block
 ) -> None:
-    decider = await installed.decider()
+    leader = await installed.leader()
     (follower,) = await installed.followers()
     since = installed.log_ends()
     async with Load(cluster, namespace, block) as load:
         await load.until_more(50)
-        process_of(decider).send(signal.SIGTERM)
+        process_of(leader).send(signal.SIGTERM)
         await load.until_more(20)
     assert load.shared() == []
-    (handed_over,) = installed.log_of(decider, since, event="handed over")
+    (handed_over,) = installed.log_of(leader, since, event="handed over")
     (taken_over,) = installed.log_of(follower, since, event="taken over")
-    # At most what was on its way for the clients: the stretch, of 2,048 addresses, is not among it.
-    assert taken_over["suspect"] == handed_over["open"]
-    assert int(str(handed_over["open"])) <= 16 * 2
-    await installed.replaced(decider)
+    # At most what was on its way for the clients: the block, of 2,048 addresses, is not among it.
+    assert taken_over["in_doubt"] == handed_over["reserved"]
+    assert int(str(handed_over["reserved"])) <= 16 * 2
+    await installed.replaced(leader)

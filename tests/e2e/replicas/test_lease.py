@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from devcluster.installation import ReplicaStatus
 
-LOST: Final = "nobody knows what was granted lately"
+LOST: Final = "nobody knows what was allocated lately"
 LOST_EVENT: Final = f"{LOST}: waiting until nothing of it can be on its way"
 BOUND: Final = float(ENVIRONMENT["KUBEMACPOOL_WAIT_TIME"])
 
@@ -41,7 +41,7 @@ def seconds_between(first: LogLine, second: LogLine) -> float:
     return (ended - began).total_seconds()
 
 
-async def test_without_the_lease_nobody_decides_until_the_bound_has_passed_and_then_it_is_made_anew(
+async def test_without_the_lease_nobody_leads_until_the_bound_has_passed_and_then_it_is_made_anew(
     cluster: ClusterClient, installed: Installed, namespace: str, block: Block
 ) -> None:
     networks = f'[{{"name":"one","mac":"{block[0]}"}}]'
@@ -49,9 +49,9 @@ async def test_without_the_lease_nobody_decides_until_the_bound_has_passed_and_t
     since = installed.log_ends()
     await cluster.done("DELETE", LEASE)
     lost = await installed.logged(since, event=LOST_EVENT, level="warning")
-    assert lost["reason"] == "Lease kubemacpool-decider: it does not exist"
+    assert lost["reason"] == "Lease kubemacpool-leader: it does not exist"
     for replica in installed.replicas:
-        assert f"{LOST} (kubemacpool-decider)" in await excuse(installed, replica, namespace)
+        assert f"{LOST} (kubemacpool-leader)" in await excuse(installed, replica, namespace)
     assert (await cluster.made(namespace, pod("waits"))).mac  # a slow success
     (made,) = installed.log(since, event="the Lease was made anew")
     assert seconds_between(lost, made) >= BOUND
@@ -64,24 +64,24 @@ async def test_without_the_lease_nobody_decides_until_the_bound_has_passed_and_t
     ("annotation", "value", "told"),
     [
         (FORMAT, "3", "annotation kubemacpool.io/format is 3, and this program understands up to 2"),
-        (OPEN, "nonsense", 'annotation kubemacpool.io/open has "nonsense": not a MAC address'),
+        (OPEN, "nonsense", 'annotation kubemacpool.io/reserved has "nonsense": not a MAC address'),
     ],
 )
 async def test_annotations_that_cannot_be_read_are_told_and_replaced_when_nothing_can_be_on_its_way(
     cluster: ClusterClient, installed: Installed, namespace: str, annotation: str, value: str, told: str
 ) -> None:
-    decider = await installed.decider()
+    leader = await installed.leader()
     before = (await cluster.get(LEASE, Lease)).spec.lease_transitions
     since = installed.log_ends()
     await cluster.patch(LEASE, {"metadata": {"annotations": {annotation: value}}})
 
     async def lost() -> bool:
-        return bool(installed.log_of(decider, since, event=LOST_EVENT, level="warning"))
+        return bool(installed.log_of(leader, since, event=LOST_EVENT, level="warning"))
 
     await eventually(lost, "the replica that decided has seen it")
-    (line,) = installed.log_of(decider, since, event=LOST_EVENT)
+    (line,) = installed.log_of(leader, since, event=LOST_EVENT)
     assert told in str(line["reason"])
-    assert f"{LOST} (kubemacpool-decider)" in await excuse(installed, decider, namespace)
+    assert f"{LOST} (kubemacpool-leader)" in await excuse(installed, leader, namespace)
     assert (await cluster.made(namespace, pod("waits"))).mac  # a slow success
     (taken_over,) = installed.log(since, event="taken over")
     assert seconds_between(line, taken_over) >= BOUND
@@ -92,12 +92,12 @@ async def test_annotations_that_cannot_be_read_are_told_and_replaced_when_nothin
 async def test_while_a_newer_program_holds_the_lease_reviews_are_handed_to_it(
     cluster: ClusterClient, installed: Installed, namespace: str
 ) -> None:
-    decider = await installed.decider()
+    leader = await installed.leader()
     async with newer_replica(cluster) as other:
         await cluster.patch(LEASE, claim(other.endpoint, "3"))
 
         async def stepped_down() -> bool:
-            return (await installed.figures(decider))["kubemacpool_decider"] == 0
+            return (await installed.figures(leader))["kubemacpool_leader"] == 0
 
         await eventually(stepped_down, "the replica that decided has seen it")
         for number, replica in enumerate(installed.replicas):
@@ -105,7 +105,7 @@ async def test_while_a_newer_program_holds_the_lease_reviews_are_handed_to_it(
             assert text == ANSWER
         assert other.asked == len(installed.replicas)
     # It is silent from now on: the Lease expires, and after it the bound passes.
-    assert (await installed.decider()).name in {replica.name for replica in installed.replicas}
+    assert (await installed.leader()).name in {replica.name for replica in installed.replicas}
     assert (await cluster.made(namespace, pod("after"))).mac
     assert (await cluster.get(LEASE, Lease)).metadata.annotations[FORMAT] == "2"
 
@@ -113,7 +113,7 @@ async def test_while_a_newer_program_holds_the_lease_reviews_are_handed_to_it(
 async def test_a_holder_whose_certificate_is_not_of_our_authority_is_sent_nothing_and_replaced_when_it_is_silent(
     cluster: ClusterClient, installed: Installed, namespace: str, tmp_path: Path
 ) -> None:
-    decider = await installed.decider()
+    leader = await installed.leader()
     since = installed.log_ends()
     async with stranger(tmp_path) as other:
         trusted = ssl.create_default_context(cafile=str(other.authority))
@@ -122,7 +122,7 @@ async def test_a_holder_whose_certificate_is_not_of_our_authority_is_sent_nothin
         await cluster.patch(LEASE, claim(other.endpoint))
 
         async def stepped_down() -> bool:
-            return (await installed.figures(decider))["kubemacpool_decider"] == 0
+            return (await installed.figures(leader))["kubemacpool_leader"] == 0
 
         await eventually(stepped_down, "the replica that decided has seen it")
         for replica in installed.replicas:

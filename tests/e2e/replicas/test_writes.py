@@ -1,4 +1,4 @@
-"""What deciding costs the API server, as its audit log tells: renewals, and a write for those that arrive together."""
+"""What leading costs the API server, as its audit log tells: renewals, and a write for those that arrive together."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def renewals(since: float) -> int:
     return int(time.monotonic() - since) + 2
 
 
-async def test_addresses_of_the_pool_are_granted_without_any_write_but_the_renewals(
+async def test_addresses_of_the_pool_are_allocated_without_any_write_but_the_renewals(
     cluster: ClusterClient, installed: Installed, namespace: str, audit_log: AuditLog
 ) -> None:
-    await installed.decider()
+    await installed.leader()
     since, began = audit_log.end(), time.monotonic()
     await together(cluster.made(namespace, pod(f"pod-{number}", TWO_NETWORKS)) for number in range(PODS))
     writes = audit_log.writes(since)
@@ -41,7 +41,7 @@ async def test_addresses_of_the_pool_are_granted_without_any_write_but_the_renew
 async def test_those_that_ask_for_addresses_of_their_choice_at_the_same_time_share_a_write(
     installed: Installed, namespace: str, block: Block, audit_log: AuditLog
 ) -> None:
-    decider = await installed.decider()
+    leader = await installed.leader()
     apiserver = installed.control_plane.layout.daemon("kube-apiserver").running()
     assert apiserver is not None
     sent = asyncio.Semaphore(0)
@@ -57,7 +57,7 @@ async def test_those_that_ask_for_addresses_of_their_choice_at_the_same_time_sha
         async def ask(number: int) -> bool:
             body = review(namespace, f"pod-{number}", f'[{{"name":"one","mac":"{block[number]}"}}]')
             headers = {"Content-Type": "application/json"}
-            async with session.post(webhook(decider), data=body, headers=headers) as answer:
+            async with session.post(webhook(leader), data=body, headers=headers) as answer:
                 return verdict(await answer.text()).allowed
 
         since, began = audit_log.end(), time.monotonic()
@@ -66,7 +66,7 @@ async def test_those_that_ask_for_addresses_of_their_choice_at_the_same_time_sha
             asking = [asyncio.create_task(ask(number)) for number in range(CROWD)]
             for _ in range(CROWD):
                 await sent.acquire()
-            await installed.ask(f"{decider.webhook_url}/healthz")  # what was sent before has been read by now
+            await installed.ask(f"{leader.webhook_url}/healthz")  # what was sent before has been read by now
         finally:
             apiserver.send(signal.SIGCONT)
         assert all(await asyncio.gather(*asking))

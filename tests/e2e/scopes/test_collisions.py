@@ -174,20 +174,20 @@ async def test_it_ends_when_one_of_them_takes_another_address(
     await until_shared(installed, block[0], None)
 
 
-async def test_after_a_change_of_decider_it_is_told_once_more_at_most(
+async def test_after_a_change_of_leader_it_is_told_once_more_at_most(
     cluster: ClusterClient, installed: Installed, ignored: str, block: Block
 ) -> None:
     since = installed.log_ends()
     message = await share(cluster, ignored, block[0], "a", "b")
-    decider = await installed.decider()
+    leader = await installed.leader()
     (follower,) = await installed.followers()
-    process_of(decider).send(signal.SIGTERM)
+    process_of(leader).send(signal.SIGTERM)
 
     async def told_again() -> bool:
         return bool(installed.log_of(follower, since, event="collision", address=block[0]))
 
-    await eventually(told_again, "the next decider tells what its predecessor may not have told")
-    await installed.replaced(decider)
+    await eventually(told_again, "the next leader tells what its predecessor may not have told")
+    await installed.replaced(leader)
     await share(cluster, ignored, block[1], "c", "d")  # so there was a look since
     told = [event for event in await events_of(cluster, ignored) if event.message == message]
     counts = {name: sum(each.count for each in told if each.involved_object.name == name) for name in ("a", "b")}

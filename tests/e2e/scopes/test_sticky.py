@@ -36,7 +36,7 @@ async def until_cooled(cluster: ClusterClient, installed: Installed, namespace: 
     """Wait until no address is kept back any more."""
 
     async def cooled() -> bool:
-        await cluster.create(namespace, pod("looks"), dry_run=True)  # the decider notices when it is asked
+        await cluster.create(namespace, pod("looks"), dry_run=True)  # the leader notices when it is asked
         return (await installed.counts())["cooling"] == 0
 
     await eventually(cooled, "every cool-down has passed")

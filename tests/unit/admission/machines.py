@@ -5,9 +5,9 @@ from base64 import b64decode
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from tests.unit.doubles import FIRST, KeptMeasures, ManualClock, NamingAtOnce, new_decider, new_policies
+from tests.unit.doubles import FIRST, KeptMeasures, ManualClock, ReservingAtOnce, new_allocator, new_policies
 
-from kubemacpool.admission.allocation import LocalDecider
+from kubemacpool.admission.allocation import LocalAllocator
 from kubemacpool.admission.machines import KnownMachines, MachineAdmission
 from kubemacpool.admission.policies import ConflictPolicy
 from kubemacpool.core.parties import Holder, ObjectKey, Party
@@ -93,13 +93,13 @@ class Webhook:
         """Whether all machines are."""
         self.looks = 0
         """How often it was said that there are machines."""
-        decider = new_decider(size)
-        self.ledger = decider.ledger
-        self.naming = NamingAtOnce(decider)
+        allocator = new_allocator(size)
+        self.ledger = allocator.ledger
+        self.reserving = ReservingAtOnce(allocator)
         self.policies = new_policies(default)
-        deciding = LocalDecider(decider, self.naming, self.policies.limit_of, self.clock)
+        leading = LocalAllocator(allocator, self.reserving, self.policies.limit_of, self.clock)
         followed = KnownMachines(lambda: self.known, self._look)
-        self.admission = MachineAdmission(deciding, self.policies, followed, served, self.measures, self.clock)
+        self.admission = MachineAdmission(leading, self.policies, followed, served, self.measures, self.clock)
 
     def _look(self) -> None:
         self.looks += 1
@@ -122,9 +122,9 @@ class Webhook:
         """The namespace has an annotation."""
         self.policies.present(ObjectIdentity("", "default", "u1"), NamespaceRules(text), 5)
 
-    def pending(self) -> set[int]:
-        """How far behind the first address those are that were granted and not seen, of the first hundred."""
-        return {number for number in range(100) if self.ledger.pending(FIRST + number) is not None}
+    def latest_allocation(self) -> set[int]:
+        """How far behind the first address those are that were allocated and not seen, of the first hundred."""
+        return {number for number in range(100) if self.ledger.latest_allocation(FIRST + number) is not None}
 
 
 def read_verdict(answer: Answer, interfaces: str = "/spec/template/spec/domain/devices/interfaces") -> Verdict:

@@ -7,14 +7,14 @@ from typing import Any, NamedTuple, cast
 from tests.unit.doubles import (
     KeptMeasures,
     ManualClock,
-    NamingAtOnce,
-    new_decider,
+    ReservingAtOnce,
+    new_allocator,
     new_policies,
     pod_review,
 )
 
-from kubemacpool.admission.allocation import LocalDecider
-from kubemacpool.admission.owners import Kinship
+from kubemacpool.admission.allocation import LocalAllocator
+from kubemacpool.admission.owners import Owners
 from kubemacpool.admission.pods import Place, PodAdmission
 from kubemacpool.admission.policies import ConflictPolicy
 from kubemacpool.core.parties import Holder, ObjectKey, Party
@@ -50,16 +50,16 @@ class Webhook:
     ) -> None:
         self.clock = ManualClock()
         self.measures = KeptMeasures()
-        decider = new_decider(size, cool_down)
-        self.ledger = decider.ledger
-        self.naming = NamingAtOnce(decider)
+        allocator = new_allocator(size, cool_down)
+        self.ledger = allocator.ledger
+        self.reserving = ReservingAtOnce(allocator)
         self.policies = new_policies(default)
-        self.deciding = LocalDecider(decider, self.naming, self.policies.limit_of, self.clock)
+        self.leading = LocalAllocator(allocator, self.reserving, self.policies.limit_of, self.clock)
         self.population = Population(self.ledger)
         self.cluster_uid = "the cluster's uid"
-        kinship = Kinship(self.population.families, clock or self.clock)
+        owners = Owners(self.population.families, clock or self.clock)
         place = Place(self.cluster_uid, lambda: self.ledger.pool, pod_network=pod_network)
-        self.admission = PodAdmission(self.deciding, self.policies, kinship, place, self.measures, self.clock)
+        self.admission = PodAdmission(self.leading, self.policies, owners, place, self.measures, self.clock)
 
     async def answer(self, body: bytes) -> Answer:
         """The answer as it goes over HTTP."""

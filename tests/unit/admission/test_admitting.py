@@ -17,7 +17,7 @@ from kubemacpool.wire.review import Answer
 @pytest.mark.parametrize("networks", [None, "", "  \n", "[]", " [ ] "])
 async def test_a_pod_that_asks_for_no_network_is_let_through_even_when_nobody_can_decide(networks: str | None) -> None:
     webhook = Webhook()
-    webhook.naming.obstacle = "not yet"
+    webhook.reserving.obstacle = "not yet"
     assert await webhook.judge(networks) == UNTOUCHED
     assert webhook.measures.admissions == [("untouched", 0.0)]
 
@@ -29,27 +29,27 @@ async def test_every_network_without_an_address_gets_one() -> None:
         networks=f'[{{"name":"ovs-conf","namespace":"default","mac":"{MAC1}"}},'
         f'{{"name":"b","namespace":"other","mac":"{MAC2}"}}]'
     )
-    assert webhook.ledger.pending_count == 2
-    assert webhook.measures.admissions == [("granted", 0.0)]
+    assert webhook.ledger.in_flight_count == 2
+    assert webhook.measures.admissions == [("allocated", 0.0)]
 
 
-async def test_an_address_given_by_the_user_is_granted_and_left_as_written() -> None:
+async def test_an_address_given_by_the_user_is_allocated_and_left_as_written() -> None:
     webhook = Webhook()
     verdict = await webhook.judge('[{"name":"a","mac":"0A-00-00-00-00-FF"},{"name":"b"}]')
     assert verdict.networks == (
         '[{"name":"a","mac":"0A-00-00-00-00-FF","namespace":"default"},'
         f'{{"name":"b","namespace":"default","mac":"{MAC1}"}}]'
     )
-    assert webhook.ledger.pending(0x0A_00_00_00_00_FF) is not None
+    assert webhook.ledger.latest_allocation(0x0A_00_00_00_00_FF) is not None
 
 
-async def test_a_pod_that_lacks_nothing_is_granted_without_a_patch() -> None:
+async def test_a_pod_that_lacks_nothing_is_allocated_without_a_patch() -> None:
     webhook = Webhook()
     assert await webhook.judge(f'[{{"name":"a","namespace":"x","mac":"{MAC3}"}}]') == UNTOUCHED
-    assert webhook.ledger.pending_count == 1
+    assert webhook.ledger.in_flight_count == 1
 
 
-async def test_an_address_without_separators_is_granted_with_a_warning() -> None:
+async def test_an_address_without_separators_is_allocated_with_a_warning() -> None:
     verdict = await Webhook().judge('[{"name":"a","mac":"0200000000AB"}]')
     assert verdict.allowed
     assert verdict.warnings == [
@@ -62,7 +62,7 @@ async def test_an_address_without_separators_is_granted_with_a_warning() -> None
 
 async def test_the_short_form_is_left_alone_with_a_warning_that_shows_the_json_form() -> None:
     webhook = Webhook()
-    webhook.naming.obstacle = "not yet"
+    webhook.reserving.obstacle = "not yet"
     assert await webhook.judge("net1,ns/net2@if0") == UNTOUCHED._replace(
         warnings=[
             (
@@ -76,7 +76,7 @@ async def test_the_short_form_is_left_alone_with_a_warning_that_shows_the_json_f
 
 async def test_nobody_can_decide_is_503_with_the_reason_and_a_time_to_ask_again() -> None:
     webhook = Webhook()
-    webhook.naming.obstacle = "the list of the cluster's pods is not complete yet"
+    webhook.reserving.obstacle = "the list of the cluster's pods is not complete yet"
     answer = await webhook.answer(pod_review("[{}]"))
     assert answer == Answer(
         503,
@@ -89,7 +89,7 @@ async def test_nobody_can_decide_is_503_with_the_reason_and_a_time_to_ask_again(
 
 async def test_what_cannot_be_decided_and_why_is_logged() -> None:
     webhook = Webhook()
-    webhook.naming.obstacle = "another replica decides"
+    webhook.reserving.obstacle = "another replica leads"
     with capture_logs() as logs:
         await webhook.answer(pod_review("[{}]"))
     assert logs == [
@@ -97,7 +97,7 @@ async def test_what_cannot_be_decided_and_why_is_logged() -> None:
             "event": "cannot decide yet",
             "log_level": "warning",
             "object": "Pod default/samplepod",
-            "reason": "another replica decides",
+            "reason": "another replica leads",
         }
     ]
 
@@ -106,7 +106,7 @@ async def test_that_nobody_can_decide_is_a_warning_once_for_each_reason() -> Non
     webhook = Webhook()
     with capture_logs() as logs:
         for obstacle in ("one", "one", "two", "", "two"):
-            webhook.naming.obstacle = obstacle
+            webhook.reserving.obstacle = obstacle
             await webhook.answer(pod_review("[{}]"))
     levels = [entry["log_level"] for entry in logs if entry["event"] == "cannot decide yet"]
     assert levels == ["warning", "debug", "warning", "warning"]
@@ -114,7 +114,7 @@ async def test_that_nobody_can_decide_is_a_warning_once_for_each_reason() -> Non
 
 async def test_a_pod_that_needs_no_decision_says_nothing_of_whether_there_can_be_one() -> None:
     webhook = Webhook()
-    webhook.naming.obstacle = "one"
+    webhook.reserving.obstacle = "one"
     with capture_logs() as logs:
         for networks in ("[{}]", "[]", "[{}]"):
             await webhook.answer(pod_review(networks))
@@ -145,14 +145,14 @@ async def test_whatever_the_body_there_is_an_answer(body: bytes) -> None:
     assert answer.status in {200, 400}
 
 
-async def test_a_dry_run_decides_the_same_and_grants_nothing() -> None:
+async def test_a_dry_run_leads_the_same_and_allocations_nothing() -> None:
     webhook = Webhook()
     webhook.hold("holder", FIRST)
     dry = pod_review('[{"name":"a"}]').replace(b'"dryRun": false', b'"dryRun": true')
     first, second = read_verdict(await webhook.answer(dry)), read_verdict(await webhook.answer(dry))
     assert first == second
     assert first.networks == f'[{{"name":"a","namespace":"default","mac":"{MAC2}"}}]'
-    assert webhook.ledger.pending_count == 0
+    assert webhook.ledger.in_flight_count == 0
     assert (await webhook.judge('[{"name":"a"}]')).networks == first.networks
     refused = pod_review(f'[{{"mac":"{MAC1}"}}]').replace(b'"dryRun": false', b'"dryRun": true')
     assert read_verdict(await webhook.answer(refused)).code == 403
@@ -181,23 +181,23 @@ async def test_the_namespace_filled_in_is_that_of_the_request() -> None:
 
 async def test_the_time_of_an_answer_is_measured() -> None:
     webhook = Webhook()
-    decide = webhook.deciding.decide
+    decide = webhook.leading.decide
 
     async def slow(request: AddressRequest) -> Decision:
         webhook.clock.advance(0.25)
         return await decide(request)
 
-    webhook.deciding.decide = slow  # type: ignore[method-assign]  # a decider that takes its time
+    webhook.leading.decide = slow  # type: ignore[method-assign]  # a leader that takes its time
     await webhook.judge("[{}]")
-    assert webhook.measures.admissions == [("granted", 0.25)]
+    assert webhook.measures.admissions == [("allocated", 0.25)]
 
 
-async def test_a_grant_is_logged_at_debug() -> None:
+async def test_an_allocation_is_logged_at_debug() -> None:
     with capture_logs() as logs:
         await Webhook().judge('[{"name":"a"}]')
     assert logs == [
         {
-            "event": "granted",
+            "event": "allocated",
             "log_level": "debug",
             "object": "Pod default/samplepod",
             "addresses": [MAC1],
@@ -214,14 +214,14 @@ async def test_more_interfaces_than_anybody_needs_are_refused_without_asking_any
     assert verdict.message == (
         "Pod default/samplepod: annotation k8s.v1.cni.cncf.io/networks: the list has 257 entries; give at most 256"
     )
-    assert webhook.naming.named == []
+    assert webhook.reserving.reserved == []
     assert webhook.measures.admissions == [("invalid", 0.0)]
 
 
 async def test_as_many_interfaces_as_an_object_may_have_get_their_addresses() -> None:
     webhook = Webhook(size=MOST_INTERFACES)
     assert (await webhook.judge(f"[{','.join(['{}'] * MOST_INTERFACES)}]")).allowed
-    assert webhook.ledger.pending_count == MOST_INTERFACES
+    assert webhook.ledger.in_flight_count == MOST_INTERFACES
 
 
 async def test_a_line_of_the_log_has_ten_addresses_at_most() -> None:
@@ -238,7 +238,7 @@ async def test_a_name_that_no_object_can_have_is_refused_before_it_is_remembered
     verdict = await webhook.judge("[{}]", **{field: name})
     assert (verdict.allowed, verdict.code) == (False, 400)
     assert verdict.message == f'metadata.{field} "{name[0] * 79}…" has 254 characters; give at most 253'
-    assert webhook.ledger.pending_count == 0
+    assert webhook.ledger.in_flight_count == 0
     assert webhook.measures.admissions == [("invalid", 0.0)]
 
 

@@ -53,24 +53,24 @@ async def test_an_entry_that_is_added_gets_an_address() -> None:
     pods = Pods()
     verdict = await pods.change(f'[{{"name":"a","mac":"{MAC1}"}},{{"name":"b"}}]')
     assert verdict.networks == f'[{entry("a", MAC1)},{{"name":"b","namespace":"default","mac":"{MAC2}"}}]'
-    grant = pods.ledger.pending(FIRST + 1)
-    assert grant is not None
-    assert grant.party == Party("Pod", "default", "samplepod")
-    assert pods.ledger.pending(FIRST) is None
-    assert pods.measures.admissions == [("granted", 0.0)]
+    allocation = pods.ledger.latest_allocation(FIRST + 1)
+    assert allocation is not None
+    assert allocation.party == Party("Pod", "default", "samplepod")
+    assert pods.ledger.latest_allocation(FIRST) is None
+    assert pods.measures.admissions == [("allocated", 0.0)]
 
 
-async def test_a_dry_run_tells_the_same_and_grants_nothing() -> None:
+async def test_a_dry_run_tells_the_same_and_allocations_nothing() -> None:
     pods = Pods()
     assert (await pods.change('[{"name":"b"}]', None, dry_run=True)).networks is not None
-    assert pods.ledger.pending_count == 0
+    assert pods.ledger.in_flight_count == 0
 
 
 async def test_an_entry_that_lost_its_address_gets_it_back_without_a_decision() -> None:
     pods = Pods()
     verdict = await pods.change('[{"name":"a"}]')
     assert verdict.networks == f'[{{"name":"a","namespace":"default","mac":"{MAC1}"}}]'
-    assert (pods.ledger.pending_count, pods.naming.named) == (0, [])
+    assert (pods.ledger.in_flight_count, pods.reserving.reserved) == (0, [])
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ async def test_an_entry_that_lost_its_address_gets_it_back_without_a_decision() 
 async def test_what_has_nothing_new_is_left_alone(networks: str | None) -> None:
     pods = Pods()
     assert await pods.change(networks) == UNTOUCHED
-    assert (pods.ledger.pending_count, pods.naming.named) == (0, [])
+    assert (pods.ledger.in_flight_count, pods.reserving.reserved) == (0, [])
 
 
 async def test_an_address_that_somebody_else_has_is_refused() -> None:
@@ -125,7 +125,7 @@ async def test_an_address_in_the_default_network_is_judged_and_needs_no_patch() 
     assert refused.code == 403
     assert f'entry 0 ("x") of {DEFAULT_NETWORK_ANNOTATION}: mac {MAC2} is in use by Pod {HOLDER}' in refused.message
     assert await pods.change(None, None, default=f'[{{"name":"x","mac":"{MAC3}"}}]') == UNTOUCHED
-    assert pods.ledger.pending(FIRST + 2) is not None
+    assert pods.ledger.latest_allocation(FIRST + 2) is not None
 
 
 async def test_the_short_form_beside_an_address_in_the_default_network_is_told() -> None:

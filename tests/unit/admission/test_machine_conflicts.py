@@ -28,7 +28,7 @@ async def test_an_address_that_somebody_else_has_is_refused_naming_who(kind: str
         f'{WHERE}interface "red": mac {MAC1} is in use by {kind} ns1/holder; choose another address, '
         'or leave "macAddress" out to be given a free one'
     )
-    assert webhook.pending() == set(), "all or nothing"
+    assert webhook.latest_allocation() == set(), "all or nothing"
     assert webhook.measures.admissions == [("refused", 0.0)]
 
 
@@ -52,11 +52,13 @@ async def test_an_address_outside_the_range_is_refused_as_well_and_all_are_named
     ]
 
 
-async def test_an_address_that_was_granted_to_a_machine_a_moment_ago_is_refused() -> None:
+async def test_an_address_that_was_allocated_to_a_machine_a_moment_ago_is_refused() -> None:
     webhook = Webhook()
     await webhook.judge(machine(nic("red", MAC1), name="earlier"))
     verdict = await webhook.judge(machine(nic("red", MAC1)))
-    assert f'interface "red": mac {MAC1} was granted to VirtualMachine default/earlier a moment ago' in verdict.message
+    assert (
+        f'interface "red": mac {MAC1} was allocated to VirtualMachine default/earlier a moment ago' in verdict.message
+    )
 
 
 async def test_an_update_may_not_take_an_address_that_somebody_else_has() -> None:
@@ -122,9 +124,9 @@ async def test_an_address_that_no_interface_may_have_is_a_mistake_whatever_the_p
     assert f'{WHERE}interface "red": mac {mac} is ' in verdict.message
 
 
-async def test_a_mistake_is_told_without_anybody_deciding() -> None:
+async def test_a_mistake_is_told_without_anybody_leading() -> None:
     webhook = Webhook()
-    webhook.known, webhook.naming.obstacle = False, "not yet"
+    webhook.known, webhook.reserving.obstacle = False, "not yet"
     assert (await webhook.judge(machine(nic("red"), nic("red")))).code == 400
     assert (await webhook.judge(machine(nic("red", "nonsense")))).code == 400
     assert webhook.looks == 0
@@ -159,7 +161,7 @@ async def test_where_the_policy_is_warn_the_machine_has_what_it_asked_for_and_th
             "because the conflict policy is warn"
         ),
         (
-            f'kubemacpool: interface "blue": mac {MAC4} was granted a moment ago to VirtualMachine default/earlier; '
+            f'kubemacpool: interface "blue": mac {MAC4} was allocated a moment ago to VirtualMachine default/earlier; '
             "admitted, because the conflict policy is warn"
         ),
     )
@@ -179,7 +181,7 @@ async def test_what_was_admitted_with_a_warning_takes_nothing_from_whoever_has_i
     webhook.hold("Pod", "holder", FIRST)
     await webhook.judge(machine(nic("red", MAC1)))
     assert [str(holder.party) for holder in webhook.ledger.holders_of(FIRST)] == ["Pod ns1/holder"]
-    assert webhook.pending() == {0}
+    assert webhook.latest_allocation() == {0}
 
 
 async def test_another_namespaces_policy_does_not_matter() -> None:
@@ -229,7 +231,7 @@ async def test_reassign_replaces_an_address_behind_an_interface_that_is_not_serv
 async def test_reassign_leaves_what_nobody_has_as_it_is() -> None:
     webhook = Webhook()
     assert await webhook.judge(machine(nic("red", MAC3), annotations=REASSIGN)) == UNTOUCHED
-    assert webhook.pending() == {2}
+    assert webhook.latest_allocation() == {2}
 
 
 async def test_reassign_goes_before_the_conflict_policy() -> None:
@@ -256,7 +258,7 @@ async def test_reassign_in_a_dry_run_replaces_the_same_and_changes_nothing() -> 
     webhook.hold("Pod", "holder", FIRST)
     dry = await webhook.judge(machine(nic("red", MAC1), annotations=REASSIGN), dryRun=True)
     assert dry.given == {0: MAC2}
-    assert webhook.pending() == set()
+    assert webhook.latest_allocation() == set()
     assert dry == await webhook.judge(machine(nic("red", MAC1), annotations=REASSIGN))
 
 

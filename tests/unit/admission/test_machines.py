@@ -35,19 +35,19 @@ async def test_a_new_machine_is_given_an_address_for_every_interface_without_one
     webhook = Webhook()
     verdict = await webhook.judge(machine(nic("red"), nic("blue", ELSEWHERE_TEXT), nic("green", "")))
     assert verdict == Verdict(given={0: MAC1, 2: MAC2})
-    assert webhook.pending() == {0, 1}
+    assert webhook.latest_allocation() == {0, 1}
     for address in (FIRST, FIRST + 1, ELSEWHERE):
-        grant = webhook.ledger.pending(address)
-        assert grant is not None
-        assert grant.party == VM
-    assert webhook.measures.admissions == [("granted", 0.0)]
+        allocation = webhook.ledger.latest_allocation(address)
+        assert allocation is not None
+        assert allocation.party == VM
+    assert webhook.measures.admissions == [("allocated", 0.0)]
 
 
-async def test_a_machine_that_lacks_nothing_is_granted_without_a_patch_and_may_spell_addresses_as_it_likes() -> None:
+async def test_a_machine_that_lacks_nothing_is_allocated_without_a_patch_and_may_spell_addresses_as_it_likes() -> None:
     webhook = Webhook()
     assert await webhook.judge(machine(nic("red", "0A-00-00-00-00-01"), nic("blue", "0a0000000002"))) == UNTOUCHED
-    assert webhook.ledger.pending(ELSEWHERE) is not None
-    assert webhook.ledger.pending(ELSEWHERE + 1) is not None
+    assert webhook.ledger.latest_allocation(ELSEWHERE) is not None
+    assert webhook.ledger.latest_allocation(ELSEWHERE + 1) is not None
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ async def test_an_address_on_the_pod_network_is_nobodys_business_unless_that_is_
     webhook.hold("Pod", "holder", FIRST)
     document = machine(nic("default", mac), networks=[POD_NETWORK])
     assert await webhook.judge(document) == UNTOUCHED
-    assert webhook.pending() == set()
+    assert webhook.latest_allocation() == set()
     serving = Webhook(served=SERVED | {NetworkKind.POD_OTHER})
     serving.hold("Pod", "holder", FIRST)
     assert (await serving.judge(document)).code in {400, 403}
@@ -100,7 +100,7 @@ async def test_an_interface_that_is_being_unplugged_is_given_nothing(state: str)
     webhook = Webhook()
     document = machine(nic("red", state="absent"), nic("blue", MAC3, state="absent"), nic("green", state=state))
     assert await webhook.judge(document) == Verdict(given={2: MAC1})
-    assert webhook.pending() == {0, 2}
+    assert webhook.latest_allocation() == {0, 2}
 
 
 @pytest.mark.parametrize(
@@ -113,11 +113,11 @@ async def test_an_interface_that_is_being_unplugged_is_given_nothing(state: str)
     ],
     ids=["nothing at all", "no spec", "no interfaces", "none that is served"],
 )
-async def test_a_machine_with_nothing_to_give_an_address_to_is_let_through_even_when_nobody_decides(
+async def test_a_machine_with_nothing_to_give_an_address_to_is_let_through_even_when_nobody_leads(
     document: object,
 ) -> None:
     webhook = Webhook()
-    webhook.known, webhook.naming.obstacle = False, "not yet"
+    webhook.known, webhook.reserving.obstacle = False, "not yet"
     assert await webhook.judge(document) == UNTOUCHED
     assert webhook.measures.admissions == [("untouched", 0.0)]
     assert webhook.looks == 0
@@ -130,17 +130,17 @@ async def test_machines_that_the_api_server_has_yet_to_name_are_parties_of_their
     second = await webhook.answer(document, uid="r2")
     again = await webhook.judge(document)
     assert [first.allowed, b'"allowed":true' in second.body, again.allowed] == [True, False, True]
-    grant = webhook.ledger.pending(FIRST)
-    assert grant is not None
-    assert grant.party == Party("VirtualMachine", "default", "", "vm-", "r1")
+    allocation = webhook.ledger.latest_allocation(FIRST)
+    assert allocation is not None
+    assert allocation.party == Party("VirtualMachine", "default", "", "vm-", "r1")
 
 
 async def test_the_namespace_is_that_of_the_request() -> None:
     webhook = Webhook()
     await webhook.judge(machine(nic("red"), namespace="liar"))
-    grant = webhook.ledger.pending(FIRST)
-    assert grant is not None
-    assert grant.party == VM
+    allocation = webhook.ledger.latest_allocation(FIRST)
+    assert allocation is not None
+    assert allocation.party == VM
 
 
 async def test_an_interface_that_is_plugged_in_is_given_an_address_and_the_others_cost_nothing() -> None:
@@ -149,19 +149,19 @@ async def test_an_interface_that_is_plugged_in_is_given_an_address_and_the_other
     before = machine(nic("red", MAC1))
     verdict = await webhook.judge(machine(nic("red", MAC1), nic("blue")), before)
     assert verdict == Verdict(given={1: MAC2})
-    assert webhook.pending() == {1}
-    assert webhook.naming.named == [((FIRST + 1,), 1)]
+    assert webhook.latest_allocation() == {1}
+    assert webhook.reserving.reserved == [((FIRST + 1,), 1)]
 
 
-async def test_an_update_that_changes_no_address_writes_nothing_and_grants_nothing() -> None:
+async def test_an_update_that_changes_no_address_writes_nothing_and_allocations_nothing() -> None:
     """Not even where the address is somebody else's: it was carried before, so there is nothing to decide."""
     webhook = Webhook()
     webhook.hold("VirtualMachine", "vm", FIRST, namespace="default")
     webhook.hold("VirtualMachine", "other", FIRST)
     before = machine(nic("red", MAC1), nic("blue", MAC2))
     assert await webhook.judge(machine(nic("red", MAC1), nic("new", MAC2)), before) == UNTOUCHED
-    assert webhook.pending() == set()
-    assert webhook.naming.named == []
+    assert webhook.latest_allocation() == set()
+    assert webhook.reserving.reserved == []
 
 
 async def test_an_interface_that_is_unplugged_releases_nothing_before_it_is_gone() -> None:
@@ -172,14 +172,14 @@ async def test_an_interface_that_is_unplugged_releases_nothing_before_it_is_gone
     assert webhook.ledger.held_count == 2
 
 
-async def test_an_address_that_the_user_changes_is_granted_and_one_that_the_user_removes_comes_back() -> None:
+async def test_an_address_that_the_user_changes_is_allocated_and_one_that_the_user_removes_comes_back() -> None:
     webhook = Webhook()
     webhook.hold("VirtualMachine", "vm", FIRST, FIRST + 1, namespace="default")
     before = machine(nic("red", MAC1), nic("blue", MAC2))
     verdict = await webhook.judge(machine(nic("red", ELSEWHERE_TEXT), nic("blue")), before)
     assert verdict == Verdict(given={1: MAC2})
-    assert webhook.ledger.pending(ELSEWHERE) is not None
-    assert webhook.pending() == set(), "what it carried is not granted anew"
+    assert webhook.ledger.latest_allocation(ELSEWHERE) is not None
+    assert webhook.latest_allocation() == set(), "what it carried is not allocated anew"
 
 
 async def test_an_address_that_comes_back_belongs_to_the_interface_of_that_name_wherever_it_stands() -> None:
@@ -198,7 +198,7 @@ async def test_two_interfaces_may_swap_their_addresses() -> None:
     before = machine(nic("red", MAC1), nic("blue", MAC2))
     webhook = Webhook()
     assert await webhook.judge(machine(nic("red", MAC2), nic("blue", MAC1)), before) == UNTOUCHED
-    assert webhook.pending() == set()
+    assert webhook.latest_allocation() == set()
 
 
 async def test_what_could_not_be_read_before_an_update_is_nobodys() -> None:
@@ -210,7 +210,7 @@ async def test_an_address_is_given_back_to_a_machine_that_is_created_again_under
     webhook = Webhook()
     webhook.hold("VirtualMachine", "vm", FIRST, namespace="default")
     assert await webhook.judge(machine(nic("red", MAC1))) == UNTOUCHED
-    assert webhook.pending() == {0}
+    assert webhook.latest_allocation() == {0}
 
 
 @pytest.mark.parametrize("kind", ["VirtualMachineInstance", "Pod"])
@@ -231,14 +231,14 @@ async def test_a_machine_that_is_being_deleted_is_let_through_as_it_is_whatever_
             await webhook.judge(machine(*nics, networks=[multus("red")], deletionTimestamp=deleted), before)
             == UNTOUCHED
         )
-    assert (webhook.looks, webhook.pending()) == (0, set())
+    assert (webhook.looks, webhook.latest_allocation()) == (0, set())
 
 
 async def test_a_machine_with_the_old_finalizer_goes_when_it_is_told_to() -> None:
     """Early versions of the Go implementation added it, and nobody else is left to take it away."""
     webhook = Webhook()
     webhook.hold("Pod", "holder", FIRST)
-    webhook.known, webhook.naming.obstacle = False, "not yet"
+    webhook.known, webhook.reserving.obstacle = False, "not yet"
     deleted, finalizers = "2026-11-25T00:00:00Z", ["other", "k8s.v1.cni.cncf.io/kubeMacPool"]
     document = machine(nic("red", MAC1), deletionTimestamp=deleted, finalizers=finalizers)
     with capture_logs() as logs:
@@ -265,15 +265,15 @@ async def test_a_machine_with_the_old_finalizer_is_given_addresses_like_any_othe
     assert await Webhook().judge(document) == Verdict(given={0: MAC1})
 
 
-async def test_a_dry_run_decides_the_same_and_changes_nothing() -> None:
+async def test_a_dry_run_leads_the_same_and_changes_nothing() -> None:
     webhook = Webhook()
     document = machine(nic("red"), nic("blue", ELSEWHERE_TEXT))
     dry = await webhook.judge(document, dryRun=True)
-    assert (webhook.pending(), webhook.naming.named) == (set(), [])
+    assert (webhook.latest_allocation(), webhook.reserving.reserved) == (set(), [])
     assert dry == await webhook.judge(document) == Verdict(given={0: MAC1})
 
 
-async def test_while_not_all_machines_are_known_nobody_decides_about_one_and_somebody_is_to_look() -> None:
+async def test_while_not_all_machines_are_known_nobody_leads_about_one_and_somebody_is_to_look() -> None:
     """KubeVirt was installed a moment ago: this review is the first that is heard of it."""
     webhook = Webhook()
     webhook.known = False
@@ -284,13 +284,13 @@ async def test_while_not_all_machines_are_known_nobody_decides_about_one_and_som
         content_type="text/plain",
         retry_after=1,
     )
-    assert (webhook.looks, webhook.pending()) == (1, set())
+    assert (webhook.looks, webhook.latest_allocation()) == (1, set())
     assert webhook.measures.admissions == [("unavailable", 0.0)]
 
 
-async def test_what_keeps_the_replica_from_deciding_is_said() -> None:
+async def test_what_keeps_the_replica_from_leading_is_said() -> None:
     webhook = Webhook()
-    webhook.naming.obstacle = "the list of namespaces is not complete yet"
+    webhook.reserving.obstacle = "the list of namespaces is not complete yet"
     answer = await webhook.answer(machine(nic("red")))
     assert (answer.status, answer.retry_after) == (503, 1)
     assert answer.body == b"kubemacpool cannot decide yet: the list of namespaces is not complete yet\n"
@@ -305,12 +305,12 @@ async def test_a_review_of_something_else_is_400() -> None:
     assert webhook.measures.admissions == [("malformed", 0.0)]
 
 
-async def test_a_grant_is_logged_at_debug() -> None:
+async def test_an_allocation_is_logged_at_debug() -> None:
     with capture_logs() as logs:
         read_verdict(await Webhook().admission.answer(machine_review(machine(nic("red")))))
     assert logs == [
         {
-            "event": "granted",
+            "event": "allocated",
             "log_level": "debug",
             "object": "VirtualMachine default/vm",
             "addresses": [MAC1],

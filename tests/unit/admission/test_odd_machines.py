@@ -52,7 +52,7 @@ async def test_the_user_is_told_what_is_wrong_and_how_to_mend_it(interfaces: obj
     )
 
 
-async def test_what_is_odd_is_told_without_anybody_deciding() -> None:
+async def test_what_is_odd_is_told_without_anybody_leading() -> None:
     webhook = Webhook()
     webhook.known = False
     assert (await webhook.judge(odd_machine([5], []))).code == 400

@@ -30,7 +30,7 @@ async def test_the_pod_has_what_it_asked_for_and_the_user_is_told_who_has_it_too
         warnings=[
             f'kubemacpool: entry 0 ("a"): mac {MAC1} is in use by Pod ns1/holder; {ADMITTED}',
             (
-                'kubemacpool: entry 2 ("c"): mac 02:00:00:00:00:05 was granted a moment ago to Pod default/earlier; '
+                'kubemacpool: entry 2 ("c"): mac 02:00:00:00:00:05 was allocated a moment ago to Pod default/earlier; '
                 f"{ADMITTED}"
             ),
         ],
@@ -42,7 +42,7 @@ async def test_what_was_admitted_with_a_warning_takes_nothing_from_whoever_has_i
     webhook.hold("holder", FIRST)
     await webhook.judge(f'[{{"mac":"{MAC1}"}}]')
     assert [str(holder.party) for holder in webhook.ledger.holders_of(FIRST)] == ["Pod ns1/holder"]
-    assert webhook.ledger.pending_count == 1
+    assert webhook.ledger.in_flight_count == 1
 
 
 async def test_the_policy_of_the_namespace_goes_before_that_of_the_installation() -> None:

@@ -65,7 +65,7 @@ def test_namespaces_that_are_gone_are_forgotten() -> None:
     assert policies._policies == {}
 
 
-def test_until_all_namespaces_are_known_nobody_decides() -> None:
+def test_until_all_namespaces_are_known_nobody_leads() -> None:
     readiness = Readiness()
     policies = NamespacePolicies(ConflictPolicy.REJECT, readiness, lambda: None)
     assert list(readiness.obstacles) == ["the list of namespaces is not complete yet"]

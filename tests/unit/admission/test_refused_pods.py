@@ -45,7 +45,7 @@ async def test_an_annotation_that_is_wrong_is_denied_as_a_bad_request(networks: 
     assert await webhook.judge(networks) == Verdict(
         allowed=False, networks=None, warnings=[], code=400, reason="BadRequest", message=message
     )
-    assert webhook.ledger.pending_count == 0
+    assert webhook.ledger.in_flight_count == 0
     assert webhook.measures.admissions == [("invalid", 0.0)]
 
 
@@ -67,18 +67,18 @@ REFUSED = {
             "to be given a free one"
         ),
     ),
-    "granted to another pod a moment ago": (
+    "allocated to another pod a moment ago": (
         '[{"name":"a","mac":"02:00:00:00:00:05"}]',
         (
-            'entry 0 ("a"): mac 02:00:00:00:00:05 was granted to Pod default/earlier a moment ago; choose '
+            'entry 0 ("a"): mac 02:00:00:00:00:05 was allocated to Pod default/earlier a moment ago; choose '
             "another address, "
             "or try again later: if that object is never created, the address becomes free by itself"
         ),
     ),
-    "granted to a pod without a name": (
+    "allocated to a pod without a name": (
         '[{"name":"a","mac":"02:00:00:00:00:06"}]',
         (
-            'entry 0 ("a"): mac 02:00:00:00:00:06 was granted to Pod default/web-* a moment ago; choose another '
+            'entry 0 ("a"): mac 02:00:00:00:00:06 was allocated to Pod default/web-* a moment ago; choose another '
             "address, "
             "or try again later: if that object is never created, the address becomes free by itself"
         ),
@@ -121,18 +121,18 @@ MISTAKEN = ("twice in one pod", "multicast", "all zero", "several faults")
 
 
 @pytest.mark.parametrize("case", REFUSED)
-async def test_an_address_that_cannot_be_granted_is_refused_naming_who_has_it(case: str) -> None:
+async def test_an_address_that_cannot_be_allocated_is_refused_naming_who_has_it(case: str) -> None:
     networks, message = REFUSED[case]
     code, reason = (400, "BadRequest") if case in MISTAKEN else (403, "Forbidden")
     webhook = Webhook()
     webhook.hold("holder", FIRST, 0x0A_00_00_00_00_01)
     await webhook.judge('[{"mac":"02:00:00:00:00:05"}]', name="earlier")
     await webhook.judge('[{"mac":"02:00:00:00:00:06"}]', generateName="web-")
-    pending = webhook.ledger.pending_count
+    pending = webhook.ledger.in_flight_count
     assert await webhook.judge(networks) == Verdict(
         allowed=False, networks=None, warnings=[], code=code, reason=reason, message=PREFIX + message
     )
-    assert webhook.ledger.pending_count == pending, "a refusal grants nothing"
+    assert webhook.ledger.in_flight_count == pending, "a refusal allocates nothing"
     assert webhook.measures.admissions[-1] == ("refused", 0.0)
 
 

@@ -36,7 +36,7 @@ async def test_a_sticky_pod_is_given_what_it_prefers_by_the_path_of_addresses_of
     verdict = await webhook.judge(TWO, name="db-0", annotations=STICKY)
     assert macs(verdict.networks) == [format_address(first), format_address(second)]
     assert verdict.warnings == []
-    assert webhook.naming.named == [((first, second), 0)]
+    assert webhook.reserving.reserved == [((first, second), 0)]
 
 
 async def test_it_is_given_the_same_each_time_it_is_created_and_others_are_given_something_else() -> None:
@@ -114,7 +114,7 @@ async def test_a_full_pool_refuses_a_sticky_pod_like_any_other() -> None:
 async def test_a_dry_run_is_told_what_it_prefers_and_changes_nothing() -> None:
     webhook = Webhook()
     dry = await webhook.judge(TWO, dry_run=True, name="db-0", annotations=STICKY)
-    assert (webhook.ledger.pending_count, webhook.naming.named) == (0, [])
+    assert (webhook.ledger.in_flight_count, webhook.reserving.reserved) == (0, [])
     assert dry == await webhook.judge(TWO, name="db-0", annotations=STICKY)
 
 
@@ -134,7 +134,7 @@ async def test_a_pod_that_does_not_want_to_be_sticky_is_not(value: str | None) -
     verdict = await webhook.judge('[{"name":"a"}]', name="db-0", annotations={"kubemacpool.io/sticky": value})
     assert verdict.allowed
     assert verdict.warnings == []
-    [(_, automatic)] = webhook.naming.named
+    [(_, automatic)] = webhook.reserving.reserved
     assert automatic == 1
 
 

@@ -8,16 +8,16 @@ from tests.unit.doubles import (
     FIRST,
     KeptMeasures,
     ManualClock,
-    NamingAtOnce,
-    new_decider,
+    ReservingAtOnce,
+    new_allocator,
     new_policies,
     pod_review,
     small_pool,
 )
 
-from kubemacpool.admission.allocation import LocalDecider
+from kubemacpool.admission.allocation import LocalAllocator
 from kubemacpool.admission.machines import KnownMachines, MachineAdmission
-from kubemacpool.admission.owners import Kinship
+from kubemacpool.admission.owners import Owners
 from kubemacpool.admission.pods import Place, PodAdmission
 from kubemacpool.admission.policies import ConflictPolicy
 from kubemacpool.core.addresses import format_address
@@ -61,19 +61,19 @@ def machine_review(mac: str) -> bytes:
 
 async def judge(kind: str, mac: str, default: ConflictPolicy, annotation: str) -> Verdict:
     """Ask for an address in a namespace with an annotation, where a pod has the first address."""
-    clock, decider, policies = ManualClock(), new_decider(), new_policies(default)
+    clock, allocator, policies = ManualClock(), new_allocator(), new_policies(default)
     policies.present(ObjectIdentity("", "default", "u1"), NamespaceRules(annotation), 5)
     key = ObjectKey("Pod", "ns1", "holder")
-    decider.ledger.observe(Holder(key, "u2", Party(*key), (FIRST,)), clock.now())
-    deciding = LocalDecider(decider, NamingAtOnce(decider), policies.limit_of, clock)
+    allocator.ledger.observe(Holder(key, "u2", Party(*key), (FIRST,)), clock.now())
+    leading = LocalAllocator(allocator, ReservingAtOnce(allocator), policies.limit_of, clock)
     if kind == "Pod":
         place = Place("the cluster's uid", lambda: small_pool(10))
-        pods = PodAdmission(deciding, policies, Kinship(Families(), clock), place, KeptMeasures(), clock)
+        pods = PodAdmission(leading, policies, Owners(Families(), clock), place, KeptMeasures(), clock)
         answer = await pods.answer(pod_review(f'[{{"name":"red","mac":"{mac}"}}]'))
     else:
         known = KnownMachines(complete=lambda: True, look_soon=lambda: None)
         served = frozenset({NetworkKind.MULTUS})
-        machines = MachineAdmission(deciding, policies, known, served, KeptMeasures(), clock)
+        machines = MachineAdmission(leading, policies, known, served, KeptMeasures(), clock)
         answer = await machines.answer(machine_review(mac))
     response = json.loads(answer.body)["response"]
     return Verdict(response["allowed"], response.get("warnings", []), response.get("status", {}).get("message", ""))

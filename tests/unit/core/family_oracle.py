@@ -46,8 +46,8 @@ class FamilyOracle:
         else:
             self.present[key] = present
             self.outlived.pop((key, present.uid), None)
-        named = {owner for key in self.present if (owner := self.owner_of(key)) is not None}
-        self.outlived = {life: party for life, party in self.outlived.items() if life in named}
+        reserved = {owner for key in self.present if (owner := self.owner_of(key)) is not None}
+        self.outlived = {life: party for life, party in self.outlived.items() if life in reserved}
 
     def owner_of(self, key: ObjectKey) -> tuple[ObjectKey, str] | None:
         """Whom an object says it belongs to, if that may be."""

@@ -1,28 +1,28 @@
-"""What the tests of parties of several objects speak of: a cluster with virtual machines, and who decides there."""
+"""What the tests of parties of several objects speak of: a cluster with virtual machines, and who leads there."""
 
 from typing import Final
 
 from tests.unit.core.subjects import BOUND, at, pool
 
-from kubemacpool.core.allocator import Decider
+from kubemacpool.core.allocator import Allocator
 from kubemacpool.core.families import OwnerReference
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.core.population import Population
-from kubemacpool.core.requests import AddressRequest, Decision, Refused, Undecided, Unnamed
+from kubemacpool.core.requests import AddressRequest, Decision, Refused, Undecided, Unreserved
 
 LAUNCHER: Final = Party("Pod", "ns", "", "virt-launcher-vm-", "r1")
 """A launcher pod that the API server has yet to name."""
 
 
 class Cluster:
-    """What is seen of a cluster, and a decider whose Lease names everything that it asks for."""
+    """What is seen of a cluster, and a leader whose Lease names everything that it asks for."""
 
     def __init__(self) -> None:
         self.ledger = Ledger(pool(1, 64), in_flight_bound=BOUND, cool_down=BOUND)
         self.population = Population(self.ledger)
-        self.decider = Decider(self.ledger)
-        self.decider.take_over((), None, 0.0, first=True)
+        self.allocator = Allocator(self.ledger)
+        self.allocator.acquire((), None, 0.0, first=True)
         self.writes = 0
         self._version = 0
 
@@ -42,8 +42,8 @@ class Cluster:
 
     def succeed(self, *names: int, now: float = 3.0) -> None:
         """Take over from somebody else, whose Lease names these."""
-        self.decider.step_down()
-        self.decider.take_over(map(at, names), None, now)
+        self.allocator.step_down()
+        self.allocator.acquire(map(at, names), None, now)
 
     def may_have(self, position: int, party: Party) -> bool:
         """Whether a party that asks for an address may have it."""
@@ -64,9 +64,9 @@ class Cluster:
     def ask(self, party: Party, *positions: int, dependent: Party | None = None) -> Decision | Undecided:
         """What is decided, once it was named."""
         request = AddressRequest(party, tuple(map(at, positions)), dependent=dependent)
-        while isinstance(decision := self.decider.decide(request, 3.0), Unnamed):
-            names = self.decider.names(decision.addresses, decision.automatic)
-            self.decider.openings.confirm(names.open)
+        while isinstance(decision := self.allocator.decide(request, 3.0), Unreserved):
+            names = self.allocator.next_update(decision.addresses, decision.automatic)
+            self.allocator.reservations.confirm(names.reserved)
             self.writes += 1
         return decision
 

@@ -1,14 +1,23 @@
-"""What the tests of ledger and decider speak of: addresses by their last number, pods by their name."""
+"""What the tests of ledger and leader speak of: addresses by their last number, pods by their name."""
 
 import pickle
 from collections.abc import Iterable
 from typing import Final
 
-from kubemacpool.core.allocator import Decider, Names
+from kubemacpool.core.allocator import Allocator, LeaseUpdate
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.core.pool import AddressRange, Pool
-from kubemacpool.core.requests import AddressRequest, Decision, Exhausted, Granted, Refusal, Refused, Undecided, Unnamed
+from kubemacpool.core.requests import (
+    AddressRequest,
+    Allocated,
+    Decision,
+    Exhausted,
+    Refusal,
+    Refused,
+    Undecided,
+    Unreserved,
+)
 
 BASE: Final = 0x02_00_00_00_00_00
 BOUND: Final = 100.0
@@ -35,7 +44,7 @@ def pod(name: str) -> Party:
     return Party("Pod", "ns", name)
 
 
-def unnamed(prefix: str, request: str = "request-1") -> Party:
+def unreserved(prefix: str, request: str = "request-1") -> Party:
     """A pod that the API server has yet to name."""
     return Party("Pod", "ns", "", prefix, request)
 
@@ -60,30 +69,30 @@ def numbers(addresses: Iterable[int]) -> list[int]:
     return [address - BASE for address in addresses]
 
 
-def decider(addresses: int = 4, *, cool_down: float = COOL_DOWN) -> Decider:
+def allocator(addresses: int = 4, *, cool_down: float = COOL_DOWN) -> Allocator:
     """One that has taken over a Lease which names nothing, with the addresses from number 1 on."""
     return in_office(ledger(addresses, cool_down=cool_down))
 
 
-def in_office(over: Ledger) -> Decider:
-    """The first decider, over this ledger; the Lease names nothing."""
-    subject = Decider(over)
-    subject.take_over((), None, 0.0, first=True)
+def in_office(over: Ledger) -> Allocator:
+    """The first leader, over this ledger; the Lease lists nothing."""
+    subject = Allocator(over)
+    subject.acquire((), None, 0.0, first=True)
     return subject
 
 
-def write(of: Decider, asked: Iterable[int] = (), needed: int = 0) -> Names:
+def write(of: Allocator, asked: Iterable[int] = (), needed: int = 0) -> LeaseUpdate:
     """A write of the Lease that is confirmed at once."""
-    names = of.names(asked, needed)
-    of.openings.begin_write(names.open)
-    of.openings.confirm(names.open)
+    names = of.next_update(asked, needed)
+    of.reservations.begin_write(names.reserved)
+    of.reservations.confirm(names.reserved)
     return names
 
 
-def decide(of: Decider, request: AddressRequest, now: float) -> Decision | Undecided:
-    """What the request ends with, once the Lease names what it needs."""
+def decide(of: Allocator, request: AddressRequest, now: float) -> Decision | Undecided:
+    """What the request ends with, once the Lease lists what it needs."""
     decision = of.decide(request, now)
-    while isinstance(decision, Unnamed):
+    while isinstance(decision, Unreserved):
         assert write(of, decision.addresses, decision.automatic).complete
         decision = of.decide(request, now)
     return decision
@@ -94,32 +103,32 @@ def request(name: str, *wanted: int | None, dry_run: bool = False) -> AddressReq
     return AddressRequest(pod(name), tuple(None if each is None else at(each) for each in wanted), dry_run=dry_run)
 
 
-def ask(of: Decider, name: str, *wanted: int | None, now: float = 10.0) -> list[int] | None:
-    """The numbers of the addresses that a pod is granted; None when there are none left."""
+def ask(of: Allocator, name: str, *wanted: int | None, now: float = 10.0) -> list[int] | None:
+    """The numbers of the addresses that a pod is allocated; None when there are none left."""
     decision = decide(of, request(name, *wanted), now)
     if isinstance(decision, Exhausted):
         return None
-    assert isinstance(decision, Granted), decision
+    assert isinstance(decision, Allocated), decision
     return numbers(decision.addresses)
 
 
-def refusals(of: Decider, asked: AddressRequest, now: float = 10.0) -> tuple[Refusal, ...]:
+def refusals(of: Allocator, asked: AddressRequest, now: float = 10.0) -> tuple[Refusal, ...]:
     """Why a request is refused."""
     decision = of.decide(asked, now)
     assert isinstance(decision, Refused), decision
     return decision.refusals
 
 
-def fill_and_release(of: Decider, *names: str) -> None:
+def fill_and_release(of: Allocator, *names: str) -> None:
     """Let each pod take an address and go again, at moments 1.0, 2.0 and so on."""
     for now, name in enumerate(names, start=1):
-        granted = ask(of, name, None, now=float(now))
-        assert granted
-        of.ledger.observe(holder(name, *granted), float(now))
+        allocated = ask(of, name, None, now=float(now))
+        assert allocated
+        of.ledger.observe(holder(name, *allocated), float(now))
     for now, name in enumerate(names, start=1):
         of.ledger.vanish(key(name), float(now))
 
 
-def everything(known_to: Decider) -> bytes:
-    """All that a decider remembers, and in which order: equal before and after whatever changed nothing."""
+def everything(known_to: Allocator) -> bytes:
+    """All that a leader remembers, and in which order: equal before and after whatever changed nothing."""
     return pickle.dumps(known_to)

@@ -1,9 +1,9 @@
 import time
 
 import pytest
-from tests.unit.core.subjects import BOUND, COOL_DOWN, at, holder, key, ledger, machine, numbers, pod, pool, unnamed
+from tests.unit.core.subjects import BOUND, COOL_DOWN, at, holder, key, ledger, machine, numbers, pod, pool, unreserved
 
-from kubemacpool.core.allocations import Cooling, Grant
+from kubemacpool.core.allocations import Allocation, Cooling
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import Holder, ObjectKey
 from kubemacpool.core.pool import AddressRange, Pool
@@ -18,23 +18,23 @@ def names(of: Ledger, number: int) -> list[str]:
     return [each.key.name for each in of.holders_of(at(number))]
 
 
-def test_an_address_goes_from_free_to_pending_to_held_to_cooling_and_is_free_again() -> None:
+def test_an_address_goes_from_free_to_in_flight_to_held_to_cooling_and_is_free_again() -> None:
     subject = ledger()
-    subject.grant(at(2), pod("web"), 10.0)
-    assert subject.pending(at(2)) == Grant(pod("web"), 10.0, 1)
-    assert (subject.pending_count, subject.held_count, subject.cooling_count, subject.free_count) == (1, 0, 0, 3)
+    subject.allocate(at(2), pod("web"), 10.0)
+    assert subject.latest_allocation(at(2)) == Allocation(pod("web"), 10.0, 1)
+    assert (subject.in_flight_count, subject.held_count, subject.cooling_count, subject.free_count) == (1, 0, 0, 3)
 
     subject.observe(holder("web", 2), 11.0)
     assert names(subject, 2) == ["web"]
-    assert (subject.pending_count, subject.held_count, subject.cooling_count, subject.free_count) == (0, 1, 0, 3)
+    assert (subject.in_flight_count, subject.held_count, subject.cooling_count, subject.free_count) == (0, 1, 0, 3)
 
     subject.vanish(key("web"), 12.0)
     assert names(subject, 2) == []
-    assert (subject.pending_count, subject.held_count, subject.cooling_count, subject.free_count) == (0, 0, 1, 3)
+    assert (subject.in_flight_count, subject.held_count, subject.cooling_count, subject.free_count) == (0, 0, 1, 3)
     assert list(subject.coolest()) == [(at(2), Cooling(12.0, "Pod"))]
 
     subject.end_cooling(12.0 + COOL_DOWN)
-    assert (subject.pending_count, subject.held_count, subject.cooling_count, subject.free_count) == (0, 0, 0, 4)
+    assert (subject.in_flight_count, subject.held_count, subject.cooling_count, subject.free_count) == (0, 0, 0, 4)
     assert free(subject) == {0, 1, 2, 3}
 
 
@@ -125,7 +125,7 @@ def test_a_collision_that_has_changed_is_told_once_however_often_it_did() -> Non
     assert dict(subject.collisions()) == {at(3): 3}, "as many as before, and others"
 
 
-def test_after_a_takeover_whatever_collides_has_changed_once_and_nobody_else_notes_anything() -> None:
+def test_after_an_acquisition_whatever_collides_has_changed_once_and_nobody_else_notes_anything() -> None:
     subject = ledger()
     subject.observe(holder("web", 1, 2), 1.0)
     subject.observe(holder("db", 1, 2), 1.0)
@@ -175,7 +175,7 @@ def test_an_object_that_comes_back_under_its_name_without_a_delete_holds_what_it
 
 def test_addresses_outside_the_pool_are_held_and_cool_down_as_well() -> None:
     subject = ledger()
-    subject.grant(at(9), pod("web"), 1.0)
+    subject.allocate(at(9), pod("web"), 1.0)
     subject.observe(holder("web", 9), 1.0)
     assert names(subject, 9) == ["web"]
     assert subject.free_count == 4
@@ -240,9 +240,9 @@ def test_the_longest_cooled_comes_first_and_only_what_waits_for_nothing_else() -
         subject.observe(holder(f"web-{number}", number), 0.0)
         subject.vanish(key(f"web-{number}"), float(number))
     subject.observe(holder("db", 3), 6.0)  # held again
-    subject.grant(at(1), pod("db"), 6.0)  # on its way
+    subject.allocate(at(1), pod("db"), 6.0)  # on its way
     assert [address for address, _ in subject.coolest()] == [at(5), at(2), at(4)]
-    subject.prove(6.0 + BOUND)  # what never came cools on, in the last place
+    subject.pass_barrier(6.0 + BOUND)  # what never came cools on, in the last place
     assert [address for address, _ in subject.coolest()] == [at(5), at(2), at(4), at(1)]
 
 
@@ -261,10 +261,10 @@ def test_a_virtual_machines_address_is_not_given_early_whichever_of_its_objects_
 
 SETTLING = {
     "its own object, by name": (pod("web"), holder("web", 1), True),
-    "an object with its prefix": (unnamed("web-"), holder("web-x7k2p", 1), True),
-    "an object with what is left of a long prefix": (unnamed("w" * 70), holder("w" * 58 + "x7k2p", 1), True),
+    "an object with its prefix": (unreserved("web-"), holder("web-x7k2p", 1), True),
+    "an object with what is left of a long prefix": (unreserved("w" * 70), holder("w" * 58 + "x7k2p", 1), True),
     "another pod": (pod("web"), holder("db", 1), False),
-    "an object without its prefix": (unnamed("web-"), holder("db-x7k2p", 1), False),
+    "an object without its prefix": (unreserved("web-"), holder("db-x7k2p", 1), False),
     "a machine's launcher pod": (
         machine("vm"),
         Holder(key("virt-launcher-vm"), "uid-1", machine("vm"), (at(1),)),
@@ -276,83 +276,83 @@ SETTLING = {
 
 
 @pytest.mark.parametrize(("party", "seen", "settled"), SETTLING.values(), ids=SETTLING)
-def test_a_grant_is_settled_by_the_object_that_it_was_for(party: object, seen: Holder, *, settled: bool) -> None:
+def test_an_allocation_is_settled_by_the_object_that_it_was_for(party: object, seen: Holder, *, settled: bool) -> None:
     subject = ledger()
-    subject.grant(at(1), party, 1.0)  # type: ignore[arg-type]
+    subject.allocate(at(1), party, 1.0)  # type: ignore[arg-type]
     subject.observe(seen, 2.0)
-    assert (subject.pending(at(1)) is None) is settled
+    assert (subject.latest_allocation(at(1)) is None) is settled
 
 
-def test_the_object_that_was_there_at_the_grant_does_not_settle_it() -> None:
-    """Its delete event is on its way; the object that the grant is for has a uid of its own."""
+def test_the_object_that_was_there_at_the_allocation_does_not_settle_it() -> None:
+    """Its delete event is on its way; the object that the allocation is for has a uid of its own."""
     subject = ledger()
     subject.observe(holder("web", 1, uid="uid-1"), 1.0)
-    subject.grant(at(1), pod("web"), 2.0)
-    assert subject.pending(at(1)) == Grant(pod("web"), 2.0, 1, frozenset({"uid-1"}))
+    subject.allocate(at(1), pod("web"), 2.0)
+    assert subject.latest_allocation(at(1)) == Allocation(pod("web"), 2.0, 1, frozenset({"uid-1"}))
     subject.observe(holder("web", 1, uid="uid-1"), 3.0)
-    assert subject.pending_count == 1
+    assert subject.in_flight_count == 1
     subject.observe(holder("web", 1, uid="uid-2"), 4.0)
-    assert subject.pending_count == 0
+    assert subject.in_flight_count == 0
 
 
 def test_the_object_that_was_there_without_the_address_settles_it_by_carrying_it() -> None:
     """So it is with a VirtualMachine that is given one more interface."""
     subject = ledger()
     subject.observe(holder("web", 1, uid="uid-1"), 1.0)
-    subject.grant(at(2), pod("web"), 2.0)
+    subject.allocate(at(2), pod("web"), 2.0)
     subject.observe(holder("web", 1, 2, uid="uid-1"), 3.0)
-    assert subject.pending_count == 0
+    assert subject.in_flight_count == 0
 
 
-def test_one_of_several_admissions_that_is_seen_does_not_settle_the_grant() -> None:
+def test_one_of_several_admissions_that_is_seen_does_not_settle_the_allocation() -> None:
     subject = ledger()
-    subject.grant(at(1), pod("web"), 1.0)
-    subject.grant(at(1), pod("web"), 2.0)
+    subject.allocate(at(1), pod("web"), 1.0)
+    subject.allocate(at(1), pod("web"), 2.0)
     subject.observe(holder("web", 1), 3.0)
     subject.vanish(key("web"), 4.0)
-    assert subject.pending(at(1)) == Grant(pod("web"), 2.0, 2)
-    subject.prove(2.0 + BOUND)
-    assert subject.pending_count == 0
+    assert subject.latest_allocation(at(1)) == Allocation(pod("web"), 2.0, 2)
+    subject.pass_barrier(2.0 + BOUND)
+    assert subject.in_flight_count == 0
 
 
-def test_a_grant_ends_when_the_view_is_proven_past_its_bound_and_not_before() -> None:
+def test_an_allocation_ends_when_the_view_is_proven_past_its_bound_and_not_before() -> None:
     subject = ledger()
     for number, now in ((1, 10.0), (2, 20.0), (3, 20.0), (4, 30.0)):
-        subject.grant(at(number), pod(f"web-{number}"), now)
-    subject.prove(10.0 + BOUND - 0.001)
-    assert subject.pending_count == 4
-    subject.prove(20.0 + BOUND)
+        subject.allocate(at(number), pod(f"web-{number}"), now)
+    subject.pass_barrier(10.0 + BOUND - 0.001)
+    assert subject.in_flight_count == 4
+    subject.pass_barrier(20.0 + BOUND)
     assert free(subject) == {0, 1, 2}
     assert subject.oldest_unseen() == 30.0
-    subject.prove(30.0 + BOUND)
+    subject.pass_barrier(30.0 + BOUND)
     assert subject.oldest_unseen() is None
 
 
-def test_the_bound_counts_from_the_last_grant_of_an_address() -> None:
+def test_the_bound_counts_from_the_last_allocation_of_an_address() -> None:
     subject = ledger()
-    subject.grant(at(1), pod("web"), 10.0)
-    subject.grant(at(2), pod("db"), 20.0)
-    subject.grant(at(1), pod("web"), 30.0)
+    subject.allocate(at(1), pod("web"), 10.0)
+    subject.allocate(at(2), pod("db"), 20.0)
+    subject.allocate(at(1), pod("web"), 30.0)
     assert subject.oldest_unseen() == 20.0
-    subject.prove(20.0 + BOUND)
-    assert subject.pending(at(1)) is not None
-    assert subject.pending(at(2)) is None
+    subject.pass_barrier(20.0 + BOUND)
+    assert subject.latest_allocation(at(1)) is not None
+    assert subject.latest_allocation(at(2)) is None
 
 
-def test_a_grant_that_ends_unseen_leaves_a_held_address_held() -> None:
+def test_an_allocation_that_ends_unseen_leaves_a_held_address_held() -> None:
     """So it is when a create is refused because the pod is there already."""
     subject = ledger()
     subject.observe(holder("web", 1), 1.0)
-    subject.grant(at(1), pod("web"), 2.0)
-    subject.prove(2.0 + BOUND)
-    assert subject.pending_count == 0
+    subject.allocate(at(1), pod("web"), 2.0)
+    subject.pass_barrier(2.0 + BOUND)
+    assert subject.in_flight_count == 0
     assert 0 not in free(subject)
 
 
-def test_another_pool_knows_what_is_held_pending_and_cooling() -> None:
+def test_another_pool_knows_what_is_held_in_flight_and_cooling() -> None:
     subject = ledger(4)
     subject.observe(holder("held", 1), 1.0)
-    subject.grant(at(2), pod("pending"), 1.0)
+    subject.allocate(at(2), pod("in_flight"), 1.0)
     subject.observe(holder("cooling", 3), 1.0)
     subject.vanish(key("cooling"), 2.0)
     subject.replace_pool(pool(2, 6))
@@ -389,7 +389,7 @@ def test_20000_holders_are_told_again_well_within_a_fifth_of_a_second() -> None:
     assert subject.held_count == 40_000
 
 
-@pytest.mark.parametrize("state", ["pending", "cooling"])
+@pytest.mark.parametrize("state", ["in_flight", "cooling"])
 def test_what_ends_at_once_takes_time_in_proportion(state: str) -> None:
     """16 times as many take about 16 times as long; 256 times, if each looked past all that went before it."""
 
@@ -400,9 +400,9 @@ def test_what_ends_at_once_takes_time_in_proportion(state: str) -> None:
             subject.vanish(key("web"), 1.0)
         else:
             for number in range(1, count + 1):
-                subject.grant(at(number), pod("web"), 1.0)
+                subject.allocate(at(number), pod("web"), 1.0)
         began = time.process_time()
-        subject.prove(1.0 + BOUND)
+        subject.pass_barrier(1.0 + BOUND)
         subject.end_cooling(1.0 + COOL_DOWN)
         took = time.process_time() - began
         assert subject.free_count == count
@@ -412,7 +412,7 @@ def test_what_ends_at_once_takes_time_in_proportion(state: str) -> None:
 
 
 def test_an_object_with_many_addresses_takes_time_in_proportion() -> None:
-    """16 times as many take about 16 times as long to grant, see, see again and grant again."""
+    """16 times as many take about 16 times as long to allocate, see, see again and allocate again."""
 
     def duration(count: int) -> float:
         subject = ledger(count)
@@ -420,7 +420,7 @@ def test_an_object_with_many_addresses_takes_time_in_proportion() -> None:
         began = time.process_time()
         for again in (1.0, 2.0):
             for address in seen.addresses:
-                subject.grant(address, pod("web"), again)
+                subject.allocate(address, pod("web"), again)
             subject.observe(seen, again)
             subject.observe(seen, again)
         subject.vanish(key("web"), 3.0)

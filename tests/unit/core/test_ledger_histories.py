@@ -12,11 +12,11 @@ from tests.unit.core.family_oracle import FamilyOracle, Present, keys, owner_for
 from tests.unit.core.subjects import BOUND, COOL_DOWN, at, pool
 
 from kubemacpool.core import holders
-from kubemacpool.core.allocator import Decider
+from kubemacpool.core.allocator import Allocator
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import POD, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE, Holder, ObjectKey, Party
 from kubemacpool.core.population import Population
-from kubemacpool.core.requests import AddressRequest, Unnamed
+from kubemacpool.core.requests import AddressRequest, Unreserved
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,13 +46,13 @@ wishes = st.lists(st.none() | addresses, min_size=1, max_size=3, unique_by=lambd
 
 
 class LedgerHistory(RuleBasedStateMachine):
-    """A cluster as nobody would expect it, seen by a replica that decides now and then."""
+    """A cluster as nobody would expect it, seen by a leader now and then."""
 
     def __init__(self) -> None:
         super().__init__()
         self.ledger = Ledger(POOLS["as it was"], in_flight_bound=BOUND, cool_down=COOL_DOWN)
         self.population = Population(self.ledger)
-        self.decider = Decider(self.ledger)
+        self.allocator = Allocator(self.ledger)
         self.families = FamilyOracle()
         self.carried: dict[ObjectKey, tuple[int, ...]] = {}
         self.carriers: dict[int, list[ObjectKey]] = {each: [] for each in ADDRESSES}
@@ -129,7 +129,7 @@ class LedgerHistory(RuleBasedStateMachine):
         dry_run: bool,
         had: frozenset[int],
     ) -> None:
-        """Somebody is granted something, or is not."""
+        """Somebody is allocated something, or is not."""
         self.ledger.end_cooling(self.now)
         self.cooling = {each: cooling for each, cooling in self.cooling.items() if cooling[0] + COOL_DOWN > self.now}
         request = AddressRequest(
@@ -141,19 +141,19 @@ class LedgerHistory(RuleBasedStateMachine):
             shared=frozenset(ADDRESSES) if shared else frozenset(),
         )
         for _ in range(3):
-            decision = self.decider.decide(request, self.now)
-            if not isinstance(decision, Unnamed):
+            decision = self.allocator.decide(request, self.now)
+            if not isinstance(decision, Unreserved):
                 break
-            fitting = self.decider.fitting([], [decision])
+            fitting = self.allocator.fitting([], [decision])
             assert fitting == [None]
-            names = self.decider.names(decision.addresses, decision.automatic)
-            self.decider.openings.begin_write(names.open)
-            self.decider.openings.confirm(names.open)
+            names = self.allocator.next_update(decision.addresses, decision.automatic)
+            self.allocator.reservations.begin_write(names.reserved)
+            self.allocator.reservations.confirm(names.reserved)
 
-    @rule(named=st.lists(addresses, max_size=3), first=st.booleans())
-    def take_over(self, named: list[int], *, first: bool) -> None:
+    @rule(reserved=st.lists(addresses, max_size=3), first=st.booleans())
+    def acquire(self, reserved: list[int], *, first: bool) -> None:
         """The Lease is ours."""
-        self.decider.take_over(named, None, self.now, first=first)
+        self.allocator.acquire(reserved, None, self.now, first=first)
         self.in_office = True
         self.told = {}
         self.touched = self._shared()
@@ -161,18 +161,18 @@ class LedgerHistory(RuleBasedStateMachine):
     @rule()
     def step_down(self) -> None:
         """It is somebody else's."""
-        self.decider.step_down()
+        self.allocator.step_down()
         self.in_office = False
 
     @rule(ago=st.sampled_from((0.0, BOUND / 2)))
-    def prove(self, ago: float) -> None:
+    def pass_barrier(self, ago: float) -> None:
         """What was not seen by now does not come any more."""
-        self.ledger.prove(self.now - ago)
+        self.ledger.pass_barrier(self.now - ago)
 
     @rule(name=st.sampled_from(sorted(POOLS)))
     def replace_pool(self, name: str) -> None:
         """Somebody edits the range."""
-        self.decider.replace_pool(POOLS[name])
+        self.allocator.replace_pool(POOLS[name])
 
     @rule()
     @precondition(lambda self: self.in_office)
@@ -230,7 +230,7 @@ class LedgerHistory(RuleBasedStateMachine):
         ledger, there = self.ledger, self.ledger.pool
         assert {each: (one.since, one.kind) for each, one in ledger._cooling.items()} == self.cooling
         held = {address for address, known in self.carriers.items() if known}
-        in_use = held | {address for address, _ in ledger._pending} | set(ledger._suspects)
+        in_use = held | {address for address, _ in ledger._in_flight} | set(ledger._in_doubt)
         taken = {each for each in range(there.size) if there.address_at(each) in in_use | set(self.cooling)}
         assert ledger.free_count == there.size - len(taken)
         for position in range(SIZE):
@@ -248,18 +248,22 @@ class LedgerHistory(RuleBasedStateMachine):
     @invariant()
     def counts_are_those_of_what_there_is(self) -> None:
         """By namespace, and in all."""
-        ledger, grants = self.ledger, list(self.ledger._pending)
-        named = [(address, grant.party) for address, grant in grants if ledger.is_named_for(address, grant.party)]
-        in_flight = {name: sum(party.namespace == name for _, party in named) for name in NAMESPACES}
+        ledger, allocations = self.ledger, list(self.ledger._in_flight)
+        reserved = [
+            (address, allocation.party)
+            for address, allocation in allocations
+            if ledger.is_named_for(address, allocation.party)
+        ]
+        in_flight = {name: sum(party.namespace == name for _, party in reserved) for name in NAMESPACES}
         assert ledger.in_flight() == {name: count for name, count in in_flight.items() if count}
-        assert ledger.unseen_count == len({address for address, _ in named}) + len(ledger._suspects)
-        assert sorted(ledger.unseen()) == sorted([*{address for address, _ in named}, *ledger._suspects])
-        assert ledger.pending_count == len({address for address, _ in grants})
-        assert (ledger.suspect_count, ledger.cooling_count) == (len(ledger._suspects), len(self.cooling))
+        assert ledger.unseen_count == len({address for address, _ in reserved}) + len(ledger._in_doubt)
+        assert sorted(ledger.unseen()) == sorted([*{address for address, _ in reserved}, *ledger._in_doubt])
+        assert ledger.in_flight_count == len({address for address, _ in allocations})
+        assert (ledger.in_doubt_count, ledger.cooling_count) == (len(ledger._in_doubt), len(self.cooling))
         for name in NAMESPACES:
             assert ledger.in_flight_of(name) == in_flight[name]
             used = {address for address, known in self.carriers.items() if any(key.namespace == name for key in known)}
-            used |= {address for address, grant in grants if grant.party.namespace == name}
+            used |= {address for address, allocation in allocations if allocation.party.namespace == name}
             assert {address for address in ADDRESSES if ledger.is_used_in(address, name)} == used & set(ADDRESSES)
             assert ledger.used_in(name) == len(used)
 
@@ -275,13 +279,13 @@ class LedgerHistory(RuleBasedStateMachine):
         for key in list(self.families.present):
             self.go(key)
         self.ledger.unite(dict.fromkeys(MIGRATION))
-        self.decider.step_down()
+        self.allocator.step_down()
         self.ledger.end_cooling(self.now + 4 * BOUND)
         parts = (
             self.ledger,
             self.ledger._carriers,
             self.ledger._collisions,
-            self.ledger._pending,
+            self.ledger._in_flight,
             self.ledger._departures,
             self.ledger._latecomers,
             self.ledger._withheld,

@@ -5,9 +5,9 @@ from tests.unit.core.machines import LAUNCHER, Cluster
 from tests.unit.core.machines import machine as a_machine
 from tests.unit.core.subjects import BOUND, at, decide, everything, holder, in_office, key, ledger, pod, request
 
-from kubemacpool.core.allocator import Decider
+from kubemacpool.core.allocator import Allocator
 from kubemacpool.core.parties import Holder, ObjectKey, Party
-from kubemacpool.core.requests import AddressRequest, Granted, Limit, OverLimit
+from kubemacpool.core.requests import AddressRequest, Allocated, Limit, OverLimit
 
 LIMIT = Limit(3, "somewhere")
 
@@ -16,29 +16,29 @@ def limited(name: str, *wanted: int | None, most: int = 3) -> AddressRequest:
     return request(name, *wanted)._replace(limit=LIMIT._replace(most=most))
 
 
-def used(of: Decider) -> int:
+def used(of: Allocator) -> int:
     return of.ledger.used_in("ns")
 
 
 def test_what_is_held_and_what_is_in_flight_count_once_each() -> None:
     subject = in_office(ledger(64))
-    assert isinstance(decide(subject, limited("web", 1, None), 1.0), Granted)
+    assert isinstance(decide(subject, limited("web", 1, None), 1.0), Allocated)
     assert used(subject) == 2
     assert decide(subject, limited("db", 10, None), 2.0) == OverLimit("ns", 2, 2, LIMIT)
-    granted = decide(subject, limited("db", 10), 2.0)
-    assert isinstance(granted, Granted)
+    allocated = decide(subject, limited("db", 10), 2.0)
+    assert isinstance(allocated, Allocated)
     subject.ledger.observe(holder("db", 10), 3.0)
     subject.ledger.observe(holder("copy", 10), 3.0)
     assert used(subject) == 3
     assert decide(subject, limited("cache", None), 4.0) == OverLimit("ns", 1, 3, LIMIT)
-    assert isinstance(decide(subject, limited("cache", None, most=4), 4.0), Granted)
+    assert isinstance(decide(subject, limited("cache", None, most=4), 4.0), Allocated)
 
 
 def test_other_namespaces_have_a_limit_of_their_own_and_those_without_one_have_none() -> None:
     subject = in_office(ledger(64))
-    assert isinstance(decide(subject, request("web", *[None] * 10), 1.0), Granted)
+    assert isinstance(decide(subject, request("web", *[None] * 10), 1.0), Allocated)
     elsewhere = limited("web", *[None] * 3)._replace(party=Party("Pod", "elsewhere", "web"))
-    assert isinstance(decide(subject, elsewhere, 1.0), Granted)
+    assert isinstance(decide(subject, elsewhere, 1.0), Allocated)
     assert (used(subject), subject.ledger.used_in("elsewhere"), subject.ledger.used_in("nowhere")) == (10, 3, 0)
 
 
@@ -53,9 +53,9 @@ def test_a_dry_run_is_told_the_same() -> None:
 def test_what_asks_for_nothing_new_is_let_through_however_much_there_is() -> None:
     subject = in_office(ledger(64))
     subject.ledger.observe(holder("web", 1, 2, 3, 4), 1.0)
-    assert isinstance(decide(subject, limited("web", 1, 2, 3, 4), 2.0), Granted), "it is created again"
+    assert isinstance(decide(subject, limited("web", 1, 2, 3, 4), 2.0), Allocated), "it is created again"
     changed = limited("web", 1, 5)._replace(carried=frozenset({at(1), at(5)}))
-    assert isinstance(decide(subject, changed, 2.0), Granted), "it carried that"
+    assert isinstance(decide(subject, changed, 2.0), Allocated), "it carried that"
     assert decide(subject, limited("web", 1, 6), 2.0) == OverLimit("ns", 1, 4, LIMIT)
 
 
@@ -67,7 +67,7 @@ def test_what_has_gone_or_come_to_nothing_counts_no_more() -> None:
     assert used(subject) == 2
     subject.ledger.vanish(key("web"), 3.0)
     assert used(subject) == 1
-    subject.ledger.prove(1.0 + BOUND)
+    subject.ledger.pass_barrier(1.0 + BOUND)
     assert used(subject) == 0
     decide(subject, limited("db", 2), 200.0)
     subject.step_down()
@@ -79,13 +79,13 @@ def test_a_machine_with_its_instance_and_launcher_pods_has_each_address_once() -
     cluster.machine("vm", 1, 2)
     assert cluster.ledger.used_in("ns") == 2
     launcher = AddressRequest(a_machine(), (at(1), at(2)), dependent=LAUNCHER, limit=LIMIT._replace(most=1))
-    assert cluster.decider.decide(launcher, 3.0) == Granted((at(1), at(2)))
+    assert cluster.allocator.decide(launcher, 3.0) == Allocated((at(1), at(2)))
     assert cluster.ledger.used_in("ns") == 2
     for kind, name in (("Pod", "virt-launcher-vm-1"), ("VirtualMachineInstance", "vm"), ("VirtualMachine", "vm")):
         assert cluster.ledger.used_in("ns") == 2
         cluster.gone(kind, name)
     assert cluster.ledger.used_in("ns") == 2, "its launcher pod is on its way"
-    cluster.ledger.prove(3.0 + BOUND)
+    cluster.ledger.pass_barrier(3.0 + BOUND)
     assert cluster.ledger.used_in("ns") == 0
 
 
@@ -107,6 +107,6 @@ def test_what_another_party_of_the_namespace_has_is_nothing_new() -> None:
     subject = in_office(ledger(64))
     subject.ledger.observe(holder("web", 1, 2, 3), 1.0)
     shared = limited("db", 1)._replace(shared=frozenset({at(1)}))
-    assert isinstance(decide(subject, shared, 2.0), Granted)
+    assert isinstance(decide(subject, shared, 2.0), Allocated)
     assert subject.ledger.is_named_for(at(1), pod("db"))
     assert used(subject) == 3

@@ -30,7 +30,7 @@ LONG_PREFIX = "p" * 70
         ),
     ],
 )
-def test_a_party_owns_the_object_that_its_grant_was_for(party: Party, key: ObjectKey, *, owns: bool) -> None:
+def test_a_party_owns_the_object_that_its_allocation_was_for(party: Party, key: ObjectKey, *, owns: bool) -> None:
     assert party.owns(key) is owns
 
 

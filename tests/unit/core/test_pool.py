@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.strategies import ADDRESSES, ranges, small_ranges
 
 from kubemacpool.core.addresses import LARGEST_ADDRESS, is_multicast, parse_address
-from kubemacpool.core.pool import NEVER_GRANTED, AddressRange, EmptyPoolError, Pool
+from kubemacpool.core.pool import NEVER_ALLOCATED, AddressRange, EmptyPoolError, Pool
 
 
 def span(text: str) -> AddressRange:
@@ -143,7 +143,7 @@ def test_a_pool_without_an_address_is_refused(texts: tuple[str, ...], excluded: 
         pool(*texts, excluded=excluded)
 
 
-def test_the_whole_space_is_half_of_it_less_the_two_that_are_never_granted() -> None:
+def test_the_whole_space_is_half_of_it_less_the_two_that_are_never_allocated() -> None:
     whole = Pool([AddressRange(0, LARGEST_ADDRESS)])
     assert whole.size == 2**47 - 2
     assert whole.address_at(0) == 1
@@ -212,7 +212,7 @@ def test_a_pool_is_what_a_set_of_addresses_says(wanted: list[AddressRange], excl
         for each in wanted
         for address in range(each.first, each.last + 1)
         if not is_multicast(address)
-        and not any(hole.first <= address <= hole.last for hole in (*NEVER_GRANTED, *excluded))
+        and not any(hole.first <= address <= hole.last for hole in (*NEVER_ALLOCATED, *excluded))
     }
     try:
         built = Pool(wanted, excluded)
@@ -299,7 +299,7 @@ def test_what_is_derived_is_of_the_pool_and_local_where_it_has_any_such(of: Addr
     assert address in subject
     local = (AddressRange(octet << 40, (octet << 40) + 2**40 - 1) for octet in range(2, 256, 4))
     shared = (AddressRange(max(each.first, of.first), min(each.last, of.last)) for each in local)
-    exists = any(each.first < each.last or each.first == each.last != NEVER_GRANTED[1].first for each in shared)
+    exists = any(each.first < each.last or each.first == each.last != NEVER_ALLOCATED[1].first for each in shared)
     assert bool(address >> 40 & 2) == exists
 
 

@@ -1,14 +1,14 @@
 """What a running pod holds, whatever its annotation says later (rule 8)."""
 
 import pytest
-from tests.unit.core.subjects import at, decide, decider, key, ledger, numbers, pod, refusals, request
+from tests.unit.core.subjects import allocator, at, decide, key, ledger, numbers, pod, refusals, request
 
 from kubemacpool.core.allocations import Terms
-from kubemacpool.core.allocator import Decider
+from kubemacpool.core.allocator import Allocator
 from kubemacpool.core.holders import FEW
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import Holder, ObjectKey, Party
-from kubemacpool.core.requests import AddressRequest, Fault, Granted, Refusal
+from kubemacpool.core.requests import AddressRequest, Allocated, Fault, Refusal
 from kubemacpool.core.retention import MOST_KEPT
 
 UID = "uid-1"
@@ -30,14 +30,14 @@ def colliding(of: Ledger) -> list[int]:
     return numbers(of.collisions())
 
 
-# What was there at first sight, or was granted
+# What was there at first sight, or was allocated
 
 
 @pytest.mark.parametrize("later", [(), (2,)], ids=["emptied", "edited"])
 def test_a_running_pod_holds_what_it_was_first_seen_with_whatever_its_annotation_says_later(
     later: tuple[int, ...],
 ) -> None:
-    subject = decider()
+    subject = allocator()
     tell(subject.ledger, 1)
     tell(subject.ledger, *later)
     assert held(subject.ledger) == {1, *later}
@@ -65,23 +65,23 @@ def test_a_successor_of_its_name_holds_its_own() -> None:
     assert held(subject) == {2}
 
 
-def test_what_was_granted_to_a_running_pod_is_held_like_what_it_began_with() -> None:
-    subject = decider()
+def test_what_was_allocated_to_a_running_pod_is_held_like_what_it_began_with() -> None:
+    subject = allocator()
     tell(subject.ledger, 1)
-    assert decide(subject, AddressRequest(pod("web"), (at(1), at(2)), frozenset({at(1)}), uid=UID), 2.0) == Granted(
+    assert decide(subject, AddressRequest(pod("web"), (at(1), at(2)), frozenset({at(1)}), uid=UID), 2.0) == Allocated(
         (at(1), at(2))
     )
     tell(subject.ledger, 1, 2)
-    assert subject.ledger.pending_count == 0
+    assert subject.ledger.in_flight_count == 0
     tell(subject.ledger, 1)
     assert held(subject.ledger) == {1, 2}
 
 
-@pytest.mark.parametrize("who", ["a suspect", "one that does not decide"])
-def test_what_may_have_been_granted_by_another_replica_is_held_too(who: str) -> None:
-    subject = Decider(ledger())
-    if who == "a suspect":
-        subject.take_over([at(2)], None, 1.0)
+@pytest.mark.parametrize("who", ["an in doubt", "one that does not decide"])
+def test_what_may_have_been_allocated_by_another_replica_is_held_too(who: str) -> None:
+    subject = Allocator(ledger())
+    if who == "an in doubt":
+        subject.acquire([at(2)], None, 1.0)
     tell(subject.ledger, 1)
     tell(subject.ledger, 1, 2)
     tell(subject.ledger, 1)
@@ -92,7 +92,7 @@ def test_what_may_have_been_granted_by_another_replica_is_held_too(who: str) -> 
 
 
 def test_an_address_that_was_only_written_into_a_running_pod_is_held_for_as_long_as_it_is_written_there() -> None:
-    subject = decider()
+    subject = allocator()
     tell(subject.ledger, 1)
     tell(subject.ledger, 1, 2)
     assert refusals(subject, request("db", 2)) == (Refusal(0, at(2), Fault.HELD, pod("web")),)
@@ -104,7 +104,7 @@ def test_an_address_that_was_only_written_into_a_running_pod_is_held_for_as_long
 
 @pytest.mark.parametrize("decides", [True, False])
 def test_whoever_writes_anothers_address_into_a_pod_and_takes_it_away_has_ended_the_collision(*, decides: bool) -> None:
-    subject = decider() if decides else Decider(ledger())
+    subject = allocator() if decides else Allocator(ledger())
     tell(subject.ledger, 1, name="victim", uid="uid-2")
     tell(subject.ledger, 2)
     tell(subject.ledger, 1)
@@ -116,7 +116,7 @@ def test_whoever_writes_anothers_address_into_a_pod_and_takes_it_away_has_ended_
 
 def test_a_pod_that_has_let_go_of_all_is_known_still() -> None:
     """What is written into it later is not what it was first seen with."""
-    subject = decider()
+    subject = allocator()
     tell(subject.ledger, 1, reported=(1,))
     tell(subject.ledger, reported=())
     assert subject.ledger.holder(key("web")) is None
@@ -159,8 +159,8 @@ def test_what_is_not_known_of_interfaces_leaves_what_was_known() -> None:
     assert held(subject) == set()
 
 
-def test_an_interface_that_was_reported_once_counts_though_nobody_granted_its_address() -> None:
-    subject = decider()
+def test_an_interface_that_was_reported_once_counts_though_nobody_allocated_its_address() -> None:
+    subject = allocator()
     tell(subject.ledger, 1)
     tell(subject.ledger, 1, 2)
     tell(subject.ledger, 1, 2, reported=(1, 2))
@@ -170,7 +170,7 @@ def test_an_interface_that_was_reported_once_counts_though_nobody_granted_its_ad
 
 def test_what_only_an_interface_has_is_refused_and_not_given_to_others_and_collides_with_nobody() -> None:
     """Interfaces of the plugin ipvlan have the address of the one that they are made from, all of them."""
-    subject = decider(addresses=2)
+    subject = allocator(addresses=2)
     for name, uid in (("web", "uid-1"), ("db", "uid-2")):
         tell(subject.ledger, 1, reported=(2,), name=name, uid=uid)
     assert colliding(subject.ledger) == [1]
@@ -186,15 +186,15 @@ def test_what_only_an_interface_has_is_refused_and_not_given_to_others_and_colli
 
 def test_what_only_an_interface_has_gives_no_right_to_it() -> None:
     """Whoever may edit a pod may write its network-status."""
-    subject = decider()
+    subject = allocator()
     tell(subject.ledger, 1, name="victim", uid="uid-2")
     tell(subject.ledger, 2, reported=(1,))
     assert refusals(subject, request("web", 1)) == (Refusal(0, at(1), Fault.HELD, pod("victim")),)
-    assert decide(subject, request("victim", 1), 6.0) == Granted((at(1),))
+    assert decide(subject, request("victim", 1), 6.0) == Allocated((at(1),))
 
 
 def test_what_an_interface_has_is_carried_once_the_annotation_says_it_and_kept_after_that() -> None:
-    subject = decider()
+    subject = allocator()
     tell(subject.ledger, 1, reported=(2,))
     tell(subject.ledger, 1, 2)
     tell(subject.ledger, 2, name="other", uid="uid-2")
@@ -228,36 +228,36 @@ def test_machines_and_instances_hold_what_they_say(kind: str) -> None:
 
 @pytest.mark.parametrize("late", [True, False], ids=["the view is late", "the view is not late"])
 def test_what_is_put_back_on_a_running_pod_is_settled_when_that_is_seen(*, late: bool) -> None:
-    subject = decider()
+    subject = allocator()
     tell(subject.ledger, 1)
     if not late:
         tell(subject.ledger)
     asked = AddressRequest(pod("web"), (at(1),), uid=UID)
-    assert decide(subject, asked, 2.0) == Granted((at(1),))
+    assert decide(subject, asked, 2.0) == Allocated((at(1),))
     tell(subject.ledger, *((1,) if late else ()))
-    assert subject.ledger.pending_count == 1, "that is what was there before"
+    assert subject.ledger.in_flight_count == 1, "that is what was there before"
     tell(subject.ledger)
     tell(subject.ledger, 1)
-    assert subject.ledger.pending_count == 0
+    assert subject.ledger.in_flight_count == 0
 
 
-def test_another_object_of_the_name_does_not_settle_what_was_granted_to_an_update() -> None:
+def test_another_object_of_the_name_does_not_settle_what_was_allocated_to_an_update() -> None:
     subject = ledger()
-    subject.grant(at(1), pod("web"), 1.0, Terms(uid=UID))
+    subject.allocate(at(1), pod("web"), 1.0, Terms(uid=UID))
     tell(subject, 1, uid="uid-2")
-    assert subject.pending_count == 1
+    assert subject.in_flight_count == 1
 
 
-def test_what_a_pod_has_kept_does_not_settle_what_was_granted_to_its_successor() -> None:
+def test_what_a_pod_has_kept_does_not_settle_what_was_allocated_to_its_successor() -> None:
     """An annotation that says it once more is not the successor."""
     subject = ledger()
     tell(subject, 1)
     tell(subject)
-    subject.grant(at(1), pod("web"), 1.0)
+    subject.allocate(at(1), pod("web"), 1.0)
     tell(subject, 1)
-    assert subject.pending_count == 1
+    assert subject.in_flight_count == 1
     tell(subject, 1, uid="uid-2")
-    assert subject.pending_count == 0
+    assert subject.in_flight_count == 0
 
 
 def test_whatever_changes_on_an_object_that_is_kept_out_of_the_books_what_its_interfaces_have_is_withheld() -> None:
@@ -277,7 +277,7 @@ MACHINE = ObjectKey("VirtualMachine", "ns", "vm")
 
 
 def test_a_launcher_pod_that_is_told_its_machines_address_later_has_that_until_it_ends() -> None:
-    subject = decider()
+    subject = allocator()
     machine = Party(*MACHINE)
     subject.ledger.observe(Holder(MACHINE, "uid-vm", machine, (at(1),)), 5.0)
 
@@ -291,14 +291,14 @@ def test_a_launcher_pod_that_is_told_its_machines_address_later_has_that_until_i
     assert held(subject.ledger) == {1, 2}
 
 
-def test_what_leaves_an_annotation_makes_no_difference_to_what_others_were_granted_of_it() -> None:
-    subject = decider()
+def test_what_leaves_an_annotation_makes_no_difference_to_what_others_were_allocated_of_it() -> None:
+    subject = allocator()
     tell(subject.ledger, 1)
     shared = AddressRequest(pod("db"), (at(1),), shared=frozenset({at(1)}))
-    assert decide(subject, shared, 2.0) == Granted((at(1),))
+    assert decide(subject, shared, 2.0) == Allocated((at(1),))
     tell(subject.ledger)
     tell(subject.ledger, 1, name="db", uid="uid-2")
-    assert subject.ledger.pending_count == 0
+    assert subject.ledger.in_flight_count == 0
     assert {each.key.name for each in subject.ledger.holders_of(at(1))} == {"web", "db"}
 
 
@@ -318,13 +318,13 @@ def test_an_interface_that_is_unplugged_frees_its_address_and_no_other() -> None
 
 
 @pytest.mark.parametrize("whose", [pod("web"), Party(*MACHINE)], ids=["awaited by name", "of the same party"])
-def test_what_a_running_pod_was_granted_in_another_name_is_held_like_what_it_began_with(whose: Party) -> None:
+def test_what_a_running_pod_was_allocated_in_another_name_is_held_like_what_it_began_with(whose: Party) -> None:
     """A launcher pod is awaited for its instance, and may be seen before that; or all of a machine may have it."""
-    subject = decider()
+    subject = allocator()
     party = Party(*MACHINE)
     seen_as = pod("web") if whose == pod("web") else party
     subject.ledger.observe(Holder(key("web"), UID, seen_as, (at(2),)), 5.0)
-    subject.ledger.grant(at(1), party, 5.0, Terms(dependent=whose))
+    subject.ledger.allocate(at(1), party, 5.0, Terms(dependent=whose))
     for said in ((2, 1), (2,)):
         subject.ledger.observe(Holder(key("web"), UID, seen_as, tuple(map(at, said))), 5.0)
     assert held(subject.ledger) == {1, 2}

@@ -4,9 +4,9 @@ import pytest
 from tests.unit.core.subjects import (
     BOUND,
     COOL_DOWN,
+    allocator,
     ask,
     at,
-    decider,
     everything,
     fill_and_release,
     holder,
@@ -21,15 +21,15 @@ from tests.unit.core.subjects import (
 )
 
 from kubemacpool.core.addresses import LARGEST_ADDRESS
-from kubemacpool.core.allocator import LONGEST_STRETCH
+from kubemacpool.core.allocator import LARGEST_BLOCK
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import Holder
 from kubemacpool.core.pool import AddressRange, Pool
-from kubemacpool.core.requests import Exhausted, Fault, Granted, Refusal, Unnamed
+from kubemacpool.core.requests import Allocated, Exhausted, Fault, Refusal, Unreserved
 
 
 def test_a_full_pool_says_how_it_came_to_that_and_records_nothing() -> None:
-    subject = decider(4)
+    subject = allocator(4)
     subject.ledger.observe(Holder(key("vm", "VirtualMachine"), "uid-1", machine("vm"), (at(1),)), 1.0)
     subject.ledger.vanish(key("vm", "VirtualMachine"), 2.0)
     assert ask(subject, "web", None, now=3.0) == [2]
@@ -40,7 +40,7 @@ def test_a_full_pool_says_how_it_came_to_that_and_records_nothing() -> None:
 
 
 def test_when_nothing_else_is_free_the_pods_address_that_has_cooled_longest_is_given() -> None:
-    subject = decider(3)
+    subject = allocator(3)
     fill_and_release(subject, "a", "b", "c")  # released at 1.0, 2.0 and 3.0
     assert ask(subject, "web", None, None, now=4.0) == [1, 2]
     assert ask(subject, "db", None, None, now=4.0) is None  # all or nothing
@@ -48,19 +48,19 @@ def test_when_nothing_else_is_free_the_pods_address_that_has_cooled_longest_is_g
 
 
 def test_free_addresses_are_given_before_those_that_cool() -> None:
-    subject = decider(3)
+    subject = allocator(3)
     fill_and_release(subject, "a", "b")
     assert ask(subject, "web", None, None, now=4.0) == [3, 1]
 
 
 def test_an_address_that_cools_and_is_asked_for_is_not_given_early_to_the_next_interface() -> None:
-    subject = decider(2)
+    subject = allocator(2)
     fill_and_release(subject, "a", "b")
     assert ask(subject, "web", None, 1, now=4.0) == [2, 1]
 
 
 def test_a_machines_address_waits_for_its_cool_down() -> None:
-    subject = decider(1)
+    subject = allocator(1)
     subject.ledger.observe(Holder(key("vm", "VirtualMachine"), "uid-1", machine("vm"), (at(1),)), 1.0)
     subject.ledger.vanish(key("vm", "VirtualMachine"), 2.0)
     assert ask(subject, "web", None, now=2.0 + COOL_DOWN - 0.001) is None
@@ -69,7 +69,7 @@ def test_a_machines_address_waits_for_its_cool_down() -> None:
 
 def test_an_address_is_used_again_as_late_as_possible() -> None:
     """The search goes round, with or without a cool-down."""
-    subject = decider(4, cool_down=0)
+    subject = allocator(4, cool_down=0)
     given = []
     for number in range(8):
         given += ask(subject, f"web-{number}", None) or []
@@ -91,41 +91,41 @@ REPLACEMENTS = {
 def test_in_another_pool_the_search_goes_on_after_the_address_that_it_gave_last(
     replacements: list[tuple[int, int]], expected: int
 ) -> None:
-    subject = decider(4, cool_down=0)
+    subject = allocator(4, cool_down=0)
     assert ask(subject, "web", None, None, None, None) == [1, 2, 3, 4]
-    subject.ledger.prove(10.0 + BOUND)
+    subject.ledger.pass_barrier(10.0 + BOUND)
     for first, last in replacements:
         subject.replace_pool(pool(first, last))
     assert ask(subject, "db", None) == [expected]
 
 
-def test_a_pool_replaced_before_the_first_grant_starts_with_its_first_address() -> None:
-    subject = decider(4)
+def test_a_pool_replaced_before_the_first_allocation_starts_with_its_first_address() -> None:
+    subject = allocator(4)
     subject.replace_pool(pool(3, 9))
     assert ask(subject, "web", None) == [3]
 
 
 def test_those_outside_a_new_pool_keep_what_they_have() -> None:
-    subject = decider(4)
+    subject = allocator(4)
     subject.ledger.observe(holder("web", 1), 1.0)
     subject.replace_pool(pool(3, 9))
     found = refusals(subject, request("db", 1))
     assert found == (Refusal(0, at(1), Fault.HELD, pod("web")),)
 
 
-def test_grants_and_releases_of_one_moment_keep_their_order() -> None:
+def test_allocations_and_releases_of_one_moment_keep_their_order() -> None:
     """A clock may stand still between two calls."""
-    subject = decider(3)
+    subject = allocator(3)
     for name in ("a", "b", "c"):
-        granted = ask(subject, name, None, now=5.0)
-        assert granted
-        subject.ledger.observe(holder(name, *granted), 5.0)
+        allocated = ask(subject, name, None, now=5.0)
+        assert allocated
+        subject.ledger.observe(holder(name, *allocated), 5.0)
     for name in ("b", "c", "a"):
         subject.ledger.vanish(key(name), 5.0)
     assert ask(subject, "web", None, now=5.0) == [2]
     assert ask(subject, "db", None, now=5.0) == [3]
-    subject.ledger.prove(5.0 + BOUND)
-    assert subject.ledger.pending_count == 0
+    subject.ledger.pass_barrier(5.0 + BOUND)
+    assert subject.ledger.in_flight_count == 0
 
 
 class CountingLedger(Ledger):
@@ -159,10 +159,10 @@ def test_a_request_looks_at_each_address_once_however_many_interfaces_it_has(mis
     if missing:
         assert isinstance(decision, Exhausted)
         return
-    assert isinstance(decision, Unnamed)
+    assert isinstance(decision, Unreserved)
     write(subject, decision.addresses, decision.automatic)
     assert over.taken_steps() <= 1_001
-    assert isinstance(subject.decide(asked, 1.0), Granted)
+    assert isinstance(subject.decide(asked, 1.0), Allocated)
     assert over.taken_steps() <= 1_001
 
 
@@ -171,10 +171,10 @@ def test_a_pool_of_nearly_everything_costs_no_more_than_a_small_one(over: Pool) 
     """In both the next address is found in one step of the search, and in none where it has been set aside."""
     ledger = counting(over)
     subject = in_office(ledger)
-    assert isinstance(subject.decide(request("web", None), 1.0), Unnamed)
+    assert isinstance(subject.decide(request("web", None), 1.0), Unreserved)
     assert ledger.taken_steps() == 1
     write(subject)
-    assert ledger.taken_steps() <= LONGEST_STRETCH + 1
-    assert isinstance(subject.decide(request("web", None), 1.0), Granted)
+    assert ledger.taken_steps() <= LARGEST_BLOCK + 1
+    assert isinstance(subject.decide(request("web", None), 1.0), Allocated)
     assert ledger.taken_steps() == 0
     assert len(ledger._occupancy._chunks) == 1

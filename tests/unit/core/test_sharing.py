@@ -2,21 +2,33 @@
 
 import pytest
 from tests.unit.core.machines import LAUNCHER, Cluster, machine
-from tests.unit.core.subjects import BOUND, at, decide, decider, holder, key, ledger, numbers, pod, refusals, unnamed
+from tests.unit.core.subjects import (
+    BOUND,
+    allocator,
+    at,
+    decide,
+    holder,
+    key,
+    ledger,
+    numbers,
+    pod,
+    refusals,
+    unreserved,
+)
 from tests.unit.core.subjects import request as asking
 
-from kubemacpool.core.allocator import Decider
+from kubemacpool.core.allocator import Allocator
 from kubemacpool.core.families import OwnerReference
 from kubemacpool.core.parties import Party
-from kubemacpool.core.requests import AddressRequest, Fault, Granted, Refusal, Suspect
+from kubemacpool.core.requests import AddressRequest, Allocated, Fault, InDoubt, Refusal
 
 THIEF = Party("Pod", "elsewhere", "thief")
 
 
-def admit(of: Decider, party: Party, number: int, now: float = 10.0) -> None:
+def admit(of: Allocator, party: Party, number: int, now: float = 10.0) -> None:
     """What the policy `warn` asks for."""
     asked = AddressRequest(party, (at(number),), shared=frozenset({at(number)}))
-    assert decide(of, asked, now) == Granted((at(number),))
+    assert decide(of, asked, now) == Allocated((at(number),))
 
 
 # Whoever has an address
@@ -28,8 +40,8 @@ def test_a_machine_has_its_address_whoever_has_come_to_carry_it() -> None:
     cluster.see("VirtualMachine", "vm", 1)
     cluster.see("VirtualMachineInstance", "vm", 1)
     cluster.see("Pod", "thief", 1, ns="elsewhere")
-    assert cluster.ask(machine(), 1) == Granted((at(1),))
-    assert cluster.ask(machine(), 1, dependent=LAUNCHER) == Granted((at(1),))
+    assert cluster.ask(machine(), 1) == Allocated((at(1),))
+    assert cluster.ask(machine(), 1, dependent=LAUNCHER) == Allocated((at(1),))
     assert cluster.ledger.collisions() == {at(1): 2}
 
 
@@ -37,55 +49,55 @@ def test_a_machine_has_its_address_while_another_machine_that_has_it_is_being_de
     cluster = Cluster()
     cluster.see("VirtualMachine", "vm", 1)
     cluster.see("VirtualMachine", "deleted", 1, ns="elsewhere")
-    assert cluster.ask(machine(), 1, dependent=LAUNCHER) == Granted((at(1),))
+    assert cluster.ask(machine(), 1, dependent=LAUNCHER) == Allocated((at(1),))
 
 
-def test_what_a_party_was_granted_it_has_though_somebody_is_seen_with_it_before_its_object_is() -> None:
-    subject = decider()
-    assert decide(subject, asking("web", 1), 1.0) == Granted((at(1),))
+def test_what_a_party_was_allocated_it_has_though_somebody_is_seen_with_it_before_its_object_is() -> None:
+    subject = allocator()
+    assert decide(subject, asking("web", 1), 1.0) == Allocated((at(1),))
     subject.ledger.observe(holder("db", 1), 2.0)
-    assert decide(subject, asking("web", 1), 3.0) == Granted((at(1),))
+    assert decide(subject, asking("web", 1), 3.0) == Allocated((at(1),))
     assert refusals(subject, asking("app", 1)) == (Refusal(0, at(1), Fault.HELD, pod("db")),)
 
 
 def test_what_a_party_had_once_it_has_no_more() -> None:
-    subject = decider()
+    subject = allocator()
     subject.ledger.observe(holder("web", 1), 1.0)
     subject.ledger.vanish(key("web"), 2.0)
     subject.ledger.observe(holder("db", 1), 3.0)
     assert refusals(subject, asking("web", 1)) == (Refusal(0, at(1), Fault.HELD, pod("db")),)
 
 
-def test_a_party_that_has_an_address_is_told_to_come_again_while_that_is_suspect() -> None:
+def test_a_party_that_has_an_address_is_told_to_come_again_while_that_is_in_doubt() -> None:
     """What is seen may be the holder before last."""
-    subject = Decider(ledger())
+    subject = Allocator(ledger())
     for name in ("web", "db"):
         subject.ledger.observe(holder(name, 2), 1.0)
-    subject.take_over([at(2)], None, 10.0)
-    assert decide(subject, asking("web", 2), 11.0) == Suspect((at(2),))
+    subject.acquire([at(2)], None, 10.0)
+    assert decide(subject, asking("web", 2), 11.0) == InDoubt((at(2),))
 
 
-def test_a_launcher_pod_is_granted_nothing_tacitly_that_others_than_its_party_hold() -> None:
+def test_a_launcher_pod_is_allocated_nothing_implicitly_that_others_than_its_party_hold() -> None:
     cluster = Cluster()
     cluster.see("VirtualMachine", "vm")
     cluster.see("Pod", "thief", 1, ns="elsewhere")
     shared = frozenset({at(1)})
     asked = AddressRequest(machine(), (at(1),), dependent=LAUNCHER, shared=shared)
-    assert decide(cluster.decider, asked, 3.0) == Granted((at(1),))
+    assert decide(cluster.allocator, asked, 3.0) == Allocated((at(1),))
     assert set(cluster.ledger.unseen()) == shared
 
 
-def test_what_was_granted_tacitly_is_named_once_its_party_holds_it_no_more_whoever_else_does() -> None:
+def test_what_was_allocated_implicitly_is_named_once_its_party_holds_it_no_more_whoever_else_does() -> None:
     cluster = Cluster()
     cluster.see("VirtualMachine", "vm", 1)
     cluster.see("Pod", "thief", 1, ns="elsewhere")
     cluster.ask(machine(), 1, dependent=LAUNCHER)
-    assert at(1) not in cluster.decider.names((), 0).open
+    assert at(1) not in cluster.allocator.next_update((), 0).reserved
     cluster.gone("VirtualMachine", "vm")
-    assert at(1) in cluster.decider.names((), 0).open
+    assert at(1) in cluster.allocator.next_update((), 0).reserved
 
 
-@pytest.mark.parametrize("before", [True, False], ids=["before the takeover", "after it"])
+@pytest.mark.parametrize("before", [True, False], ids=["before the acquisition", "after it"])
 def test_what_a_machine_has_left_may_be_on_its_way_to_its_launcher_pods_though_others_carry_it(*, before: bool) -> None:
     cluster = Cluster()
     cluster.see("VirtualMachine", "vm", 1)
@@ -97,12 +109,12 @@ def test_what_a_machine_has_left_may_be_on_its_way_to_its_launcher_pods_though_o
         cluster.succeed(now=5.0)
     cluster.gone("Pod", "thief", ns="elsewhere", now=6.0)
     assert not cluster.may_have(1, pod("web"))
-    cluster.ledger.prove(5.0 + BOUND)
+    cluster.ledger.pass_barrier(5.0 + BOUND)
     assert cluster.may_have(1, pod("web"))
 
 
-def test_what_may_be_on_its_way_to_a_machine_from_before_is_not_what_it_was_granted() -> None:
-    """Others have been granted it since the machine was deleted: they have it, and the machine has it no more."""
+def test_what_may_be_on_its_way_to_a_machine_from_before_is_not_what_it_was_allocated() -> None:
+    """Others have been allocated it since the machine was deleted: they have it, and the machine has it no more."""
     cluster = Cluster()
     cluster.machine("vm", 1)
     for kind, name in (("VirtualMachine", "vm"), ("VirtualMachineInstance", "vm"), ("Pod", "virt-launcher-vm-1")):
@@ -121,7 +133,7 @@ INSTANCE = Party("VirtualMachineInstance", "ns", "vm")
 
 @pytest.mark.parametrize("seen", [True, False], ids=["seen", "on its way"])
 @pytest.mark.parametrize("first", [True, False], ids=["instance first", "instance last"])
-def test_the_instance_of_a_machine_that_is_gone_has_no_right_to_what_another_was_granted(
+def test_the_instance_of_a_machine_that_is_gone_has_no_right_to_what_another_was_allocated(
     *, seen: bool, first: bool
 ) -> None:
     """It is created late perhaps, and seen early perhaps; its launcher pod would be the second that came through us."""
@@ -134,7 +146,7 @@ def test_the_instance_of_a_machine_that_is_gone_has_no_right_to_what_another_was
         cluster.see("Pod", "web", 1)
     cluster.see("VirtualMachineInstance", "vm", 1, owner=to_machine)
     assert not cluster.may_have(1, INSTANCE)
-    assert cluster.ask(pod("web"), 1) == Granted((at(1),))
+    assert cluster.ask(pod("web"), 1) == Allocated((at(1),))
 
 
 def test_neither_has_the_launcher_pod_of_a_machine_that_is_gone() -> None:
@@ -150,7 +162,7 @@ def test_a_machine_and_an_instance_that_is_on_its_own_have_a_right_to_their_addr
     cluster = Cluster()
     cluster.see("Pod", "thief", 1)
     cluster.see(kind, "vm", 1)
-    assert cluster.ask(machine(), 1, dependent=LAUNCHER) == Granted((at(1),))
+    assert cluster.ask(machine(), 1, dependent=LAUNCHER) == Allocated((at(1),))
 
 
 def test_of_two_pods_the_one_that_came_first_has_a_right_to_the_address() -> None:
@@ -175,7 +187,7 @@ def test_a_latecomer_to_what_was_never_seen_is_one_until_that_has_ended() -> Non
     cluster.ask(pod("web"), 1)
     cluster.see("Pod", "late", 1)
     assert not cluster.may_have(1, pod("late"))
-    cluster.ledger.prove(3.0 + BOUND)
+    cluster.ledger.pass_barrier(3.0 + BOUND)
     cluster.see("Pod", "thief", 1)
     assert cluster.may_have(1, pod("late"))
 
@@ -191,18 +203,18 @@ def test_a_latecomer_that_has_left_the_address_is_none_when_it_comes_to_it_first
     assert [cluster.may_have(1, pod(name)) for name in ("late", "thief")] == [True, False]
 
 
-def test_whoever_was_granted_an_address_is_no_latecomer_when_its_object_is_seen_after_anothers() -> None:
-    subject = decider()
-    assert decide(subject, asking("web", 1), 1.0) == Granted((at(1),))
+def test_whoever_was_allocated_an_address_is_no_latecomer_when_its_object_is_seen_after_anothers() -> None:
+    subject = allocator()
+    assert decide(subject, asking("web", 1), 1.0) == Allocated((at(1),))
     subject.ledger.observe(holder("thief", 1), 2.0)
     subject.ledger.observe(holder("web", 1), 3.0)
-    assert decide(subject, asking("web", 1), 4.0) == Granted((at(1),))
+    assert decide(subject, asking("web", 1), 4.0) == Allocated((at(1),))
     assert refusals(subject, asking("thief", 1)) == (Refusal(0, at(1), Fault.HELD, pod("web")),)
 
 
 def test_what_was_let_through_beside_another_is_asked_for_beside_it_again() -> None:
     """So that whoever asks is told of it each time."""
-    subject = decider()
+    subject = allocator()
     subject.ledger.observe(holder("web", 1), 1.0)
     admit(subject, pod("db"), 1)
     assert refusals(subject, asking("db", 1)) == (Refusal(0, at(1), Fault.HELD, pod("web")),)
@@ -214,81 +226,83 @@ def test_what_was_let_through_beside_another_is_asked_for_beside_it_again() -> N
 
 
 def test_what_was_admitted_beside_its_holder_is_nobody_elses_once_that_one_is_gone() -> None:
-    subject = decider()
+    subject = allocator()
     subject.ledger.observe(holder("web", 1), 1.0)
     admit(subject, pod("db"), 1)
     subject.ledger.vanish(key("web"), 11.0)
     subject.ledger.end_cooling(11.0 + BOUND)
     assert not subject.ledger.is_free(at(1))
-    assert refusals(subject, asking("app", 1)) == (Refusal(0, at(1), Fault.PENDING, pod("db")),)
-    assert at(1) in subject.last_names().open
+    assert refusals(subject, asking("app", 1)) == (Refusal(0, at(1), Fault.IN_FLIGHT, pod("db")),)
+    assert at(1) in subject.last_update().reserved
 
 
-def test_what_is_admitted_is_named_first_and_what_is_suspect_is_not_admitted() -> None:
-    subject = Decider(ledger())
+def test_what_is_admitted_is_named_first_and_what_is_in_doubt_is_not_admitted() -> None:
+    subject = Allocator(ledger())
     subject.ledger.observe(holder("web", 1, 2), 1.0)
-    subject.take_over([at(1)], None, 2.0)
+    subject.acquire([at(1)], None, 2.0)
     shared = frozenset({at(1), at(2)})
-    assert decide(subject, AddressRequest(pod("db"), (at(1),), shared=shared), 3.0) == Suspect((at(1),))
-    assert not isinstance(subject.decide(AddressRequest(pod("db"), (at(2),), shared=shared), 3.0), Granted)
+    assert decide(subject, AddressRequest(pod("db"), (at(1),), shared=shared), 3.0) == InDoubt((at(1),))
+    assert not isinstance(subject.decide(AddressRequest(pod("db"), (at(2),), shared=shared), 3.0), Allocated)
 
 
 def test_a_mistake_is_none_the_less_one_where_everything_is_shared() -> None:
-    subject = decider()
+    subject = allocator()
     asked = AddressRequest(pod("web"), (0, at(1), at(1)), shared=frozenset({0, at(1)}))
     assert [refusal.fault for refusal in refusals(subject, asked)] == [Fault.UNUSABLE, Fault.TWICE]
 
 
-def test_of_several_grants_of_one_address_each_ends_when_its_own_object_is_seen() -> None:
-    subject = decider()
-    assert decide(subject, asking("web", 1), 1.0) == Granted((at(1),))
+def test_of_several_allocations_of_one_address_each_ends_when_its_own_object_is_seen() -> None:
+    subject = allocator()
+    assert decide(subject, asking("web", 1), 1.0) == Allocated((at(1),))
     admit(subject, pod("db"), 1)
     assert numbers(subject.ledger.unseen()) == [1]
-    assert subject.ledger.pending_count == 1
+    assert subject.ledger.in_flight_count == 1
     subject.ledger.observe(holder("web", 1), 11.0)
     subject.ledger.vanish(key("web"), 12.0)
-    assert refusals(subject, asking("app", 1)) == (Refusal(0, at(1), Fault.PENDING, pod("db")),)
+    assert refusals(subject, asking("app", 1)) == (Refusal(0, at(1), Fault.IN_FLIGHT, pod("db")),)
     subject.ledger.observe(holder("db", 1), 13.0)
-    assert subject.ledger.pending_count == 0
+    assert subject.ledger.in_flight_count == 0
 
 
-def test_of_several_grants_of_one_address_each_ends_with_its_own_bound() -> None:
-    subject = decider()
-    assert decide(subject, asking("web", 1), 1.0) == Granted((at(1),))
+def test_of_several_allocations_of_one_address_each_ends_with_its_own_bound() -> None:
+    subject = allocator()
+    assert decide(subject, asking("web", 1), 1.0) == Allocated((at(1),))
     admit(subject, pod("db"), 1, now=20.0)
     assert subject.ledger.oldest_unseen() == 1.0
-    subject.ledger.prove(1.0 + BOUND)
+    subject.ledger.pass_barrier(1.0 + BOUND)
     assert subject.ledger.oldest_unseen() == 20.0
     assert not subject.ledger.is_free(at(1))
-    subject.ledger.prove(20.0 + BOUND)
+    subject.ledger.pass_barrier(20.0 + BOUND)
     assert subject.ledger.is_free(at(1))
 
 
-def test_an_object_that_may_be_any_of_several_that_were_granted_an_address_ends_no_grant() -> None:
+def test_an_object_that_may_be_any_of_several_that_were_allocated_an_address_ends_no_allocation() -> None:
     """Two pods of one ReplicaSet, whose template has an address: of the two that are on their way one is seen."""
-    subject = decider()
-    admit(subject, unnamed("web-", "request-1"), 1)
-    admit(subject, unnamed("web-", "request-2"), 1)
+    subject = allocator()
+    admit(subject, unreserved("web-", "request-1"), 1)
+    admit(subject, unreserved("web-", "request-2"), 1)
     subject.ledger.observe(holder("web-a", 1), 11.0)
     subject.ledger.vanish(key("web-a"), 12.0)
     assert not subject.ledger.is_free(at(1))
-    assert subject.ledger.pending(at(1)) is not None
+    assert subject.ledger.latest_allocation(at(1)) is not None
 
 
-def test_a_launcher_pod_that_was_granted_an_address_before_its_machine_was_gone_does_not_end_what_came_after() -> None:
-    """The first is granted for the machine, the second for the instance; which of them is seen cannot be told."""
+def test_a_launcher_pod_that_was_allocated_an_address_before_its_machine_was_gone_does_not_end_what_came_after() -> (
+    None
+):
+    """The first is allocated for the machine, the second for the instance; which of them is seen cannot be told."""
     cluster = Cluster()
     cluster.machine("vm", 1)
     cluster.ask(machine(), 1, dependent=LAUNCHER)
     cluster.ask(INSTANCE, 1, dependent=LAUNCHER._replace(request="r2"))
     cluster.launcher("vm", "2", 1)
-    assert cluster.ledger.pending_count == 1
+    assert cluster.ledger.in_flight_count == 1
 
 
-def test_who_decides_no_more_has_granted_nothing_to_anybody() -> None:
-    subject = decider()
-    assert decide(subject, asking("web", 1), 1.0) == Granted((at(1),))
+def test_who_leads_no_more_has_allocated_nothing_to_anybody() -> None:
+    subject = allocator()
+    assert decide(subject, asking("web", 1), 1.0) == Allocated((at(1),))
     admit(subject, pod("db"), 1)
     subject.step_down()
     assert subject.ledger.is_free(at(1))
-    assert subject.ledger.pending(at(1)) is None
+    assert subject.ledger.latest_allocation(at(1)) is None

@@ -7,8 +7,8 @@ from tests.unit.core.subjects import BOUND, COOL_DOWN, at, decide, holder, key, 
 from kubemacpool.core.families import OwnerReference
 from kubemacpool.core.holders import Latecomers
 from kubemacpool.core.parties import Holder, ObjectKey, Party
-from kubemacpool.core.requests import AddressRequest, Fault, Granted, Refusal, Refused
-from kubemacpool.core.reservations import Stretch
+from kubemacpool.core.requests import AddressRequest, Allocated, Fault, Refusal, Refused
+from kubemacpool.core.reservations import Block
 
 VM = ObjectKey("VirtualMachine", "ns", "vm")
 VMI = ObjectKey("VirtualMachineInstance", "ns", "vm")
@@ -19,33 +19,33 @@ def _of_machine(at_key: ObjectKey, *positions: int, uid: str = "u") -> Holder:
     return Holder(at_key, uid, machine(), tuple(map(at, positions)))
 
 
-# What may be on its way to a machine from before a takeover
+# What may be on its way to a machine from before an acquisition
 
 
-def test_what_is_on_its_way_from_before_a_takeover_ends_before_what_was_granted_since() -> None:
-    """Though it is recorded later: the machine left the address when something else had been granted."""
+def test_what_is_on_its_way_from_before_an_acquisition_ends_before_what_was_allocated_since() -> None:
+    """Though it is recorded later: the machine left the address when something else had been allocated."""
     cluster = Cluster()
     cluster.machine("vm", 1)
     cluster.succeed(now=3.0)
-    cluster.ledger.grant(at(9), pod("web"), 5.0)
+    cluster.ledger.allocate(at(9), pod("web"), 5.0)
     for kind, name in (("VirtualMachine", "vm"), ("VirtualMachineInstance", "vm"), ("Pod", "virt-launcher-vm-1")):
         cluster.gone(kind, name, now=6.0)
     assert cluster.ledger.oldest_unseen() == 3.0
-    cluster.ledger.prove(3.0 + BOUND)
-    assert cluster.ledger.pending(at(1)) is None
-    assert cluster.ledger.pending(at(9)) is not None
+    cluster.ledger.pass_barrier(3.0 + BOUND)
+    assert cluster.ledger.latest_allocation(at(1)) is None
+    assert cluster.ledger.latest_allocation(at(9)) is not None
 
 
-def test_what_is_on_its_way_from_before_a_takeover_counts_once_and_need_not_be_named() -> None:
+def test_what_is_on_its_way_from_before_an_acquisition_counts_once_and_need_not_be_named() -> None:
     cluster = Cluster()
     cluster.machine("vm", 1)
     cluster.succeed()
     for kind, name in (("VirtualMachine", "vm"), ("VirtualMachineInstance", "vm"), ("Pod", "virt-launcher-vm-1")):
         cluster.gone(kind, name, now=4.0)
-    assert cluster.ledger.pending_count == 1
+    assert cluster.ledger.in_flight_count == 1
     assert (cluster.ledger.used_in("ns"), cluster.ledger.unseen_count) == (1, 0)
     assert numbers(cluster.ledger.unseen()) == []
-    cluster.ledger.prove(3.0 + BOUND)
+    cluster.ledger.pass_barrier(3.0 + BOUND)
     assert cluster.ledger.used_in("ns") == 0
 
 
@@ -54,21 +54,21 @@ def test_nothing_is_on_its_way_to_a_machine_that_one_of_its_objects_has_left() -
     cluster.machine("vm", 1)
     cluster.succeed()
     cluster.gone("Pod", "virt-launcher-vm-1", now=4.0)
-    assert cluster.ledger.pending_count == 0
+    assert cluster.ledger.in_flight_count == 0
 
 
-@pytest.mark.parametrize("again", [False, True], ids=["as it is", "granted once more"])
-def test_what_we_granted_a_machine_is_not_settled_by_one_sight_when_more_may_be_on_its_way(*, again: bool) -> None:
-    """The decider before us may have granted as much to its other objects."""
+@pytest.mark.parametrize("again", [False, True], ids=["as it is", "allocated once more"])
+def test_what_we_allocated_a_machine_is_not_settled_by_one_sight_when_more_may_be_on_its_way(*, again: bool) -> None:
+    """The leader before us may have allocated as much to its other objects."""
     subject = ledger()
     subject.inherit([at(4)], 0.0)
-    subject.grant(at(1), machine(), 1.0)
+    subject.allocate(at(1), machine(), 1.0)
     subject.observe(_of_machine(VMI, 1), 2.0)
     subject.vanish(VMI, 3.0)
     if again:
-        subject.grant(at(1), machine(), 4.0)
+        subject.allocate(at(1), machine(), 4.0)
     subject.observe(_of_machine(VM, 1, uid="new"), 5.0)
-    assert subject.pending(at(1)) is not None
+    assert subject.latest_allocation(at(1)) is not None
 
 
 # Cool-downs
@@ -94,7 +94,7 @@ def test_nothing_is_on_its_way_to_a_pod_that_was_not_in_the_books_when_it_went()
     subject.withhold(key("web"), "u", (), (at(1),), 0.0)
     subject.vanish(key("web"), 1.0)
     subject.inherit([at(4)], 2.0)
-    assert subject.pending(at(1)) is None
+    assert subject.latest_allocation(at(1)) is None
 
 
 @pytest.mark.parametrize("own", [True, False], ids=["another object of the machine", "somebody else"])
@@ -104,7 +104,7 @@ def test_what_a_machine_leaves_that_was_not_in_the_books_is_on_its_way_unless_it
     subject.withhold(VM, "u", (), (at(1),), 0.0)
     subject.vanish(VM, 1.0)
     subject.inherit([at(4)], 2.0)
-    assert (subject.pending(at(1)) is None) is own
+    assert (subject.latest_allocation(at(1)) is None) is own
 
 
 # Latecomers
@@ -143,10 +143,10 @@ def test_a_latecomer_that_a_policy_has_let_in_has_the_address_when_nobody_else_d
     for name in ("web", "late"):
         cluster.see("Pod", name, 1)
     asked = AddressRequest(pod("late"), (at(1),), shared=frozenset({at(1)}))
-    assert decide(cluster.decider, asked, 3.0) == Granted((at(1),))
+    assert decide(cluster.allocator, asked, 3.0) == Allocated((at(1),))
     cluster.gone("Pod", "web")
     cluster.see("Pod", "thief", 1, ns="elsewhere")
-    assert cluster.ask(pod("late"), 1) == Granted((at(1),))
+    assert cluster.ask(pod("late"), 1) == Allocated((at(1),))
 
 
 def test_whoever_comes_to_carry_what_may_be_on_its_way_from_before_is_no_latecomer() -> None:
@@ -180,24 +180,24 @@ def test_what_an_object_is_taken_in_without_cools_from_then_on() -> None:
     assert subject.is_free(at(1))
 
 
-@pytest.mark.parametrize("granted", [False, True], ids=["never granted", "granted before"])
-def test_a_latecomer_that_comes_to_another_party_is_none_if_that_had_the_address(*, granted: bool) -> None:
+@pytest.mark.parametrize("allocated", [False, True], ids=["never allocated", "allocated before"])
+def test_a_latecomer_that_comes_to_another_party_is_none_if_that_had_the_address(*, allocated: bool) -> None:
     subject = ledger()
-    if granted:
-        subject.grant(at(1), machine(), 0.0)
+    if allocated:
+        subject.allocate(at(1), machine(), 0.0)
     for name in ("web", "late"):
         subject.observe(holder(name, 1, uid=name), 1.0)
     subject.move(key("late"), machine())
-    subject.prove(1.0 + BOUND)
-    assert subject.pending(at(1)) is None
-    assert subject.is_entitled(at(1), machine()) is granted
+    subject.pass_barrier(1.0 + BOUND)
+    assert subject.latest_allocation(at(1)) is None
+    assert subject.is_entitled(at(1), machine()) is allocated
 
 
 # What is set aside
 
 
 def test_two_of_five_that_are_left_are_less_than_half() -> None:
-    subject = Stretch(ledger(10))
+    subject = Block(ledger(10))
     subject.resize(5)
     for number in (1, 2, 3):
         assert not subject.is_short

@@ -98,7 +98,7 @@ def test_without_a_cool_down_it_is_free_at_once() -> None:
 
 
 @pytest.mark.parametrize("inherited", [True, False])
-def test_what_a_machine_leaves_may_be_on_its_way_to_it_after_a_takeover(*, inherited: bool) -> None:
+def test_what_a_machine_leaves_may_be_on_its_way_to_it_after_an_acquisition(*, inherited: bool) -> None:
     ledger = new_ledger()
     if inherited:
         ledger.inherit([FIRST + 5], 0.0)
@@ -106,9 +106,9 @@ def test_what_a_machine_leaves_may_be_on_its_way_to_it_after_a_takeover(*, inher
     ledger.vanish(VM, 1.0)
     if not inherited:
         ledger.inherit([FIRST + 5], 2.0)
-    grant = ledger.pending(FIRST)
-    assert grant is not None
-    assert grant.party == Party(*VM)
+    allocation = ledger.latest_allocation(FIRST)
+    assert allocation is not None
+    assert allocation.party == Party(*VM)
 
 
 def test_begun_anew_nothing_is_in_the_books_and_nothing_is_given_away() -> None:
@@ -116,14 +116,14 @@ def test_begun_anew_nothing_is_in_the_books_and_nothing_is_given_away() -> None:
     ledger.observe(_holder(A, FIRST), 0.0)
     ledger.observe(_holder(B, FIRST), 0.0)
     ledger.withhold(VM, "u", (), (FIRST + 1,), 0.0)
-    ledger.grant(FIRST + 2, Party(*B), 0.0)
+    ledger.allocate(FIRST + 2, Party(*B), 0.0)
     assert list(ledger.collisions()) == [FIRST]
     ledger.begin_anew()
     assert list(ledger.holders()) == []
     assert list(ledger.collisions()) == []
     assert sorted(_parties(ledger, FIRST)) == ["Pod ns/a", "Pod ns/b"]
     assert _parties(ledger, FIRST + 1) == ["VirtualMachine ns/vm"]
-    assert ledger.pending(FIRST + 2) is not None
+    assert ledger.latest_allocation(FIRST + 2) is not None
     assert ledger.next_free(0) == 3
     ledger.begin_anew()
     assert sorted(_parties(ledger, FIRST)) == ["Pod ns/a", "Pod ns/b"]

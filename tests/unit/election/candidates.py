@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from typing import Literal
 
-from tests.unit.doubles import new_decider
+from tests.unit.doubles import new_allocator
 
 from kubemacpool.election.elector import Elector, Replica
 from kubemacpool.election.leadership import View
@@ -14,7 +14,7 @@ from kubemacpool.wire.lease import LEASE_NAME, LeaseRecord
 from kubemacpool.wire.objects import ObjectIdentity
 
 BOUND = 120.0
-"""Seconds, of every decider in `doubles`."""
+"""Seconds, of every leader in `doubles`."""
 
 ON_THE_WAY = 0.005
 """Seconds that a request takes to the API server, an answer back, and an event to those who watch."""
@@ -22,7 +22,7 @@ ON_THE_WAY = 0.005
 VIRGIN = LeaseRecord("", "", 0, 0, frozenset(), {}, None, "")
 """A Lease as the release manifest has it."""
 
-HELD = VIRGIN._replace(holder="other", endpoint="other:8000", term=3, duration=5)
+HELD = VIRGIN._replace(holder="other", endpoint="other:8000", transitions=3, duration=5)
 """A Lease that another replica holds, which is not part of the test."""
 
 Fate = Literal["made", "not made", "answer lost", "never answered"]
@@ -146,7 +146,7 @@ class Candidate:
     def __init__(self, name: str, store: StoredLease, *, looks: bool = True, watches: bool = True) -> None:
         self.name = name
         self.store = store
-        self.core = new_decider(size=64)
+        self.core = new_allocator(size=64)
         self.obstacles: list[str] = []
         self.progress = ViewProgress()
         self.progress.reached(1)
@@ -168,9 +168,9 @@ class Candidate:
         self.running = asyncio.create_task(self.elector.run())
 
     @property
-    def deciding(self) -> bool:
-        """Whether it may grant."""
-        return self.elector.deciding
+    def leading(self) -> bool:
+        """Whether it may allocate."""
+        return self.elector.leading
 
     def look(self) -> None:
         """The watch tells what is there, as it does when it begins."""
@@ -195,7 +195,7 @@ async def until_deciding(*candidates: Candidate, within: float = 3600.0) -> Cand
     async with asyncio.timeout(within):
         while True:
             for candidate in candidates:
-                if candidate.deciding:
+                if candidate.leading:
                     return candidate
             await asyncio.sleep(ON_THE_WAY)
 
@@ -204,7 +204,7 @@ async def decided_for(candidate: Candidate) -> float:
     """Waits until it does not decide any more; for how many seconds it went on."""
     clock = LoopClock()
     began = clock.now()
-    while candidate.deciding:  # noqa: ASYNC110 (the Lease expires without an event)
+    while candidate.leading:  # noqa: ASYNC110 (the Lease expires without an event)
         await asyncio.sleep(0.01)
     return clock.now() - began
 

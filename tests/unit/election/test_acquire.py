@@ -25,7 +25,7 @@ from kubemacpool.election.timing import (
     RENEWAL_SECONDS,
     WRITE_SECONDS,
 )
-from kubemacpool.ports import NotDecidingError
+from kubemacpool.ports import RetryLaterError
 from kubemacpool.wire.lease import LeaseRecord
 from kubemacpool.wire.objects import ObjectIdentity
 
@@ -38,10 +38,10 @@ async def test_a_lease_that_nobody_has_held_is_taken_over_at_once() -> None:
     candidate = Candidate("a", store)
     await until_deciding(candidate, within=MOMENT)
     assert store.writes[0] == VIRGIN._replace(
-        holder="a", endpoint="a:8000", term=1, duration=LEASE_SECONDS, resource_version="102"
+        holder="a", endpoint="a:8000", transitions=1, duration=LEASE_SECONDS, resource_version="102"
     )
-    assert candidate.elector.term == 1
-    assert candidate.elector.endpoint_of_decider is None, "it is this one"
+    assert candidate.elector.transitions == 1
+    assert candidate.elector.leader_endpoint is None, "it is this one"
 
 
 async def test_of_two_that_want_it_one_wins_and_the_other_learns_where_it_is() -> None:
@@ -50,10 +50,10 @@ async def test_of_two_that_want_it_one_wins_and_the_other_learns_where_it_is() -
     winner = await until_deciding(*both, within=MOMENT)
     (loser,) = set(both) - {winner}
     await asyncio.sleep(10 * LEASE_SECONDS)
-    assert winner.deciding
-    assert not loser.deciding
-    assert loser.elector.endpoint_of_decider == winner.elector._replica.endpoint
-    assert [record.term for record in store.writes] == [1] * len(store.writes)
+    assert winner.leading
+    assert not loser.leading
+    assert loser.elector.leader_endpoint == winner.elector._replica.endpoint
+    assert [record.transitions for record in store.writes] == [1] * len(store.writes)
 
 
 async def test_a_lease_whose_holder_renews_it_is_left_alone() -> None:
@@ -61,10 +61,10 @@ async def test_a_lease_whose_holder_renews_it_is_left_alone() -> None:
     candidate = Candidate("a", store)
     for _ in range(20):
         await asyncio.sleep(LEASE_SECONDS - MOMENT)
-        assert candidate.elector.endpoint_of_decider == "other:8000"
+        assert candidate.elector.leader_endpoint == "other:8000"
         store.put(HELD)
     assert store.requests == []
-    with pytest.raises(NotDecidingError, match=r"^another replica decides$"):
+    with pytest.raises(RetryLaterError, match=r"^another replica leads$"):
         candidate.elector.check()
 
 
@@ -78,7 +78,7 @@ async def test_a_lease_whose_holder_is_silent_is_taken_over_when_it_has_expired(
     waited = LoopClock().now() - began
     lasted = max(duration, LEASE_SECONDS)
     assert lasted <= waited < lasted + MOMENT
-    assert store.writes[0].term == HELD.term + 1
+    assert store.writes[0].transitions == HELD.transitions + 1
 
 
 async def test_who_looks_again_shortly_before_the_lease_has_expired_goes_on_waiting() -> None:
@@ -106,27 +106,27 @@ async def test_of_two_that_see_it_expire_one_takes_it_over() -> None:
     store = StoredLease(HELD)
     both = [Candidate("a", store), Candidate("b", store)]
     await asyncio.sleep(LEASE_SECONDS + MOMENT)
-    assert [candidate.deciding for candidate in both].count(True) == 1
+    assert [candidate.leading for candidate in both].count(True) == 1
     assert store.count("acquire") == 2
-    assert {record.term for record in store.writes} == {HELD.term + 1}
+    assert {record.transitions for record in store.writes} == {HELD.transitions + 1}
 
 
 async def test_what_was_handed_over_is_taken_over_at_once() -> None:
     store = StoredLease(HELD._replace(holder="", endpoint=""))
     await until_deciding(Candidate("a", store), within=MOMENT)
-    assert store.writes[0].term == HELD.term + 1
+    assert store.writes[0].transitions == HELD.transitions + 1
 
 
-async def test_every_name_is_kept_and_suspect() -> None:
+async def test_every_name_is_kept_and_in_doubt() -> None:
     names = frozenset({FIRST, FIRST + 7})
-    store = StoredLease(HELD._replace(holder="", open=names, seen={"Pod": 1}, last=FIRST + 3))
+    store = StoredLease(HELD._replace(holder="", reserved=names, seen={"Pod": 1}, last=FIRST + 3))
     candidate = Candidate("a", store)
     await until_deciding(candidate, within=MOMENT)
-    assert store.writes[0].open == names
+    assert store.writes[0].reserved == names
     assert store.writes[0].seen == {"Pod": 1}
     assert store.writes[0].last == FIRST + 3
     ledger = candidate.core.ledger
-    assert [address for address in range(FIRST, FIRST + 64) if ledger.is_suspect(address)] == sorted(names)
+    assert [address for address in range(FIRST, FIRST + 64) if ledger.is_in_doubt(address)] == sorted(names)
 
 
 @pytest.mark.parametrize("record", [VIRGIN, HELD._replace(holder="", endpoint="")], ids=["nobody", "somebody"])
@@ -136,7 +136,7 @@ async def test_only_after_somebody_else_something_that_nobody_names_may_be_on_it
     assert (candidate.core.ledger.oldest_unseen() is None) is (record is VIRGIN)
 
 
-async def test_a_takeover_whose_answer_was_lost_is_found_by_reading_again() -> None:
+async def test_an_acquisition_whose_answer_was_lost_is_found_by_reading_again() -> None:
     store = StoredLease()
     store.fates.append("answer lost")
     candidate = Candidate("a", store, watches=False)
@@ -145,31 +145,31 @@ async def test_a_takeover_whose_answer_was_lost_is_found_by_reading_again() -> N
     assert [record.holder for record in store.writes] == ["a", "a"]
 
 
-async def test_a_takeover_that_is_not_answered_is_tried_again() -> None:
+async def test_an_acquisition_that_is_not_answered_is_tried_again() -> None:
     store = StoredLease()
     store.fates.extend(["never answered", "not made"])
     candidate = Candidate("a", store)
     with capture_logs() as logs:
         await until_deciding(candidate, within=2 * WRITE_SECONDS)
     warnings = [line["error"] for line in logs if line["log_level"] == "warning"]
-    assert warnings == ["no answer about Lease kubemacpool-decider within 2 s", "no connection"]
+    assert warnings == ["no answer about Lease kubemacpool-leader within 2 s", "no connection"]
 
 
-async def test_a_takeover_that_is_answered_after_the_watch_told_of_another_is_none() -> None:
+async def test_an_acquisition_that_is_answered_after_the_watch_told_of_another_is_none() -> None:
     store = StoredLease()
     store.slowness = MOMENT
     candidate = Candidate("a", store)
     await asyncio.sleep(1.5 * ON_THE_WAY)
     assert [record.holder for record in store.writes] == ["a"]
-    store.put(HELD._replace(term=9))
+    store.put(HELD._replace(transitions=9))
     with capture_logs() as logs:
         await asyncio.sleep(2 * MOMENT)
-    assert candidate.elector.endpoint_of_decider == "other:8000"
-    assert (candidate.elector.term, logs) == (9, [])
+    assert candidate.elector.leader_endpoint == "other:8000"
+    assert (candidate.elector.transitions, logs) == (9, [])
 
 
 @pytest.mark.parametrize("watches", [True, False])
-async def test_a_takeover_that_is_answered_after_the_watch_told_of_the_deletion_is_none(watches: bool) -> None:  # noqa: FBT001 (a case)
+async def test_an_acquisition_that_is_answered_after_the_watch_told_of_the_deletion_is_none(watches: bool) -> None:  # noqa: FBT001 (a case)
     """Also where the watch was interrupted, and tells of the deletion only."""
     store = StoredLease(HELD._replace(holder=""))
     store.slowness = MOMENT
@@ -179,8 +179,8 @@ async def test_a_takeover_that_is_answered_after_the_watch_told_of_the_deletion_
     store.watchers = [candidate.elector]
     store.delete()
     await asyncio.sleep(2 * MOMENT)
-    assert candidate.elector.term == 0
-    with pytest.raises(NotDecidingError, match="nobody knows what was granted lately"):
+    assert candidate.elector.transitions == 0
+    with pytest.raises(RetryLaterError, match="nobody knows what was allocated lately"):
         candidate.elector.check()
 
 
@@ -196,7 +196,7 @@ async def test_a_look_that_is_answered_after_the_watch_told_of_the_end_of_a_term
     await until_deciding(candidate, within=2 * MOMENT)
 
 
-async def test_the_time_of_a_takeover_counts_from_when_it_was_sent() -> None:
+async def test_the_time_of_an_acquisition_counts_from_when_it_was_sent() -> None:
     store = StoredLease()
     store.slowness = 1.5
     candidate = Candidate("a", store)
@@ -214,7 +214,7 @@ async def test_while_something_is_missing_nothing_is_taken_over() -> None:
     await until_deciding(candidate, within=1.0)
 
 
-async def test_what_is_missing_from_the_moment_of_the_takeover_is_given_its_time() -> None:
+async def test_what_is_missing_from_the_moment_of_the_acquisition_is_given_its_time() -> None:
     store = StoredLease()
     store.slowness = MOMENT
     candidate = Candidate("a", store)
@@ -230,24 +230,24 @@ async def test_all_that_is_missing_is_said() -> None:
     candidate = Candidate("a", StoredLease())
     await until_deciding(candidate)
     candidate.obstacles += ["no range", "no list of machines"]
-    with pytest.raises(NotDecidingError, match=r"^no range; no list of machines$"):
+    with pytest.raises(RetryLaterError, match=r"^no range; no list of machines$"):
         candidate.elector.check()
     with capture_logs() as logs:
         await asyncio.sleep(OBSTACLE_SECONDS + 2 * RENEWAL_SECONDS + MOMENT)
     assert [line["reason"] for line in logs if "reason" in line] == ["no range; no list of machines"]
 
 
-async def test_what_is_missing_for_a_moment_stops_the_deciding_and_not_the_renewals() -> None:
+async def test_what_is_missing_for_a_moment_stops_the_leading_and_not_the_renewals() -> None:
     store = StoredLease()
     candidate = Candidate("a", store)
     await until_deciding(candidate)
     for _ in range(10):
         candidate.obstacles.append("no range")
-        with pytest.raises(NotDecidingError, match=r"^no range$"):
+        with pytest.raises(RetryLaterError, match=r"^no range$"):
             candidate.elector.check()
         await asyncio.sleep(OBSTACLE_SECONDS - MOMENT)
         candidate.obstacles.clear()
-        assert candidate.deciding
+        assert candidate.leading
         await asyncio.sleep(RENEWAL_SECONDS + MOMENT)
     assert store.count("acquire") == 1
 
@@ -262,16 +262,16 @@ async def test_who_cannot_decide_for_a_reason_of_its_own_lets_another_one() -> N
         await until_deciding(other, within=OBSTACLE_SECONDS + 2 * RENEWAL_SECONDS + MOMENT)
         await asyncio.sleep(60.0)
     assert [line["reason"] for line in logs if line["event"] == "let another replica decide"] == ["no list of machines"]
-    assert other.deciding
+    assert other.leading
     assert store.count("acquire") == 2, "nobody takes it back"
-    assert other.core.ledger.suspect_count == 0
+    assert other.core.ledger.in_doubt_count == 0
     hindered.obstacles.clear()
     other.crash()
     await until_deciding(hindered, within=LEASE_SECONDS + MOMENT)
 
 
 async def test_a_reason_that_passes_while_the_lease_is_being_given_away_comes_too_late() -> None:
-    """What would be granted then would not be named."""
+    """What would be allocated then would not be named."""
     store = StoredLease()
     candidate = Candidate("a", store)
     await until_deciding(candidate)
@@ -281,7 +281,7 @@ async def test_a_reason_that_passes_while_the_lease_is_being_given_away_comes_to
     while not candidate.elector._leaving:  # noqa: ASYNC110 (nobody tells)
         await asyncio.sleep(ON_THE_WAY)
     candidate.obstacles.clear()
-    with pytest.raises(NotDecidingError, match=r"^this replica lets another one decide: no range$"):
+    with pytest.raises(RetryLaterError, match=r"^this replica lets another one decide: no range$"):
         candidate.elector.check()
     store.slowness = 0.0
     await until_deciding(candidate, within=2.0)
@@ -300,7 +300,7 @@ async def test_a_lease_that_cannot_be_given_away_stays_ours_and_it_is_tried_agai
     assert store.record.holder == ""
 
 
-async def test_a_view_that_is_as_new_as_the_lease_asks_decides_at_once_and_lists_nothing() -> None:
+async def test_a_view_that_is_as_new_as_the_lease_asks_leads_at_once_and_lists_nothing() -> None:
     store = StoredLease(HELD._replace(holder="", seen={"Pod": 9}))
     candidate = Candidate("a", store)
     candidate.progress.reached(9)
@@ -308,19 +308,19 @@ async def test_a_view_that_is_as_new_as_the_lease_asks_decides_at_once_and_lists
     assert candidate.relists == 0
 
 
-async def test_a_view_that_is_behind_decides_once_it_has_caught_up() -> None:
+async def test_a_view_that_is_behind_leads_once_it_has_caught_up() -> None:
     store = StoredLease(HELD._replace(holder="", seen={"Pod": 9}))
     candidate = Candidate("a", store)
     candidate.progress.reached(8)
     await asyncio.sleep(MOMENT)
-    with pytest.raises(NotDecidingError, match=r"^this replica has just taken over and is not up to date yet$"):
+    with pytest.raises(RetryLaterError, match=r"^this replica has just taken over and is not up to date yet$"):
         candidate.elector.check()
     candidate.progress.reached(9)
     await until_deciding(candidate, within=MOMENT)
     assert candidate.relists == 0
 
 
-async def test_a_view_that_stays_behind_is_listed_afresh_and_decides_only_then() -> None:
+async def test_a_view_that_stays_behind_is_listed_afresh_and_leads_only_then() -> None:
     store = StoredLease(HELD._replace(holder="", seen={"Pod": 9}))
     candidate = Candidate("a", store)
     candidate.let_relist.clear()
@@ -329,8 +329,8 @@ async def test_a_view_that_stays_behind_is_listed_afresh_and_decides_only_then()
     assert candidate.relists == 1
     assert {"kind": "Pod", "version": 9} in [{key: line.get(key) for key in ("kind", "version")} for line in logs]
     await asyncio.sleep(CATCH_UP_SECONDS - PATIENCE - 2 * MOMENT)
-    assert not candidate.deciding
-    assert candidate.elector.term == HELD.term + 1, "the Lease stays ours meanwhile"
+    assert not candidate.leading
+    assert candidate.elector.transitions == HELD.transitions + 1, "the Lease stays ours meanwhile"
     candidate.let_relist.set()
     await until_deciding(candidate, within=MOMENT)
 
@@ -353,7 +353,7 @@ async def test_who_does_not_catch_up_in_time_lets_another_one_try(lost: bool) ->
     other.crash()
     await asyncio.sleep(LEASE_SECONDS + PATIENCE + MOMENT)
     relists = late.relists
-    assert not late.deciding, "it has as much to list as before"
+    assert not late.leading, "it has as much to list as before"
     late.let_relist.set()
     await until_deciding(late, within=MOMENT)
     assert (relists, late.relists) == (2, 2)
@@ -403,15 +403,15 @@ async def test_one_that_loses_the_lease_before_it_has_caught_up_does_not_decide_
     store = StoredLease(HELD._replace(holder="", seen={"Pod": 9}))
     candidate = Candidate("a", store)
     await asyncio.sleep(MOMENT)
-    store.put(HELD._replace(term=9, seen={"Pod": 9}))
+    store.put(HELD._replace(transitions=9, seen={"Pod": 9}))
     await asyncio.sleep(MOMENT)
     candidate.progress.reached(9)
     await asyncio.sleep(MOMENT)
-    assert not candidate.deciding
-    store.put(HELD._replace(term=9, holder="", seen={"Pod": 20}))
+    assert not candidate.leading
+    store.put(HELD._replace(transitions=9, holder="", seen={"Pod": 20}))
     await asyncio.sleep(MOMENT)
-    assert candidate.elector.term == 10
-    assert not candidate.deciding, "that was another time"
+    assert candidate.elector.transitions == 10
+    assert not candidate.leading, "that was another time"
 
 
 async def test_a_lease_that_asks_for_a_kind_which_is_not_followed_is_not_taken_over() -> None:
@@ -420,7 +420,7 @@ async def test_a_lease_that_asks_for_a_kind_which_is_not_followed_is_not_taken_o
     with capture_logs() as logs:
         candidate = Candidate("a", store)
         await asyncio.sleep(60.0)
-    assert not candidate.deciding
+    assert not candidate.leading
     assert store.requests == []
     assert {line["log_level"]: line["kinds"] for line in logs} == {"error": ["VirtualMachine"]}
     store.put(HELD._replace(holder="", seen={"Pod": 1}))
@@ -442,53 +442,53 @@ async def test_how_long_nobody_decided_is_counted_by_every_replica() -> None:
     await asyncio.sleep(100.0)
     second = Candidate("b", store)
     await asyncio.sleep(100.0)
-    assert first.elector.seconds_without_decider < MOMENT
-    assert second.elector.seconds_without_decider == 0.0
+    assert first.elector.seconds_without_leader < MOMENT
+    assert second.elector.seconds_without_leader == 0.0
     second.obstacles.append("no range")
     first.crash()
     await asyncio.sleep(100.0)
-    counted = second.elector.seconds_without_decider
+    counted = second.elector.seconds_without_leader
     assert 100.0 - LEASE_SECONDS < counted < 100.0, "since the Lease has expired"
     second.obstacles.clear()
     await until_deciding(second)
-    before = second.elector.seconds_without_decider
+    before = second.elector.seconds_without_leader
     assert 100.0 < before < 100.0 + RENEWAL_SECONDS + 1.0, "now it is known that the first had ended before that"
     await asyncio.sleep(100.0)
-    assert second.elector.seconds_without_decider == before
+    assert second.elector.seconds_without_leader == before
 
 
 @pytest.mark.parametrize("told", [True, False])
-async def test_a_decider_that_ended_without_a_word_counts_as_gone_from_its_last_renewal(told: bool) -> None:  # noqa: FBT001 (a case)
-    """Also for a third replica, which learns of it by the takeover, and for one that took over itself."""
+async def test_a_leader_that_ended_without_a_word_counts_as_gone_from_its_last_renewal(told: bool) -> None:  # noqa: FBT001 (a case)
+    """Also for a third replica, which learns of it by the acquisition, and for one that took over itself."""
     store = StoredLease(HELD)
     candidate = Candidate("a", store)
     if told:
         await asyncio.sleep(LEASE_SECONDS - MOMENT)
-        store.put(HELD._replace(holder="b", endpoint="b:8000", term=HELD.term + 1))
+        store.put(HELD._replace(holder="b", endpoint="b:8000", transitions=HELD.transitions + 1))
         await asyncio.sleep(MOMENT)
     else:
         await until_deciding(candidate)
-    counted = candidate.elector.seconds_without_decider
+    counted = candidate.elector.seconds_without_leader
     assert LEASE_SECONDS - MOMENT < counted < LEASE_SECONDS + MOMENT
 
 
-async def test_a_decider_that_only_fell_silent_for_a_while_does_not_count_as_gone_before_its_lease_expired() -> None:
+async def test_a_leader_that_only_fell_silent_for_a_while_does_not_count_as_gone_before_its_lease_expired() -> None:
     store = StoredLease(HELD)
     candidate = Candidate("a", store)
     candidate.obstacles.append("no range")
     await asyncio.sleep(LEASE_SECONDS + 1.0)
     store.put(HELD)
     await asyncio.sleep(MOMENT)
-    assert 1.0 - MOMENT < candidate.elector.seconds_without_decider < 1.0 + MOMENT
+    assert 1.0 - MOMENT < candidate.elector.seconds_without_leader < 1.0 + MOMENT
 
 
-async def test_a_decider_that_handed_over_decided_until_then() -> None:
+async def test_a_leader_that_handed_over_decided_until_then() -> None:
     store = StoredLease(HELD)
     candidate = Candidate("a", store)
     await asyncio.sleep(LEASE_SECONDS - MOMENT)
     store.put(HELD._replace(holder="", endpoint=""))
     await until_deciding(candidate)
-    assert candidate.elector.seconds_without_decider < MOMENT
+    assert candidate.elector.seconds_without_leader < MOMENT
 
 
 async def test_who_waits_for_a_change_is_told_of_it() -> None:
@@ -498,7 +498,7 @@ async def test_who_waits_for_a_change_is_told_of_it() -> None:
     await candidate.elector.until_changed(1.0)
     assert LoopClock().now() == began + 1.0, "nothing has changed"
     store.put(HELD._replace(holder=""))
-    while not candidate.deciding:
+    while not candidate.leading:
         await candidate.elector.until_changed(1.0)
     assert LoopClock().now() < began + 1.0 + MOMENT
 
@@ -506,5 +506,5 @@ async def test_who_waits_for_a_change_is_told_of_it() -> None:
 async def test_a_lease_that_cannot_be_read_is_said() -> None:
     candidate = Candidate("a", StoredLease(HELD))
     with capture_logs() as logs:
-        candidate.elector.unreadable(ObjectIdentity("ns", "kubemacpool-decider", "u1"), "spec is a list")
+        candidate.elector.unreadable(ObjectIdentity("ns", "kubemacpool-leader", "u1"), "spec is a list")
     assert [(line["log_level"], line["reason"]) for line in logs] == [("error", "spec is a list")]

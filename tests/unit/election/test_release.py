@@ -14,59 +14,59 @@ from tests.unit.election.candidates import (
 )
 
 from kubemacpool.core.parties import Holder, ObjectKey, Party
-from kubemacpool.core.requests import AddressRequest, Granted
+from kubemacpool.core.requests import AddressRequest, Allocated
 from kubemacpool.election.timing import LEASE_SECONDS, RENEWAL_SECONDS, SIGHT_SECONDS
-from kubemacpool.ports import NotDecidingError
+from kubemacpool.ports import RetryLaterError
 
 ELSEWHERE = 0x0A_00_00_00_00_01
 MOMENT = 10 * ON_THE_WAY
 
 
 async def _decided(store: StoredLease, *, watches: bool = True) -> Candidate:
-    """A replica that decides, and has granted the first address of the pool to an object that was not seen yet."""
+    """A replica that decides, and has allocated the first address of the pool to an object that was not seen yet."""
     candidate = Candidate("a", store, watches=watches)
     await until_deciding(candidate)
-    await candidate.elector.name(need((), 1))
+    await candidate.elector.reserve(need((), 1))
     request = AddressRequest(Party("Pod", "default", "a"), (None,))
-    assert candidate.core.decide(request, LoopClock().now()) == Granted((FIRST,))
+    assert candidate.core.decide(request, LoopClock().now()) == Allocated((FIRST,))
     return candidate
 
 
-async def test_the_stretch_is_given_back_and_nobody_holds_the_lease() -> None:
+async def test_the_block_is_given_back_and_nobody_holds_the_lease() -> None:
     store = StoredLease()
     candidate = await _decided(store)
-    assert len(store.writes[-1].open) > 1
+    assert len(store.writes[-1].reserved) > 1
     candidate.elector.resign()
     await candidate.running
     assert store.record is not None
     assert (store.record.holder, store.record.endpoint) == ("", "")
-    assert store.record.open == {FIRST}, "what was granted and not seen stays named"
+    assert store.record.reserved == {FIRST}, "what was allocated and not seen stays named"
     assert store.record.last == FIRST
-    assert store.record.term == 1
+    assert store.record.transitions == 1
 
 
-async def test_deciding_stops_before_the_lease_is_written() -> None:
+async def test_leading_stops_before_the_lease_is_written() -> None:
     candidate = await _decided(StoredLease())
     candidate.elector.resign()
-    assert not candidate.deciding
-    with pytest.raises(NotDecidingError, match=r"^this replica is shutting down$"):
+    assert not candidate.leading
+    with pytest.raises(RetryLaterError, match=r"^this replica is shutting down$"):
         candidate.elector.check()
 
 
 @pytest.mark.parametrize("watches", [True, False])
-async def test_a_successor_takes_over_at_once_with_next_to_nothing_suspect(watches: bool) -> None:  # noqa: FBT001 (a case)
+async def test_a_successor_takes_over_at_once_with_next_to_nothing_in_doubt(watches: bool) -> None:  # noqa: FBT001 (a case)
     store = StoredLease()
     candidate = await _decided(store, watches=watches)
     successor = Candidate("b", store)
     candidate.elector.resign()
     await until_deciding(successor, within=SIGHT_SECONDS + 2 * MOMENT)
     await candidate.running
-    assert successor.core.ledger.suspect_count == 1
-    assert successor.elector.term == 2
-    assert successor.elector.seconds_without_decider < 2 * MOMENT
+    assert successor.core.ledger.in_doubt_count == 1
+    assert successor.elector.transitions == 2
+    assert successor.elector.seconds_without_leader < 2 * MOMENT
 
 
-async def test_what_was_granted_a_moment_ago_is_seen_before_the_hand_over_and_so_is_not_suspect() -> None:
+async def test_what_was_allocated_a_moment_ago_is_seen_before_the_hand_over_and_so_is_not_in_doubt() -> None:
     store = StoredLease()
     candidate = await _decided(store)
     successor = Candidate("b", store)
@@ -77,7 +77,7 @@ async def test_what_was_granted_a_moment_ago_is_seen_before_the_hand_over_and_so
     pod = ObjectKey("Pod", "default", "a")
     candidate.core.ledger.observe(Holder(pod, "uid", Party(*pod), (FIRST,)), LoopClock().now())
     await until_deciding(successor, within=2 * MOMENT)
-    assert successor.core.ledger.suspect_count == 0
+    assert successor.core.ledger.in_doubt_count == 0
 
 
 async def test_a_hand_over_in_good_order_is_no_warning() -> None:
@@ -85,7 +85,7 @@ async def test_a_hand_over_in_good_order_is_no_warning() -> None:
     with capture_logs() as logs:
         candidate.elector.resign()
         await candidate.running
-    assert [(line["log_level"], line["event"], line["open"]) for line in logs] == [("info", "handed over", 1)]
+    assert [(line["log_level"], line["event"], line["reserved"]) for line in logs] == [("info", "handed over", 1)]
 
 
 async def test_where_the_successor_is_can_be_asked_after_the_hand_over() -> None:
@@ -94,10 +94,10 @@ async def test_where_the_successor_is_can_be_asked_after_the_hand_over() -> None
     successor = Candidate("b", store)
     candidate.elector.resign()
     await candidate.running
-    assert candidate.elector.endpoint_of_decider is None
+    assert candidate.elector.leader_endpoint is None
     await until_deciding(successor)
     await candidate.elector.until_changed(1.0)
-    assert candidate.elector.endpoint_of_decider == "b:8000"
+    assert candidate.elector.leader_endpoint == "b:8000"
 
 
 async def test_an_answer_that_comes_after_the_watch_told_of_the_successor_takes_nothing_back() -> None:
@@ -110,7 +110,7 @@ async def test_an_answer_that_comes_after_the_watch_told_of_the_successor_takes_
         await candidate.running
     assert store.record is not None
     assert store.record.holder == "b"
-    assert candidate.elector.endpoint_of_decider == "b:8000"
+    assert candidate.elector.leader_endpoint == "b:8000"
     assert [line["event"] for line in logs if line["log_level"] == "warning"] == []
     await until_deciding(successor)
 
@@ -124,27 +124,27 @@ async def test_an_answer_that_comes_after_the_watch_told_of_the_deletion_does_no
         await asyncio.sleep(ON_THE_WAY / 10)
     store.delete()
     await candidate.running
-    assert candidate.elector.term == 0
+    assert candidate.elector.transitions == 0
 
 
 async def test_those_that_wait_for_a_write_are_told() -> None:
     store = StoredLease()
     candidate = await _decided(store)
     store.fates.append("not made")
-    naming = asyncio.create_task(candidate.elector.name(need((ELSEWHERE,), 0)))
+    reserving = asyncio.create_task(candidate.elector.reserve(need((ELSEWHERE,), 0)))
     await asyncio.sleep(0)
     candidate.elector.resign()
-    with pytest.raises(NotDecidingError, match=r"^this replica is shutting down$"):
-        await naming
+    with pytest.raises(RetryLaterError, match=r"^this replica is shutting down$"):
+        await reserving
 
 
 async def test_what_is_under_way_when_it_resigns_is_still_written() -> None:
     store = StoredLease()
     candidate = await _decided(store)
-    naming = asyncio.create_task(candidate.elector.name(need((ELSEWHERE,), 0)))
+    reserving = asyncio.create_task(candidate.elector.reserve(need((ELSEWHERE,), 0)))
     await asyncio.sleep(ON_THE_WAY / 2)
     candidate.elector.resign()
-    await naming
+    await reserving
     await candidate.running
     assert store.record is not None
     assert store.record.holder == ""
@@ -159,7 +159,7 @@ async def test_a_hand_over_that_fails_is_said_and_the_successor_waits_for_the_le
     with capture_logs() as logs:
         candidate.elector.resign()
         await candidate.running
-    assert not candidate.deciding
+    assert not candidate.leading
     (warning,) = [line for line in logs if line["log_level"] == "warning"]
     assert warning["event"].startswith("could not hand over")
     await until_deciding(successor, within=MOMENT if fate == "answer lost" else LEASE_SECONDS + MOMENT)
@@ -169,21 +169,21 @@ async def test_a_hand_over_that_runs_into_an_earlier_write_of_our_own_is_made_af
     store = StoredLease()
     candidate = await _decided(store, watches=False)
     store.fates.append("answer lost")
-    naming = asyncio.create_task(candidate.elector.name(need((ELSEWHERE,), 0)))
+    reserving = asyncio.create_task(candidate.elector.reserve(need((ELSEWHERE,), 0)))
     await asyncio.sleep(ON_THE_WAY / 2)
     candidate.elector.resign()
     await candidate.running
     assert store.requests[-4:] == ["update", "update", "read", "update"]
     assert store.record is not None
     assert store.record.holder == ""
-    with pytest.raises(NotDecidingError):
-        await naming
+    with pytest.raises(RetryLaterError):
+        await reserving
 
 
 async def test_what_belongs_to_another_meanwhile_is_not_handed_over() -> None:
     store = StoredLease()
     candidate = await _decided(store, watches=False)
-    theirs = store.put(HELD._replace(term=9))
+    theirs = store.put(HELD._replace(transitions=9))
     candidate.elector.resign()
     await candidate.running
     assert store.record == theirs
@@ -196,7 +196,7 @@ async def test_a_lease_that_is_gone_when_it_is_handed_over_ends_it(told: bool) -
     store.delete(told=told)
     candidate.elector.resign()
     await candidate.running
-    assert not candidate.deciding
+    assert not candidate.leading
     assert store.record is None
 
 

@@ -2,12 +2,12 @@
 
 import asyncio
 
-from tests.unit.doubles import FIRST, ManualClock, need, new_decider
+from tests.unit.doubles import FIRST, ManualClock, need, new_allocator
 
-from kubemacpool.admission.allocation import LocalDecider
-from kubemacpool.core.allocator import Decider
+from kubemacpool.admission.allocation import LocalAllocator
+from kubemacpool.core.allocator import Allocator
 from kubemacpool.core.parties import Party
-from kubemacpool.core.requests import AddressRequest, Granted, Unnamed
+from kubemacpool.core.requests import AddressRequest, Allocated, Unreserved
 from kubemacpool.election.leadership import Leadership
 from kubemacpool.election.lease_writer import LeaseWriter, Replica
 from kubemacpool.ports import ClusterUnavailableError
@@ -44,12 +44,12 @@ class EchoingStore:
 class Office:
     """A replica whose Lease it is, and which writes it again as soon as it was written."""
 
-    def __init__(self, core: Decider) -> None:
+    def __init__(self, core: Allocator) -> None:
         self.store = EchoingStore()
         clock = ManualClock()
         self._leadership = Leadership(LeaseWriter(Replica("a", ""), self.store), core, {}, clock, lambda: None)
         self._leadership.begin(EMPTY, clock.now(), afresh=False)
-        self.decider = LocalDecider(core, self, lambda _: None, clock)
+        self.allocator = LocalAllocator(core, self, lambda _: None, clock)
 
     @property
     def due_in(self) -> float:
@@ -59,9 +59,9 @@ class Office:
     def check(self) -> None:
         """It may decide."""
 
-    async def name(self, unnamed: Unnamed) -> None:
+    async def reserve(self, unreserved: Unreserved) -> None:
         """Waits for a write."""
-        await self._leadership.name(unnamed)
+        await self._leadership.reserve(unreserved)
 
     def extend_soon(self) -> None:
         """Writes follow anyway."""
@@ -85,64 +85,64 @@ def asks_for(name: str, *wanted: int | None) -> AddressRequest:
 
 
 async def test_an_address_stays_named_until_the_request_that_waited_for_it_has_gone_on() -> None:
-    office = Office(new_decider(size=32))
+    office = Office(new_allocator(size=32))
     writing = asyncio.create_task(office.write_without_pause())
     requests = [asks_for(f"pod-{number}", FIRST + 8 + number, None) for number in range(8)]
-    decisions = await asyncio.gather(*map(office.decider.decide, requests))
+    decisions = await asyncio.gather(*map(office.allocator.decide, requests))
     writing.cancel()
-    assert [type(decision) for decision in decisions] == [Granted] * 8
+    assert [type(decision) for decision in decisions] == [Allocated] * 8
 
 
 async def test_what_was_named_for_a_request_that_has_gone_on_is_named_no_longer() -> None:
-    core = new_decider(size=32)
+    core = new_allocator(size=32)
     office = Office(core)
-    naming = asyncio.create_task(office.name(need((FIRST + 20,), 0)))
+    reserving = asyncio.create_task(office.reserve(need((FIRST + 20,), 0)))
     writing = asyncio.create_task(office.write_without_pause())
-    await naming
+    await reserving
     await asyncio.sleep(0)  # the first write after it has begun
     writing.cancel()
-    assert FIRST + 20 not in core.openings
+    assert FIRST + 20 not in core.reservations
 
 
 async def test_who_is_cancelled_between_the_write_and_its_turn_does_not_stay_named() -> None:
-    core = new_decider(size=32)
+    core = new_allocator(size=32)
     office = Office(core)
-    naming = asyncio.create_task(office.name(need((FIRST + 20,), 0)))
+    reserving = asyncio.create_task(office.reserve(need((FIRST + 20,), 0)))
     await asyncio.sleep(0)
     await office.write()
-    assert FIRST + 20 in core.openings
-    naming.cancel()
-    await asyncio.gather(naming, return_exceptions=True)
-    assert naming.cancelled()
+    assert FIRST + 20 in core.reservations
+    reserving.cancel()
+    await asyncio.gather(reserving, return_exceptions=True)
+    assert reserving.cancelled()
     await office.write()
-    assert FIRST + 20 not in core.openings
+    assert FIRST + 20 not in core.reservations
 
 
 async def test_who_is_cancelled_while_it_waits_leaves_nothing_to_be_written_for() -> None:
-    core = new_decider(size=32)
+    core = new_allocator(size=32)
     office = Office(core)
     await office.write()
     assert office.due_in > 0.0
-    naming = asyncio.create_task(office.name(need((FIRST + 20,), 3)))
+    reserving = asyncio.create_task(office.reserve(need((FIRST + 20,), 3)))
     await asyncio.sleep(0)
     assert office.due_in == 0.0
-    naming.cancel()
-    await asyncio.gather(naming, return_exceptions=True)
+    reserving.cancel()
+    await asyncio.gather(reserving, return_exceptions=True)
     assert office.due_in > 0.0
     await office.write()
-    assert FIRST + 20 not in core.openings
+    assert FIRST + 20 not in core.reservations
 
 
 async def test_who_is_cancelled_while_a_write_fails_is_no_reason_for_the_next_one() -> None:
-    core = new_decider(size=32)
+    core = new_allocator(size=32)
     office = Office(core)
     await office.write()
-    naming = asyncio.create_task(office.name(need((FIRST + 20,), 0)))
+    reserving = asyncio.create_task(office.reserve(need((FIRST + 20,), 0)))
     await asyncio.sleep(0)
     office.store.fails = True
     writing = asyncio.create_task(office.write())
     await asyncio.sleep(0)  # the write is under way
-    naming.cancel()
-    await asyncio.gather(naming, writing, return_exceptions=True)
+    reserving.cancel()
+    await asyncio.gather(reserving, writing, return_exceptions=True)
     assert isinstance(writing.exception(), ClusterUnavailableError)
     assert office.due_in > 0.0

@@ -1,11 +1,11 @@
-"""How long nobody has decided, also when that is known only later."""
+"""How long nobody has led, also when that is known only later."""
 
 from tests.unit.doubles import ManualClock
 
 from kubemacpool.election.lease_view import Vacancy
 
 
-def test_time_without_a_decider_adds_up_and_so_does_what_is_known_later() -> None:
+def test_time_without_a_leader_adds_up_and_so_does_what_is_known_later() -> None:
     clock = ManualClock()
     subject = Vacancy(clock)
     clock.advance(2.0)

@@ -1,15 +1,15 @@
 """What a replica that does not decide says when it is asked."""
 
 import pytest
-from tests.unit.doubles import ManualClock, new_decider
+from tests.unit.doubles import ManualClock, new_allocator
 
 from kubemacpool.election.elector import Elector
 from kubemacpool.election.lease_writer import Replica
-from kubemacpool.ports import NotDecidingError
+from kubemacpool.ports import RetryLaterError
 from kubemacpool.wire.lease import LeaseRecord
 from kubemacpool.wire.objects import ObjectIdentity
 
-IDENTITY = ObjectIdentity("kubemacpool-system", "kubemacpool-decider", "uid")
+IDENTITY = ObjectIdentity("kubemacpool-system", "kubemacpool-leader", "uid")
 HELD = LeaseRecord("other", "other:8000", 1, 5, frozenset(), {}, None, "7")
 
 
@@ -36,20 +36,20 @@ class Scene:
         self.clock = ManualClock()
         self.obstacles: list[str] = []
         replica = Replica("ours", "ours:8000")
-        self.elector = Elector(replica, NoStore(), new_decider(), {}, lambda: self.obstacles, self.clock)
+        self.elector = Elector(replica, NoStore(), new_allocator(), {}, lambda: self.obstacles, self.clock)
 
     def excuse(self) -> str:
         """Why it does not decide."""
-        with pytest.raises(NotDecidingError) as told:
+        with pytest.raises(RetryLaterError) as told:
             self.elector.check()
         return str(told.value)
 
 
-async def test_while_another_replica_holds_the_lease_it_is_that_one_which_decides() -> None:
+async def test_while_another_replica_holds_the_lease_it_is_that_one_which_leads() -> None:
     scene = Scene()
     scene.obstacles = ["the list of the cluster's pods is not complete yet"]
     scene.elector.present(IDENTITY, HELD, 7)
-    assert scene.excuse() == "another replica decides"
+    assert scene.excuse() == "another replica leads"
 
 
 async def test_where_nobody_holds_the_lease_it_names_what_it_waits_for_itself() -> None:
@@ -64,4 +64,4 @@ async def test_where_nobody_holds_the_lease_it_names_what_it_waits_for_itself() 
 async def test_where_nobody_holds_the_lease_and_nothing_is_missing_it_does_not_speak_of_another() -> None:
     scene = Scene()
     scene.elector.present(IDENTITY, HELD._replace(holder="", endpoint=""), 7)
-    assert scene.excuse() == "no replica decides at this moment"
+    assert scene.excuse() == "no replica leads at this moment"

@@ -17,11 +17,11 @@ class Watched:
     """A ledger, somebody who looks at it for collisions, and what was told."""
 
     def __init__(self) -> None:
-        self.deciding = True
+        self.leading = True
         self.ledger = new_ledger(1000)
         self.ledger.inherit((), 0.0)
         self._events = KeptEvents()
-        self.reporter = CollisionReporter(self.ledger, lambda: self.deciding, self._events)
+        self.reporter = CollisionReporter(self.ledger, lambda: self.leading, self._events)
 
     def carry(self, name: str, *addresses: int, kind: str = "Pod", uid: str = "", of: Party | None = None) -> None:
         """An object carries these, as one of its own party or of another one, and so do its interfaces."""
@@ -83,13 +83,13 @@ async def test_a_collision_that_was_resolved_and_comes_back_is_told_again() -> N
 
 async def test_a_replica_that_does_not_decide_leaves_the_telling_to_the_one_that_does() -> None:
     watched = Watched()
-    watched.deciding = False
+    watched.leading = False
     watched.carry("a", FIRST)
     watched.carry("b", FIRST)
     assert await watched.told() == []
 
 
-async def test_whoever_decides_next_tells_of_what_is_there_since_its_predecessor_may_not_have() -> None:
+async def test_whoever_leads_next_tells_of_what_is_there_since_its_predecessor_may_not_have() -> None:
     watched = Watched()
     watched.carry("a", FIRST)
     watched.carry("b", FIRST)
@@ -98,18 +98,18 @@ async def test_whoever_decides_next_tells_of_what_is_there_since_its_predecessor
     assert len(await watched.told()) == 2
 
 
-async def test_a_replica_that_decides_again_tells_of_what_it_has_not_told() -> None:
+async def test_a_replica_that_leads_again_tells_of_what_it_has_not_told() -> None:
     watched = Watched()
     for name in ("a", "b"):
         watched.carry(name, FIRST, FIRST + 1)
     await watched.told()
-    watched.deciding = False
+    watched.leading = False
     watched.ledger.renounce()
     assert await watched.told() == []
     watched.carry("b", FIRST)
     watched.carry("c", FIRST)
     watched.ledger.inherit((), 0.0)
-    watched.deciding = True
+    watched.leading = True
     assert [name for name, _, _ in await watched.told()] == ["c"]
     assert list(watched.reporter._known) == [FIRST]
 

@@ -47,11 +47,11 @@ def test_what_interfaces_are_reported_to_have_is_told_to_the_ledger() -> None:
     assert (holder.addresses, holder.attached) == ((FIRST,), (FIRST + 1,))
 
 
-def test_a_pod_that_is_seen_settles_its_grant() -> None:
+def test_a_pod_that_is_seen_settles_its_allocation() -> None:
     scene = Scene()
-    scene.ledger.grant(FIRST, Party("Pod", "ns1", "a"), scene.clock.now())
+    scene.ledger.allocate(FIRST, Party("Pod", "ns1", "a"), scene.clock.now())
     scene.follower.present(POD, CarriedAddresses((FIRST,)), 1)
-    assert scene.ledger.pending(FIRST) is None
+    assert scene.ledger.latest_allocation(FIRST) is None
 
 
 def test_a_machine_that_carries_another_address_now_releases_the_one_before() -> None:

@@ -164,8 +164,8 @@ SIDES: Final = [
 
 def _united_from_scratch(there: list[Side]) -> set[frozenset[Party]]:
     """By the rule: one source and one target with a name to themselves, and neither with a part in another."""
-    named = {migration.id: [side for side in there if side[1].id == migration.id] for _, migration in there}
-    pairs = [sides for sides in named.values() if sorted(side[1].sends for side in sides) == [False, True]]
+    reserved = {migration.id: [side for side in there if side[1].id == migration.id] for _, migration in there}
+    pairs = [sides for sides in reserved.values() if sorted(side[1].sends for side in sides) == [False, True]]
     parts = Counter(machine for sides in pairs for machine, _ in sides)
     machines = [frozenset(machine for machine, _ in sides) for sides in pairs]
     return {pair for pair in machines if len(pair) == 2 and all(parts[machine] == 1 for machine in pair)}

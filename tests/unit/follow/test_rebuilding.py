@@ -34,7 +34,7 @@ class Scene:
         )
 
     def hindered(self) -> bool:
-        """Whether something keeps this replica from deciding."""
+        """Whether something keeps this replica from leading."""
         return bool(self.readiness.obstacles)
 
     def _forget(self) -> None:

@@ -1,4 +1,4 @@
-"""The decider's Lease, read and written over HTTP."""
+"""The leader's Lease, read and written over HTTP."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -12,19 +12,19 @@ from kubemacpool.ports import ClusterUnavailableError, ConflictError, NotFoundEr
 from kubemacpool.wire.lease import LeaseRecord
 
 COLLECTION = "/apis/coordination.k8s.io/v1/namespaces/kubemacpool-system/leases"
-LEASE = f"{COLLECTION}/kubemacpool-decider"
+LEASE = f"{COLLECTION}/kubemacpool-leader"
 FIRST = 0x02_00_00_00_00_01
 RECORD = LeaseRecord("a", "a:8000", 4, 5, frozenset({FIRST, FIRST + 1}), {"Pod": 9}, FIRST, "17")
 ANNOTATIONS = {
     "kubemacpool.io/format": "2",
-    "kubemacpool.io/open": "02:00:00:00:00:01-02:00:00:00:00:02",
-    "kubemacpool.io/seen": "Pod=9",
-    "kubemacpool.io/last": "02:00:00:00:00:01",
+    "kubemacpool.io/reserved": "02:00:00:00:00:01-02:00:00:00:00:02",
+    "kubemacpool.io/observed": "Pod=9",
+    "kubemacpool.io/last-allocated": "02:00:00:00:00:01",
     "kubemacpool.io/endpoint": "a:8000",
 }
 STORED = {
     "metadata": {
-        "name": "kubemacpool-decider",
+        "name": "kubemacpool-leader",
         "namespace": "kubemacpool-system",
         "uid": "u1",
         "resourceVersion": "18",
@@ -65,7 +65,7 @@ async def test_a_new_one_is_held_by_nobody() -> None:
     _, request, sent = await _ask(ASKING["create"], json.dumps(STORED).encode())
     assert (request.method, request.path) == ("POST", COLLECTION)
     created = json.loads(sent)
-    assert created["metadata"] == {"name": "kubemacpool-decider", "namespace": "kubemacpool-system"}
+    assert created["metadata"] == {"name": "kubemacpool-leader", "namespace": "kubemacpool-system"}
     assert "spec" not in created
 
 
@@ -82,7 +82,7 @@ async def test_an_update_holds_only_for_the_state_that_was_read() -> None:
     assert patch["spec"] == STORED["spec"]
 
 
-async def test_a_takeover_tells_people_when_it_was() -> None:
+async def test_an_acquisition_tells_people_when_it_was() -> None:
     _, _, sent = await _ask(lambda lease: lease.update(RECORD, acquired=True), json.dumps(STORED).encode())
     spec = json.loads(sent)["spec"]
     assert spec["acquireTime"] == spec["renewTime"]
@@ -110,5 +110,5 @@ async def test_what_goes_wrong_is_told_by_what_to_do_next(
 def test_the_watch_is_on_the_one_lease_and_whole() -> None:
     resource = lease_resource("kubemacpool-system")
     assert resource.collection == COLLECTION
-    assert resource.selectors == {"fieldSelector": "metadata.name=kubemacpool-decider"}
+    assert resource.selectors == {"fieldSelector": "metadata.name=kubemacpool-leader"}
     assert "PartialObjectMetadata" not in resource.watch_accept

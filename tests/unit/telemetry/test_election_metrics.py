@@ -1,11 +1,11 @@
-"""The figures of the election: who decides, since when, and what is open, suspect and pending."""
+"""The figures of the election: who leads, since when, and what is open, in doubt and in flight."""
 
 import re
 from dataclasses import dataclass
 from typing import get_args
 
 import pytest
-from tests.unit.doubles import FIRST, new_decider
+from tests.unit.doubles import FIRST, new_allocator
 
 from kubemacpool.core.parties import Party
 from kubemacpool.ports import Forwarding
@@ -16,10 +16,10 @@ from kubemacpool.telemetry.metrics import Metrics
 class Tenure:
     """What an election would tell."""
 
-    deciding: bool = False
-    term: int = 0
+    leading: bool = False
+    transitions: int = 0
     seconds_since_renewal: float = 0.0
-    seconds_without_decider: float = 0.0
+    seconds_without_leader: float = 0.0
 
 
 class Shown:
@@ -28,9 +28,9 @@ class Shown:
     def __init__(self) -> None:
         self.metrics = Metrics()
         self.election = Tenure()
-        self.decider = new_decider(size=10)
-        self.metrics.follow(self.decider.ledger)
-        self.metrics.follow_election(self.election, self.decider)
+        self.allocator = new_allocator(size=10)
+        self.metrics.follow(self.allocator.ledger)
+        self.metrics.follow_election(self.election, self.allocator)
 
     def __getitem__(self, name: str) -> float | None:
         """The value of one series; None where there is none."""
@@ -45,12 +45,12 @@ def shown() -> Shown:
     return Shown()
 
 
-def test_who_decides_and_the_term_are_shown_as_they_are_when_asked(shown: Shown) -> None:
-    assert (shown["decider"], shown["lease_term"]) == (0, 0)
-    shown.election.deciding, shown.election.term = True, 7
-    assert (shown["decider"], shown["lease_term"]) == (1, 7)
-    shown.election.deciding = False
-    assert (shown["decider"], shown["lease_term"]) == (0, 7)
+def test_who_leads_and_the_term_are_shown_as_they_are_when_asked(shown: Shown) -> None:
+    assert (shown["leader"], shown["lease_transitions"]) == (0, 0)
+    shown.election.leading, shown.election.transitions = True, 7
+    assert (shown["leader"], shown["lease_transitions"]) == (1, 7)
+    shown.election.leading = False
+    assert (shown["leader"], shown["lease_transitions"]) == (0, 7)
 
 
 def test_the_age_of_the_last_renewal_is_shown(shown: Shown) -> None:
@@ -60,28 +60,28 @@ def test_the_age_of_the_last_renewal_is_shown(shown: Shown) -> None:
     assert shown["lease_renewal_age_seconds"] == 0.5
 
 
-def test_the_time_without_a_decider_is_a_counter(shown: Shown) -> None:
-    assert shown["without_decider_seconds_total"] == 0
-    shown.election.seconds_without_decider = 6.5
-    assert shown["without_decider_seconds_total"] == 6.5
+def test_the_time_without_a_leader_is_a_counter(shown: Shown) -> None:
+    assert shown["without_leader_seconds_total"] == 0
+    shown.election.seconds_without_leader = 6.5
+    assert shown["without_leader_seconds_total"] == 6.5
     body, _ = shown.metrics.exposition()
-    assert b"# TYPE kubemacpool_without_decider_seconds_total counter" in body
+    assert b"# TYPE kubemacpool_without_leader_seconds_total counter" in body
 
 
-def test_open_suspect_and_pending_addresses_are_shown_from_takeover_to_hand_over(shown: Shown) -> None:
+def test_open_in_doubt_and_in_flight_addresses_are_shown_from_acquisition_to_hand_over(shown: Shown) -> None:
     def counts() -> tuple[float | None, ...]:
-        suspect, pending = (shown[f'addresses{{state="{state}"}}'] for state in ("suspect", "pending"))
-        return shown["lease_open_addresses"], suspect, pending
+        in_doubt, in_flight = (shown[f'addresses{{state="{state}"}}'] for state in ("in_doubt", "in_flight"))
+        return shown["lease_reserved_addresses"], in_doubt, in_flight
 
-    decider = shown.decider
+    allocator = shown.allocator
     assert counts() == (0, 0, 0)
-    decider.take_over([FIRST + 5, FIRST + 6], None, 1000.0)
+    allocator.acquire([FIRST + 5, FIRST + 6], None, 1000.0)
     assert counts() == (2, 2, 0)
-    names = decider.names([FIRST + 20], 1)
-    decider.openings.confirm(names.open)
-    decider.ledger.grant(FIRST + 20, Party("Pod", "default", "a"), 1000.0)
+    names = allocator.next_update([FIRST + 20], 1)
+    allocator.reservations.confirm(names.reserved)
+    allocator.ledger.allocate(FIRST + 20, Party("Pod", "default", "a"), 1000.0)
     assert counts() == (4, 2, 1)
-    decider.step_down()
+    allocator.step_down()
     assert counts() == (0, 0, 0)
 
 

@@ -23,12 +23,12 @@ def test_the_exposition_says_its_format() -> None:
 def test_admissions_are_counted_by_outcome_and_time() -> None:
     metrics = Metrics()
     for seconds in (0.0002, 0.0002, 0.02):
-        metrics.admission("granted", seconds)
+        metrics.admission("allocated", seconds)
     metrics.admission("refused", 9.0)
     name = "kubemacpool_admission_duration_seconds"
-    assert _sample(metrics, f'{name}_count{{outcome="granted"}}') == 3
-    assert _sample(metrics, f'{name}_sum{{outcome="granted"}}') == pytest.approx(0.0204)
-    assert _sample(metrics, f'{name}_bucket{{le="0.00025",outcome="granted"}}') == 2
+    assert _sample(metrics, f'{name}_count{{outcome="allocated"}}') == 3
+    assert _sample(metrics, f'{name}_sum{{outcome="allocated"}}') == pytest.approx(0.0204)
+    assert _sample(metrics, f'{name}_bucket{{le="0.00025",outcome="allocated"}}') == 2
     assert _sample(metrics, f'{name}_bucket{{le="5.0",outcome="refused"}}') == 0
     assert _sample(metrics, f'{name}_count{{outcome="refused"}}') == 1
 
@@ -55,11 +55,12 @@ def test_the_ledger_is_shown_as_it_is_when_asked() -> None:
     key = ObjectKey("VirtualMachine", "default", "a")
     ledger.observe(Holder(key, "u1", Party(*key), (FIRST, FIRST + 1, FIRST + 2)), 1.0)
     ledger.observe(Holder(key, "u1", Party(*key), (FIRST, FIRST + 1)), 1.0)
-    ledger.grant(FIRST + 5, Party(*key), 1.0)
+    ledger.allocate(FIRST + 5, Party(*key), 1.0)
     shown = {
-        state: _sample(metrics, f'kubemacpool_addresses{{state="{state}"}}') for state in ("held", "pending", "cooling")
+        state: _sample(metrics, f'kubemacpool_addresses{{state="{state}"}}')
+        for state in ("held", "in_flight", "cooling")
     }
-    assert shown == {"held": 2, "pending": 1, "cooling": 1}
+    assert shown == {"held": 2, "in_flight": 1, "cooling": 1}
     assert _sample(metrics, "kubemacpool_pool_size_addresses") == 10
     assert _sample(metrics, "kubemacpool_pool_free_addresses") == 6
     ledger.vanish(key, 2.0)
@@ -106,7 +107,7 @@ def test_the_namespaces_with_most_on_its_way_are_shown() -> None:
     number = 0
     for namespace in range(12):
         for _ in range(namespace + 1):
-            ledger.grant(FIRST + number, Party("Pod", f"ns-{namespace}", f"pod-{number}"), 1.0)
+            ledger.allocate(FIRST + number, Party("Pod", f"ns-{namespace}", f"pod-{number}"), 1.0)
             number += 1
     name = "kubemacpool_in_flight_addresses"
     shown = {each: _sample(metrics, f'{name}{{namespace="ns-{each}"}}') for each in range(12)}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
-from tests.unit.doubles import new_decider
+from tests.unit.doubles import new_allocator
 
 from kubemacpool.telemetry.metrics import Metrics
 
@@ -17,21 +17,21 @@ OURS = re.compile(r"\b(?:kubemacpool|kmp|kubevirt_kmp)_[a-z_]+\b")
 
 
 class Election:
-    """Somebody decides."""
+    """Somebody leads."""
 
-    deciding = True
-    term = 1
+    leading = True
+    transitions = 1
     seconds_since_renewal = 0.5
-    seconds_without_decider = 2.0
+    seconds_without_leader = 2.0
 
 
 def _exposed() -> set[str]:
     """The names of all series that a replica exposes."""
-    decider = new_decider()
+    allocator = new_allocator()
     metrics = Metrics()
-    metrics.follow(decider.ledger)
-    metrics.follow_election(Election(), decider)
-    metrics.admission("granted", 0.001)
+    metrics.follow(allocator.ledger)
+    metrics.follow_election(Election(), allocator)
+    metrics.admission("allocated", 0.001)
     metrics.forwarded("answered")
     metrics.unreadable("Pod")
     metrics.event_dropped("MACCollision")
@@ -49,9 +49,9 @@ def _alerts() -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("alert", _alerts())
 def test_an_alert_asks_for_metrics_that_are_exposed(alert: str) -> None:
-    named = set(OURS.findall(_alerts()[alert]["expr"]))
-    assert named
-    assert named <= _exposed()
+    reserved = set(OURS.findall(_alerts()[alert]["expr"]))
+    assert reserved
+    assert reserved <= _exposed()
 
 
 def test_the_alert_that_users_of_the_go_implementation_know_is_as_it_was() -> None:
@@ -60,6 +60,6 @@ def test_the_alert_that_users_of_the_go_implementation_know_is_as_it_was() -> No
 
 
 def test_the_readme_explains_metrics_that_are_exposed() -> None:
-    named = set(re.findall(r"`((?:kubemacpool|kmp|kubevirt_kmp)_[a-z_]+)", (ROOT / "README.md").read_text()))
-    assert named
-    assert named <= _exposed()
+    reserved = set(re.findall(r"`((?:kubemacpool|kmp|kubevirt_kmp)_[a-z_]+)", (ROOT / "README.md").read_text()))
+    assert reserved
+    assert reserved <= _exposed()

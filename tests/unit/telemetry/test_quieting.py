@@ -84,7 +84,7 @@ def test_what_was_left_out_can_be_asked_for_and_is_told_once() -> None:
 
 def test_lines_for_debugging_are_all_written() -> None:
     ration = LineRation(Time().now)
-    assert len(_written(ration, "granted", LINES_AT_ONCE + 3, "debug")) == LINES_AT_ONCE + 3
+    assert len(_written(ration, "allocated", LINES_AT_ONCE + 3, "debug")) == LINES_AT_ONCE + 3
 
 
 def test_messages_that_are_not_constant_are_remembered_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:

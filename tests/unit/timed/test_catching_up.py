@@ -1,4 +1,4 @@
-"""A new decider waits for every kind, whichever is the slowest (rule 4)."""
+"""A new leader waits for every kind, whichever is the slowest (rule 4)."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -40,7 +40,7 @@ def _begun(awaitable: Awaitable[None]) -> asyncio.Future[None]:
 
 
 @ORDERS
-async def test_it_decides_when_the_last_kind_has_come_as_far_as_the_lease_asks(order: tuple[str, ...]) -> None:
+async def test_it_leads_when_the_last_kind_has_come_as_far_as_the_lease_asks(order: tuple[str, ...]) -> None:
     kinds = {kind: Followed() for kind in KINDS}
     catching_up = _begun(catch_up({kind: each.view for kind, each in kinds.items()}, dict.fromkeys(KINDS, 9)))
     for kind in order:

@@ -6,7 +6,7 @@ import json
 from tests.unit.doubles import KeptMeasures, pod_review
 from tests.unit.election.candidates import LoopClock
 
-from kubemacpool.admission.forwarding import Reach
+from kubemacpool.admission.forwarding import Forwarder
 from kubemacpool.admission.webhook import REMEMBERED, Deadlines, Router
 from kubemacpool.ports import PeerError
 from kubemacpool.wire.review import SERVICE_UNAVAILABLE, Answer, in_words
@@ -16,11 +16,11 @@ WHY = "kubemacpool cannot decide yet: the ConfigMap is missing"
 
 
 class NobodyDecides:
-    """No decider is known, and waiting for one takes time."""
+    """No leader is known, and waiting for one takes time."""
 
-    deciding = False
+    leading = False
     out_of_touch = False
-    endpoint_of_decider: str | None = None
+    leader_endpoint: str | None = None
     seconds_since_renewal = 100.0
 
     async def until_changed(self, seconds: float) -> None:
@@ -42,7 +42,7 @@ def _router(tenure: NobodyDecides) -> Router:
         return in_words(SERVICE_UNAVAILABLE, WHY)
 
     clock = LoopClock()
-    return Router("/mutate-pods", why, tenure, Reach(tenure, SilentPeer(), clock), KeptMeasures(), clock)
+    return Router("/mutate-pods", why, tenure, Forwarder(tenure, SilentPeer(), clock), KeptMeasures(), clock)
 
 
 async def _ask_as_the_api_server_does(router: Router, body: bytes) -> tuple[Answer, int]:
@@ -71,21 +71,21 @@ async def test_what_nobody_could_decide_is_refused_with_the_reason_before_the_ap
     assert _denial(answer) == {"code": 503, "reason": "ServiceUnavailable", "message": f"{WHY}; try again"}
 
 
-async def test_a_decider_that_does_not_answer_is_named_in_the_reason() -> None:
+async def test_a_leader_that_does_not_answer_is_named_in_the_reason() -> None:
     tenure = NobodyDecides()
-    tenure.endpoint_of_decider = "10.0.0.7:8000"
+    tenure.leader_endpoint = "10.0.0.7:8000"
     answer, _ = await _ask_as_the_api_server_does(_router(tenure), pod_review("[]"))
     assert "replica 10.0.0.7:8000, which decides, does not answer" in str(_denial(answer)["message"])
 
 
-async def test_the_one_who_decides_has_the_last_word_on_what_other_replicas_were_asked_in_turn() -> None:
+async def test_the_one_who_leads_has_the_last_word_on_what_other_replicas_were_asked_in_turn() -> None:
     """Each of them was asked for the first time, and knows of no deadline that is near."""
     tenure = NobodyDecides()
-    tenure.deciding = True
-    decider = _router(tenure)
-    first = await decider.answer(pod_review("[]"), PATIENCE, forwarded=True)
+    tenure.leading = True
+    allocator = _router(tenure)
+    first = await allocator.answer(pod_review("[]"), PATIENCE, forwarded=True)
     await asyncio.sleep(PATIENCE - 1)
-    last = await decider.answer(pod_review("[]"), PATIENCE, forwarded=True)
+    last = await allocator.answer(pod_review("[]"), PATIENCE, forwarded=True)
     assert first.status == SERVICE_UNAVAILABLE
     assert _denial(last)["message"] == f"{WHY}; try again"
 

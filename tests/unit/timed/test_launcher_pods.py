@@ -49,20 +49,20 @@ class Cluster(Webhook):
 async def test_a_launcher_pod_carries_what_its_machine_does_without_a_write() -> None:
     cluster = Cluster()
     assert await cluster.judge(ONE, **owner()) == UNTOUCHED
-    assert cluster.naming.named == []
-    grant = cluster.ledger.pending(FIRST)
-    assert grant is not None
-    assert grant.party == VM
-    assert grant.awaited == Party("Pod", "default", "", "virt-launcher-vm-", "r1")
-    assert cluster.measures.admissions == [("granted", 0.0)]
+    assert cluster.reserving.reserved == []
+    allocation = cluster.ledger.latest_allocation(FIRST)
+    assert allocation is not None
+    assert allocation.party == VM
+    assert allocation.awaited == Party("Pod", "default", "", "virt-launcher-vm-", "r1")
+    assert cluster.measures.admissions == [("allocated", 0.0)]
 
 
 async def test_a_launcher_pod_is_given_nothing_of_its_own() -> None:
     cluster = Cluster()
     assert await cluster.judge('[{"name":"blue"}]', **owner()) == UNTOUCHED
     assert await cluster.judge(f'[{{"name":"blue"}},{{"name":"red","mac":"{MAC1}"}}]', **owner()) == UNTOUCHED
-    assert cluster.ledger.pending_count == 1
-    assert cluster.measures.admissions == [("untouched", 0.0), ("granted", 0.0)]
+    assert cluster.ledger.in_flight_count == 1
+    assert cluster.measures.admissions == [("untouched", 0.0), ("allocated", 0.0)]
 
 
 async def test_source_and_target_of_a_live_migration_carry_the_same() -> None:
@@ -76,13 +76,13 @@ async def test_an_address_that_the_machine_is_about_to_have_is_named_first() -> 
     """An interface is plugged in: the pod for it may be seen before the machine is."""
     cluster = Cluster()
     assert await cluster.judge(f'[{{"name":"blue","mac":"{MAC2}"}}]', **owner()) == UNTOUCHED
-    assert cluster.naming.named == [((FIRST + 1,), 0)]
+    assert cluster.reserving.reserved == [((FIRST + 1,), 0)]
 
 
 async def test_a_dry_run_changes_nothing() -> None:
     cluster = Cluster()
     assert await cluster.judge(ONE, dry_run=True, **owner()) == UNTOUCHED
-    assert cluster.ledger.pending_count == 0
+    assert cluster.ledger.in_flight_count == 0
 
 
 async def test_an_address_of_somebody_else_is_refused_to_a_launcher_pod_too() -> None:
@@ -92,7 +92,7 @@ async def test_an_address_of_somebody_else_is_refused_to_a_launcher_pod_too() ->
     verdict = await cluster.judge(networks, **owner())
     assert (verdict.code, verdict.reason) == (403, "Forbidden")
     assert verdict.message.startswith(f'{PREFIX}entry 2 ("x"): mac {MAC2} is in use by Pod ns1/holder; ')
-    assert cluster.ledger.pending_count == 0
+    assert cluster.ledger.in_flight_count == 0
 
 
 async def test_where_the_policy_is_warn_it_is_let_in_and_the_collision_is_told() -> None:
@@ -114,12 +114,12 @@ async def test_a_launcher_pod_is_never_sticky() -> None:
     assert await Cluster().judge(ONE, annotations=annotations, **owner()) == UNTOUCHED
 
 
-async def test_a_grant_is_logged_with_the_family() -> None:
+async def test_an_allocation_is_logged_with_the_family() -> None:
     with capture_logs() as logs:
         await Cluster().judge(ONE, **owner())
     assert logs == [
         {
-            "event": "granted",
+            "event": "allocated",
             "log_level": "debug",
             "object": "Pod default/virt-launcher-vm-*",
             "family": "VirtualMachine default/vm",
@@ -168,9 +168,9 @@ async def test_an_owner_that_is_seen_a_moment_later_is_waited_for() -> None:
 
 
 async def test_an_instance_that_is_seen_before_its_machine_does_not_have_its_pod_refused() -> None:
-    """The two are followed by a watch each, and the machine's address is only granted for so long."""
+    """The two are followed by a watch each, and the machine's address is only allocated for so long."""
     cluster = Webhook(clock=LoopClock())
-    cluster.ledger.grant(FIRST, VM, cluster.clock.now())
+    cluster.ledger.allocate(FIRST, VM, cluster.clock.now())
     to_machine = OwnerReference("VirtualMachine", "vm", "uid-vm")
     instance = Holder(ObjectKey("VirtualMachineInstance", "default", "vm"), "uid-vmi", VM, (FIRST,))
     cluster.population.see(instance, to_machine, cluster.clock.now(), 1)
@@ -225,8 +225,8 @@ async def test_a_launcher_pod_whose_machine_gets_an_interface_is_changed_without
     metadata |= owner()
     body["request"] |= {"operation": "UPDATE", "oldObject": {"metadata": {"annotations": {NETWORKS_ANNOTATION: ONE}}}}
     assert read_verdict(await cluster.answer(json.dumps(body).encode())) == UNTOUCHED
-    assert cluster.naming.named == []
-    assert cluster.ledger.pending(FIRST) is None
-    grant = cluster.ledger.pending(FIRST + 1)
-    assert grant is not None
-    assert grant.party == VM
+    assert cluster.reserving.reserved == []
+    assert cluster.ledger.latest_allocation(FIRST) is None
+    allocation = cluster.ledger.latest_allocation(FIRST + 1)
+    assert allocation is not None
+    assert allocation.party == VM

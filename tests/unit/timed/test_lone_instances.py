@@ -3,12 +3,12 @@
 import pytest
 from tests.unit.admission.machines import MAC1, MAC2, SERVED, UNTOUCHED, Document, Nic, Verdict, machine_review, nic
 from tests.unit.admission.machines import read_verdict as read_machine_verdict
-from tests.unit.doubles import FIRST, KeptMeasures, NamingAtOnce, new_decider, new_policies
+from tests.unit.doubles import FIRST, KeptMeasures, ReservingAtOnce, new_allocator, new_policies
 from tests.unit.election.candidates import LoopClock
 
-from kubemacpool.admission.allocation import LocalDecider
+from kubemacpool.admission.allocation import LocalAllocator
 from kubemacpool.admission.machines import InstanceAdmission, KnownMachines
-from kubemacpool.admission.owners import Kinship
+from kubemacpool.admission.owners import Owners
 from kubemacpool.admission.policies import ConflictPolicy
 from kubemacpool.core.families import OwnerReference
 from kubemacpool.core.parties import Holder, ObjectKey, Party
@@ -41,16 +41,16 @@ class Webhook:
         self.measures = KeptMeasures()
         self.known = True
         self.looks = 0
-        decider = new_decider()
-        self.ledger = decider.ledger
-        self.naming = NamingAtOnce(decider)
+        allocator = new_allocator()
+        self.ledger = allocator.ledger
+        self.reserving = ReservingAtOnce(allocator)
         self.population = Population(self.ledger)
         self.see("VirtualMachine", "vm", FIRST)
         policies = new_policies(default)
-        deciding = LocalDecider(decider, self.naming, policies.limit_of, self.clock)
+        leading = LocalAllocator(allocator, self.reserving, policies.limit_of, self.clock)
         followed = KnownMachines(lambda: self.known, self._look)
-        kinship = Kinship(self.population.families, self.clock)
-        self.admission = InstanceAdmission(deciding, policies, followed, SERVED, kinship, self.measures, self.clock)
+        owners = Owners(self.population.families, self.clock)
+        self.admission = InstanceAdmission(leading, policies, followed, SERVED, owners, self.measures, self.clock)
 
     def _look(self) -> None:
         self.looks += 1
@@ -77,9 +77,9 @@ async def test_one_that_stands_alone_gets_its_addresses() -> None:
     document = instance(nic("red"), nic("blue", "0A:00:00:00:00:01"))
     document["metadata"] = {"name": "other"}
     assert await webhook.judge(document) == Verdict(given={0: MAC2})
-    grant = webhook.ledger.pending(FIRST + 1)
-    assert grant is not None
-    assert grant.party == Party("VirtualMachineInstance", "default", "other")
+    allocation = webhook.ledger.latest_allocation(FIRST + 1)
+    assert allocation is not None
+    assert allocation.party == Party("VirtualMachineInstance", "default", "other")
 
 
 async def test_one_that_stands_alone_may_not_have_what_somebody_else_has() -> None:
@@ -98,12 +98,12 @@ async def test_one_without_its_network_is_told_where_that_belongs() -> None:
 async def test_one_for_a_machine_carries_what_that_has_without_a_write() -> None:
     webhook = Webhook()
     assert await webhook.judge(instance(nic("red", MAC1), **of_machine())) == UNTOUCHED
-    assert webhook.naming.named == []
-    grant = webhook.ledger.pending(FIRST)
-    assert grant is not None
-    assert grant.party == VM
-    assert grant.awaited == Party("VirtualMachineInstance", "default", "vm")
-    assert webhook.measures.admissions == [("granted", 0.0)]
+    assert webhook.reserving.reserved == []
+    allocation = webhook.ledger.latest_allocation(FIRST)
+    assert allocation is not None
+    assert allocation.party == VM
+    assert allocation.awaited == Party("VirtualMachineInstance", "default", "vm")
+    assert webhook.measures.admissions == [("allocated", 0.0)]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ async def test_one_for_a_machine_is_given_nothing_of_its_own_and_is_not_asked_fo
 ) -> None:
     webhook = Webhook()
     assert await webhook.judge(instance(*nics, **of_machine())) == UNTOUCHED
-    assert webhook.naming.named == []
+    assert webhook.reserving.reserved == []
 
 
 async def test_one_for_a_machine_may_not_have_what_neither_has_and_somebody_else_does() -> None:
@@ -146,7 +146,7 @@ async def test_an_address_on_the_pod_network_is_passed_over() -> None:
     owners: list[dict[str, list[Nic]]] = [{}, of_machine()]
     for owner in owners:
         assert await webhook.judge(instance(nic("red", MAC2), networks=pod_network, **owner)) == UNTOUCHED
-    assert webhook.ledger.pending_count == 0
+    assert webhook.ledger.in_flight_count == 0
 
 
 async def test_one_whose_machine_does_not_show_up_stands_alone() -> None:
@@ -163,7 +163,7 @@ async def test_nothing_is_decided_before_all_machines_are_known(owner: dict[str,
     assert (answer.status, webhook.looks) == (503, 1)
 
 
-async def test_a_dry_run_grants_nothing() -> None:
+async def test_a_dry_run_allocations_nothing() -> None:
     webhook = Webhook()
     await webhook.judge(instance(nic("red", MAC1), **of_machine()), dryRun=True)
-    assert webhook.ledger.pending_count == 0
+    assert webhook.ledger.in_flight_count == 0

@@ -4,7 +4,7 @@ import asyncio
 
 from tests.unit.election.candidates import LoopClock
 
-from kubemacpool.admission.owners import PATIENCE, PAUSE, Kinship
+from kubemacpool.admission.owners import PATIENCE, PAUSE, Owners
 from kubemacpool.core.families import Families, OwnerReference
 from kubemacpool.core.parties import ObjectKey, Party
 
@@ -25,13 +25,13 @@ async def test_an_owner_that_was_seen_is_told_at_once_by_the_party_that_it_belon
     families.see(VM, "uid-vm", None)
     families.see(VMI, "uid-i", TO_VM)
     began = now()
-    assert await Kinship(families, LoopClock()).party_of_owner("ns", TO_VMI) == Party(*VM)
+    assert await Owners(families, LoopClock()).party_of_owner("ns", TO_VMI) == Party(*VM)
     assert now() == began
 
 
 async def test_an_owner_that_is_seen_later_is_told_a_moment_after() -> None:
     families = Families()
-    asked = asyncio.create_task(Kinship(families, LoopClock()).party_of_owner("ns", TO_VMI))
+    asked = asyncio.create_task(Owners(families, LoopClock()).party_of_owner("ns", TO_VMI))
     await asyncio.sleep(PATIENCE / 2)
     assert not asked.done()
     families.see(VMI, "uid-i", None)
@@ -44,17 +44,17 @@ async def test_an_owner_that_is_never_seen_is_waited_for_so_long_and_no_longer()
     families = Families()
     families.see(VMI, "uid-of-another", None)
     began = now()
-    assert await Kinship(families, LoopClock()).party_of_owner("ns", TO_VMI) is None
+    assert await Owners(families, LoopClock()).party_of_owner("ns", TO_VMI) is None
     assert PATIENCE <= now() - began < PATIENCE + 2 * PAUSE
 
 
 async def test_an_owner_of_another_namespace_is_none() -> None:
     families = Families()
     families.see(VMI, "uid-i", None)
-    assert await Kinship(families, LoopClock()).party_of_owner("other", TO_VMI) is None
+    assert await Owners(families, LoopClock()).party_of_owner("other", TO_VMI) is None
 
 
 async def test_many_that_wait_do_not_wait_for_each_other() -> None:
-    kinship, began = Kinship(Families(), LoopClock()), now()
-    assert set(await asyncio.gather(*(kinship.party_of_owner("ns", TO_VMI) for _ in range(100)))) == {None}
+    owners, began = Owners(Families(), LoopClock()), now()
+    assert set(await asyncio.gather(*(owners.party_of_owner("ns", TO_VMI) for _ in range(100)))) == {None}
     assert now() - began < PATIENCE + 2 * PAUSE

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.doubles import KeptMeasures
 from tests.unit.election.candidates import LoopClock
 
-from kubemacpool.admission.forwarding import ALIVE_SECONDS, PAUSE_SECONDS, PROBE_SECONDS, Reach
+from kubemacpool.admission.forwarding import ALIVE_SECONDS, PAUSE_SECONDS, PROBE_SECONDS, Forwarder
 from kubemacpool.admission.webhook import HOLD_SECONDS, SPARE_SECONDS, Router
 from kubemacpool.election.timing import RENEWAL_SECONDS
 from kubemacpool.ports import PeerError, UnreachableError
@@ -15,18 +15,18 @@ from kubemacpool.wire.review import MISDIRECTED, Answer, in_words
 
 BODY = b'{"a": "review without a uid"}'
 PATIENCE = 10.0
-GRANTED, GRANTED_THERE = Answer(200, b"granted"), Answer(200, b"granted there")
+GRANTED, GRANTED_THERE = Answer(200, b"allocated"), Answer(200, b"allocated there")
 LATER = in_words(503, "later")
-NOT_HERE = in_words(MISDIRECTED, "not deciding")
+NOT_HERE = in_words(MISDIRECTED, "not leading")
 SOON = 0.001
 
 
 class Office:
-    """Who decides (implements `Tenure`)."""
+    """Who leads (implements `Tenure`)."""
 
     def __init__(self) -> None:
-        self.deciding = False
-        self.endpoint_of_decider: str | None = None
+        self.leading = False
+        self.leader_endpoint: str | None = None
         self.out_of_touch = False
         self.renewed_at = -100.0
         self._changed = asyncio.Event()
@@ -67,8 +67,8 @@ class Scene:
         self.most_at_once = 0
         self.peer_seconds = 0.0
         """How long the others take."""
-        self.reach = Reach(self.office, self, LoopClock())
-        self.router = Router("/mutate-pods", self._answer, self.office, self.reach, self.measures, LoopClock())
+        self.forwarder = Forwarder(self.office, self, LoopClock())
+        self.router = Router("/mutate-pods", self._answer, self.office, self.forwarder, self.measures, LoopClock())
 
     async def ask(self, patience: float | None = PATIENCE, *, forwarded: bool = False) -> Answer:
         """One review."""
@@ -96,11 +96,11 @@ class Scene:
 
     def win(self) -> None:
         """This replica decides from now on."""
-        self.office.change(deciding=True, endpoint_of_decider=None)
+        self.office.change(leading=True, leader_endpoint=None)
 
     def lose(self, endpoint: str | None = None) -> None:
         """It does not, but the one that is reached there."""
-        self.office.change(deciding=False, endpoint_of_decider=endpoint)
+        self.office.change(leading=False, leader_endpoint=endpoint)
 
     def later(self, seconds: float, change: Callable[[], object]) -> None:
         """Have something happen after so many seconds."""
@@ -114,10 +114,10 @@ class Scene:
 
     async def _answer(self, body: bytes) -> Answer:
         self.answered_here.append(body)
-        return self.here if self.office.deciding else LATER
+        return self.here if self.office.leading else LATER
 
 
-async def test_the_one_who_decides_answers_by_itself() -> None:
+async def test_the_one_who_leads_answers_by_itself() -> None:
     scene = Scene()
     scene.win()
     assert await scene.ask() == GRANTED
@@ -136,7 +136,7 @@ async def test_the_others_hand_the_review_to_it_as_it_came_and_pass_its_answer_o
 
 
 @pytest.mark.parametrize("answer", [LATER, in_words(400, "no review")])
-async def test_whatever_the_one_who_decides_says_is_passed_on_at_once(answer: Answer) -> None:
+async def test_whatever_the_one_who_leads_says_is_passed_on_at_once(answer: Answer) -> None:
     """What keeps it from answering takes longer than a review can be held."""
     here, there = Scene(), Scene()
     here.win()
@@ -147,7 +147,7 @@ async def test_whatever_the_one_who_decides_says_is_passed_on_at_once(answer: An
         assert await scene.timed() == (answer, 0.0)
 
 
-async def test_a_review_from_another_replica_is_answered_here_by_the_one_who_decides() -> None:
+async def test_a_review_from_another_replica_is_answered_here_by_the_one_who_leads() -> None:
     scene = Scene()
     scene.win()
     assert await scene.ask(forwarded=True) == GRANTED
@@ -184,14 +184,14 @@ async def test_one_that_does_not_answer_is_asked_again_until_it_does() -> None:
     assert scene.measures.forwardings == ["failed"] * (len(scene.forwarded) - 1) + ["answered"]
 
 
-async def test_a_review_that_waits_is_answered_as_soon_as_this_replica_decides() -> None:
+async def test_a_review_that_waits_is_answered_as_soon_as_this_replica_leads() -> None:
     scene = Scene()
     scene.later(2.03, scene.win)
     answer, seconds = await scene.timed()
     assert (answer, round(seconds, 6)) == (GRANTED, 2.03)
 
 
-async def test_a_review_that_waits_is_handed_on_as_soon_as_another_one_decides() -> None:
+async def test_a_review_that_waits_is_handed_on_as_soon_as_another_one_leads() -> None:
     scene = Scene()
     scene.there["b:8000"] = GRANTED_THERE
     scene.later(2.03, lambda: scene.lose("b:8000"))
@@ -199,7 +199,7 @@ async def test_a_review_that_waits_is_handed_on_as_soon_as_another_one_decides()
     assert (answer, round(seconds, 6)) == (GRANTED_THERE, 2.03)
 
 
-async def test_a_replica_that_stops_deciding_over_a_review_hands_it_to_its_successor() -> None:
+async def test_a_replica_that_stops_leading_over_a_review_hands_it_to_its_successor() -> None:
     scene = Scene()
     scene.win()
     scene.there["b:8000"] = GRANTED_THERE
@@ -233,7 +233,7 @@ async def test_a_review_is_held_for_a_while_and_within_the_patience_of_the_api_s
 
 
 async def test_a_replica_that_has_heard_nothing_for_long_sends_the_api_server_elsewhere_at_once() -> None:
-    """The others may have a decider of which it does not know."""
+    """The others may have a leader of which it does not know."""
     scene = Scene()
     scene.office.out_of_touch = True
     assert await scene.timed() == (LATER._replace(elsewhere=True), 0.0)
@@ -247,7 +247,7 @@ async def test_a_review_that_waits_is_sent_elsewhere_as_soon_as_this_replica_is_
     assert 1.5 <= seconds <= 1.5 + PAUSE_SECONDS + SOON
 
 
-async def test_what_the_one_who_decides_cannot_answer_yet_no_other_can() -> None:
+async def test_what_the_one_who_leads_cannot_answer_yet_no_other_can() -> None:
     scene = Scene()
     scene.win()
     scene.here = LATER
@@ -281,7 +281,7 @@ async def test_a_replica_that_takes_all_the_time_there_is_is_not_asked_again() -
 # Many that wait
 
 
-async def test_while_the_one_who_decides_is_silent_one_review_at_a_time_tries() -> None:
+async def test_while_the_one_who_leads_is_silent_one_review_at_a_time_tries() -> None:
     scene = Scene()
     scene.lose("b:8000")
     scene.there["b:8000"] = PeerError("broken off")
@@ -298,7 +298,7 @@ async def test_while_the_one_who_decides_is_silent_one_review_at_a_time_tries() 
     assert all(each.done() and each.result() == GRANTED_THERE for each in (first, *many))
 
 
-async def test_those_that_wait_for_nobody_are_all_answered_when_this_replica_decides() -> None:
+async def test_those_that_wait_for_nobody_are_all_answered_when_this_replica_leads() -> None:
     scene = Scene()
     many = [asyncio.create_task(scene.ask()) for _ in range(500)]
     await asyncio.sleep(2.0)
@@ -357,11 +357,11 @@ async def test_who_cannot_reach_one_that_renews_the_lease_sends_the_api_server_e
     scene.there["b:8000"] = GRANTED_THERE
     await asyncio.sleep(PROBE_SECONDS)
     assert await scene.ask() == GRANTED_THERE
-    assert scene.reach.is_cut_off is False
+    assert scene.forwarder.is_cut_off is False
     renewing.cancel()
 
 
-async def test_one_that_is_dead_is_waited_for_until_somebody_else_decides() -> None:
+async def test_one_that_is_dead_is_waited_for_until_somebody_else_leads() -> None:
     """The Lease is renewed no more."""
     scene = Scene()
     scene.office.renewed_at = LoopClock().now()
@@ -385,7 +385,7 @@ async def test_one_that_renewed_the_lease_just_before_it_died_is_taken_for_alive
     assert (answer, round(seconds, 6)) == (GRANTED, 2.0)
 
 
-async def test_another_that_decides_is_tried_afresh() -> None:
+async def test_another_that_leads_is_tried_afresh() -> None:
     scene = Scene()
     scene.lose("b:8000")
     scene.there.update({"b:8000": UnreachableError("no connection"), "c:8000": GRANTED_THERE})

@@ -12,11 +12,11 @@ from tests.strategies import ADDRESSES
 from tests.unit.wire.strategies import REVIEW_BODIES, TEXTS
 
 from kubemacpool.core.addresses import parse_address
-from kubemacpool.wire.lease import LARGEST_OPEN, LeaseRecord, decode_lease, lease_patch, new_lease, read_lease
+from kubemacpool.wire.lease import MOST_LISTED, LeaseRecord, decode_lease, lease_patch, new_lease, read_lease
 from kubemacpool.wire.listing import UnexpectedAnswerError
 from kubemacpool.wire.objects import ObjectIdentity
 
-METADATA = {"name": "kubemacpool-decider", "namespace": "ns", "uid": "u1", "resourceVersion": "41"}
+METADATA = {"name": "kubemacpool-leader", "namespace": "ns", "uid": "u1", "resourceVersion": "41"}
 VIRGIN = LeaseRecord("", "", 0, 0, frozenset(), {}, None, "41")
 RENEWED = "2026-01-02T03:04:05.000006Z"
 
@@ -65,9 +65,9 @@ def test_everything_that_is_written_is_read() -> None:
     spec = {"holderIdentity": "a_1", "leaseDurationSeconds": 5, "leaseTransitions": 7, "renewTime": RENEWED}
     annotations = {
         "format": "1",
-        "open": "02:00:00:00:00:01-02:00:00:00:00:03,0a:00:00:00:00:10",
-        "seen": "Pod=12345,VirtualMachine=7",
-        "last": "02:00:00:00:00:09",
+        "reserved": "02:00:00:00:00:01-02:00:00:00:00:03,0a:00:00:00:00:10",
+        "observed": "Pod=12345,VirtualMachine=7",
+        "last-allocated": "02:00:00:00:00:09",
         "endpoint": "10.0.0.1:8000",
     }
     assert read_lease(lease(spec, **annotations)) == LeaseRecord(
@@ -84,23 +84,23 @@ def test_everything_that_is_written_is_read() -> None:
 
 def test_a_lease_that_was_handed_over_has_no_holder() -> None:
     record = read_lease(lease({"holderIdentity": "", "leaseTransitions": 3}, endpoint=""))
-    assert (record.holder, record.endpoint, record.term) == ("", "", 3)
+    assert (record.holder, record.endpoint, record.transitions) == ("", "", 3)
     nulls = {"holderIdentity": None, "leaseTransitions": None, "leaseDurationSeconds": None}
     assert read_lease(lease(nulls)) == VIRGIN
 
 
 def test_annotations_of_before_there_was_a_format_are_read_like_the_first() -> None:
-    assert read_lease(lease(open="02:00:00:00:00:01")).open == {at(1)}
+    assert read_lease(lease(reserved="02:00:00:00:00:01")).reserved == {at(1)}
 
 
 @pytest.mark.parametrize(("text", "names"), [("", set()), (",", set()), ("02:00:00:00:00:01,", {at(1)})])
 def test_nothing_between_commas_is_nothing(text: str, names: set[int]) -> None:
-    assert read_lease(lease(open=text, seen=",")) == VIRGIN._replace(open=frozenset(names))
+    assert read_lease(lease(reserved=text, seen=",")) == VIRGIN._replace(reserved=frozenset(names))
 
 
 def test_a_watch_tells_which_lease_it_is_and_its_version() -> None:
     decoded = decode_lease(lease({"holderIdentity": "a"}))
-    assert decoded.identity == ObjectIdentity("ns", "kubemacpool-decider", "u1")
+    assert decoded.identity == ObjectIdentity("ns", "kubemacpool-leader", "u1")
     assert decoded.resource_version == 41
     assert decoded.item == VIRGIN._replace(holder="a")
 
@@ -111,24 +111,33 @@ FAULTS = {
     "a format in other digits": ({"format": "\u0661"}, "which is not a number"),
     "an empty format": ({"format": ""}, 'kubemacpool.io/format is "", which is not a number'),
     "a format of too many digits": ({"format": "9" * 5_000}, "which is not a number"),
-    "no address": ({"open": "hello"}, 'kubemacpool.io/open has "hello": not a MAC address'),
-    "no address behind a good one": ({"open": "02:00:00:00:00:01,x"}, 'kubemacpool.io/open has "x": not a MAC'),
-    "a range without a beginning": ({"open": "-02:00:00:00:00:01"}, 'kubemacpool.io/open has "": not a MAC address'),
-    "a range with a wrong end": ({"open": "02:00:00:00:00:01-y"}, 'kubemacpool.io/open has "y": not a MAC address'),
+    "no address": ({"reserved": "hello"}, 'kubemacpool.io/reserved has "hello": not a MAC address'),
+    "no address behind a good one": ({"reserved": "02:00:00:00:00:01,x"}, 'kubemacpool.io/reserved has "x": not a MAC'),
+    "a range without a beginning": (
+        {"reserved": "-02:00:00:00:00:01"},
+        'kubemacpool.io/reserved has "": not a MAC address',
+    ),
+    "a range with a wrong end": (
+        {"reserved": "02:00:00:00:00:01-y"},
+        'kubemacpool.io/reserved has "y": not a MAC address',
+    ),
     "a range the wrong way round": (
-        {"open": "02:00:00:00:00:02-02:00:00:00:00:01"},
-        'open has "02:00:00:00:00:02-02:00:00:00:00:01", which names no or too many addresses',
+        {"reserved": "02:00:00:00:00:02-02:00:00:00:00:01"},
+        'reserved has "02:00:00:00:00:02-02:00:00:00:00:01", which names no or too many addresses',
     ),
     "everything": (
-        {"open": "00:00:00:00:00:00-ff:ff:ff:ff:ff:ff"},
-        'open has "00:00:00:00:00:00-ff:ff:ff:ff:ff:ff", which names no or too many addresses',
+        {"reserved": "00:00:00:00:00:00-ff:ff:ff:ff:ff:ff"},
+        'reserved has "00:00:00:00:00:00-ff:ff:ff:ff:ff:ff", which names no or too many addresses',
     ),
-    "no version": ({"seen": "Pod"}, 'kubemacpool.io/seen has "Pod", which is no resourceVersion'),
-    "an empty version": ({"seen": "Pod=1,VirtualMachine="}, 'seen has "VirtualMachine=", which is no'),
-    "a negative version": ({"seen": "Pod=-1"}, 'seen has "Pod=-1", which is no resourceVersion'),
-    "a version of too many digits": ({"seen": "Pod=" + "9" * 5_000}, "which is no resourceVersion"),
-    "a last address that is none": ({"last": "x"}, 'kubemacpool.io/last has "x": not a MAC address'),
-    "an empty last address": ({"last": ""}, 'kubemacpool.io/last has "": not a MAC address'),
+    "no version": ({"observed": "Pod"}, 'kubemacpool.io/observed has "Pod", which is no resourceVersion'),
+    "an empty version": ({"observed": "Pod=1,VirtualMachine="}, 'observed has "VirtualMachine=", which is no'),
+    "a negative version": ({"observed": "Pod=-1"}, 'observed has "Pod=-1", which is no resourceVersion'),
+    "a version of too many digits": ({"observed": "Pod=" + "9" * 5_000}, "which is no resourceVersion"),
+    "a last address that is none": (
+        {"last-allocated": "x"},
+        'kubemacpool.io/last-allocated has "x": not a MAC address',
+    ),
+    "an empty last address": ({"last-allocated": ""}, 'kubemacpool.io/last-allocated has "": not a MAC address'),
 }
 
 
@@ -137,7 +146,13 @@ def test_an_annotation_that_cannot_be_read_is_named_and_who_holds_the_lease_is_k
     annotations: dict[str, str], fault: str
 ) -> None:
     """What is wrong about one annotation makes all of them worth nothing: half of the names would be too few."""
-    good = {"format": "1", "open": "02:00:00:00:00:07", "seen": "Pod=9", "last": "02:00:00:00:00:09", "endpoint": "e:1"}
+    good = {
+        "format": "1",
+        "reserved": "02:00:00:00:00:07",
+        "observed": "Pod=9",
+        "last-allocated": "02:00:00:00:00:09",
+        "endpoint": "e:1",
+    }
     spec = {"holderIdentity": "a", "leaseTransitions": 7, "leaseDurationSeconds": 15}
     record = read_lease(lease(spec, **{**good, **annotations}))
     assert fault in record.fault
@@ -148,8 +163,8 @@ def test_an_annotation_that_cannot_be_read_is_named_and_who_holds_the_lease_is_k
 
 def test_as_many_names_are_read_as_anybody_should_expand_and_no_more() -> None:
     first, most = "02:00:00:00:00:00", "02:00:00:0f:ff:ff"
-    assert len(read_lease(lease(open=f"{first}-{most}")).open) == LARGEST_OPEN
-    assert read_lease(lease(open=f"{first}-{most},0a:00:00:00:00:00")).fault
+    assert len(read_lease(lease(reserved=f"{first}-{most}")).reserved) == MOST_LISTED
+    assert read_lease(lease(reserved=f"{first}-{most},0a:00:00:00:00:00")).fault
 
 
 NO_LEASES = {
@@ -187,7 +202,7 @@ def test_a_watch_refuses_what_is_no_lease(body: bytes) -> None:
         decode_lease(body)
 
 
-@given(st.dictionaries(st.sampled_from(["format", "open", "seen", "last", "endpoint"]), TEXTS))
+@given(st.dictionaries(st.sampled_from(["format", "reserved", "observed", "last-allocated", "endpoint"]), TEXTS))
 def test_whatever_somebody_wrote_into_the_annotations_the_lease_is_read(annotations: dict[str, str]) -> None:
     record = read_lease(lease({"holderIdentity": "a"}, **annotations))
     assert (record.holder, record.resource_version) == ("a", "41")
@@ -199,9 +214,9 @@ RECORDS = st.builds(
     LeaseRecord,
     holder=TEXTS,
     endpoint=TEXTS,
-    term=st.integers(0, 2**31 - 1),
+    transitions=st.integers(0, 2**31 - 1),
     duration=st.integers(0, 3600),
-    open=st.frozensets(ADDRESSES | st.integers(at(0), at(30)), max_size=40),
+    reserved=st.frozensets(ADDRESSES | st.integers(at(0), at(30)), max_size=40),
     seen=st.dictionaries(st.sampled_from(["Pod", "VirtualMachine", "VirtualMachineInstance"]), st.integers(0, 2**63)),
     last=st.none() | ADDRESSES,
     resource_version=st.just("41"),
@@ -220,7 +235,7 @@ def test_a_write_holds_only_for_the_version_that_was_read() -> None:
 
 
 def test_a_write_tells_people_when_it_was_made_and_since_when_the_lease_is_held() -> None:
-    first = json.loads(lease_patch(VIRGIN._replace(holder="a", term=1, duration=5), RENEWED, RENEWED))["spec"]
+    first = json.loads(lease_patch(VIRGIN._replace(holder="a", transitions=1, duration=5), RENEWED, RENEWED))["spec"]
     assert first == {
         "holderIdentity": "a",
         "leaseDurationSeconds": 5,
@@ -244,19 +259,19 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize(("named", "text"), RUNS.values(), ids=RUNS)
-def test_neighbours_are_named_as_a_range(named: tuple[int, ...], text: str) -> None:
-    patch = json.loads(lease_patch(VIRGIN._replace(open=frozenset(map(at, named))), RENEWED, None))
-    assert patch["metadata"]["annotations"]["kubemacpool.io/open"] == text
+@pytest.mark.parametrize(("reserved", "text"), RUNS.values(), ids=RUNS)
+def test_neighbours_are_named_as_a_range(reserved: tuple[int, ...], text: str) -> None:
+    patch = json.loads(lease_patch(VIRGIN._replace(reserved=frozenset(map(at, reserved))), RENEWED, None))
+    assert patch["metadata"]["annotations"]["kubemacpool.io/reserved"] == text
 
 
 def test_the_annotations_say_their_format_and_what_is_not_known_is_taken_away() -> None:
     record = VIRGIN._replace(seen={"VirtualMachine": 7, "Pod": 12})
     assert json.loads(lease_patch(record, RENEWED, None))["metadata"]["annotations"] == {
         "kubemacpool.io/format": "2",
-        "kubemacpool.io/open": "",
-        "kubemacpool.io/seen": "Pod=12,VirtualMachine=7",
-        "kubemacpool.io/last": None,
+        "kubemacpool.io/reserved": "",
+        "kubemacpool.io/observed": "Pod=12,VirtualMachine=7",
+        "kubemacpool.io/last-allocated": None,
         "kubemacpool.io/endpoint": "",
     }
 
@@ -265,5 +280,5 @@ def test_a_new_lease_is_nobodys() -> None:
     assert json.loads(new_lease("ns")) == {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
-        "metadata": {"name": "kubemacpool-decider", "namespace": "ns"},
+        "metadata": {"name": "kubemacpool-leader", "namespace": "ns"},
     }

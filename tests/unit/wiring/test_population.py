@@ -52,7 +52,7 @@ async def test_without_kubevirt_pods_are_all_there_is_to_know() -> None:
         assert not scene.followed.knows_all_machines
 
 
-async def test_with_kubevirt_nobody_decides_before_machines_and_instances_are_known() -> None:
+async def test_with_kubevirt_nobody_leads_before_machines_and_instances_are_known() -> None:
     scene = Scene()
     scene.served.install()
     scene.served.hung = {INSTANCES}
@@ -134,7 +134,7 @@ async def test_only_machines_without_instances_are_not_all_that_has_to_be_known(
         assert [each.kind for each in scene.followed.followed()] == ["Pod", "VirtualMachine"]
 
 
-async def test_a_takeover_may_ask_how_new_the_view_of_every_kind_is() -> None:
+async def test_an_acquisition_may_ask_how_new_the_view_of_every_kind_is() -> None:
     scene = Scene()
     scene.served.install()
     scene.served.store(MACHINES, "vm", machine(MAC))
@@ -149,7 +149,7 @@ async def test_a_takeover_may_ask_how_new_the_view_of_every_kind_is() -> None:
 
 
 @pytest.mark.parametrize(("kind", "collection"), list(zip(KINDS, (PODS, MACHINES, INSTANCES), strict=True)))
-async def test_a_takeover_may_have_a_kind_listed_afresh(kind: str, collection: str) -> None:
+async def test_an_acquisition_may_have_a_kind_listed_afresh(kind: str, collection: str) -> None:
     scene = Scene()
     scene.served.install()
     async with scene.following():
@@ -158,8 +158,8 @@ async def test_a_takeover_may_have_a_kind_listed_afresh(kind: str, collection: s
         assert scene.lists(collection) == 2
 
 
-async def test_what_was_installed_a_moment_ago_is_found_and_listed_by_a_takeover() -> None:
-    """The decider before may have seen machines that this replica has not heard of."""
+async def test_what_was_installed_a_moment_ago_is_found_and_listed_by_an_acquisition() -> None:
+    """The leader before may have seen machines that this replica has not heard of."""
     scene = Scene()
     async with scene.following():
         scene.served.install()
@@ -168,7 +168,7 @@ async def test_what_was_installed_a_moment_ago_is_found_and_listed_by_a_takeover
         assert scene.holders(FIRST) == {"VirtualMachine ns/vm": "VirtualMachine ns/vm"}
 
 
-async def test_a_takeover_without_kubevirt_asks_whether_it_is_there_and_lists_nothing() -> None:
+async def test_an_acquisition_without_kubevirt_asks_whether_it_is_there_and_lists_nothing() -> None:
     scene = Scene()
     async with scene.following():
         before = sum(request.path == KUBEVIRT for request in scene.served.requests)

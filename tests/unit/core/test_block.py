@@ -5,42 +5,42 @@ from tests.unit.core.subjects import at, holder, key, ledger, numbers, pod, pool
 
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.pool import AddressRange, Pool
-from kubemacpool.core.reservations import Stretch
+from kubemacpool.core.reservations import Block
 
 
-def stretch(length: int, over: Ledger | None = None) -> Stretch:
+def block(length: int, over: Ledger | None = None) -> Block:
     """So many addresses set aside, of ten where nothing else is said."""
-    subject = Stretch(over or ledger(10))
+    subject = Block(over or ledger(10))
     subject.resize(length)
     return subject
 
 
-def give(subject: Stretch, over: Ledger, number: int) -> None:
-    """As the decider does."""
+def give(subject: Block, over: Ledger, number: int) -> None:
+    """As the leader does."""
     subject.give(at(number))
-    over.grant(at(number), pod("web"), 1.0)
+    over.allocate(at(number), pod("web"), 1.0)
 
 
 def test_nothing_is_set_aside_at_first_and_the_candidates_are_in_the_pools_order() -> None:
-    subject = Stretch(ledger(4))
-    assert subject.reserved() == ()
+    subject = Block(ledger(4))
+    assert subject.addresses() == ()
     assert numbers(subject.candidates()) == [1, 2, 3, 4]
 
 
 def test_the_next_free_addresses_are_set_aside_in_the_pools_order() -> None:
     over = ledger(10)
     over.observe(holder("web", 2, 4), 1.0)
-    assert numbers(stretch(3, over).reserved()) == [1, 3, 5]
+    assert numbers(block(3, over).addresses()) == [1, 3, 5]
 
 
 def test_it_begins_where_the_pool_says() -> None:
     over = Ledger(Pool([AddressRange(at(1), at(10))], seed=8), in_flight_bound=1.0, cool_down=1.0)
-    assert numbers(stretch(3, over).reserved()) == [9, 10, 1]
+    assert numbers(block(3, over).addresses()) == [9, 10, 1]
 
 
 def test_what_is_set_aside_comes_first_and_every_free_address_comes_once() -> None:
     over = ledger(6)
-    subject = stretch(2, over)
+    subject = block(2, over)
     over.observe(holder("web", 5), 1.0)
     assert numbers(subject.candidates()) == [1, 2, 3, 4, 6]
     subject.go_on_after(at(4))
@@ -50,70 +50,70 @@ def test_what_is_set_aside_comes_first_and_every_free_address_comes_once() -> No
 
 def test_it_goes_on_behind_what_is_set_aside_already() -> None:
     over = ledger(10)
-    subject = stretch(3, over)
+    subject = block(3, over)
     give(subject, over, 1)
     give(subject, over, 2)
     subject.resize(3)
-    assert numbers(subject.reserved()) == [3, 4, 5]
+    assert numbers(subject.addresses()) == [3, 4, 5]
 
 
 def test_the_search_goes_round_and_a_free_address_comes_again_as_late_as_possible() -> None:
     over = ledger(4)
-    subject = stretch(1, over)
+    subject = block(1, over)
     for number in (1, 2, 3):
         subject.give(at(number))  # and it is free again at once
         subject.resize(1)
-    assert numbers(subject.reserved()) == [4]
+    assert numbers(subject.addresses()) == [4]
     subject.resize(3)
-    assert numbers(subject.reserved()) == [4, 1, 2]
+    assert numbers(subject.addresses()) == [4, 1, 2]
 
 
 def test_an_address_that_becomes_free_where_the_search_has_passed_waits_for_the_next_round() -> None:
     over = ledger(6, cool_down=0)
     over.observe(holder("web", 2), 1.0)
-    subject = stretch(3, over)
-    assert numbers(subject.reserved()) == [1, 3, 4]
+    subject = block(3, over)
+    assert numbers(subject.addresses()) == [1, 3, 4]
     over.vanish(key("web"), 2.0)
     assert numbers(subject.candidates()) == [1, 3, 4, 5, 6, 2]
     give(subject, over, 1)
     assert numbers(subject.candidates()) == [3, 4, 5, 6, 2]
     subject.resize(4)
-    assert numbers(subject.reserved()) == [3, 4, 5, 6]
+    assert numbers(subject.addresses()) == [3, 4, 5, 6]
 
 
 def test_no_more_is_set_aside_than_there_is() -> None:
     over = ledger(3)
     over.observe(holder("web", 2), 1.0)
-    subject = stretch(100, over)
-    assert numbers(subject.reserved()) == [1, 3]
+    subject = block(100, over)
+    assert numbers(subject.addresses()) == [1, 3]
     over.observe(holder("db", 1, 3), 2.0)
     subject.resize(100)
-    assert subject.reserved() == ()
+    assert subject.addresses() == ()
     assert list(subject.candidates()) == []
 
 
 def test_what_is_no_longer_free_is_no_candidate_and_makes_room_for_the_next() -> None:
     """Somebody asked for it by name, or carries it past us."""
     over = ledger(10)
-    subject = stretch(3, over)
+    subject = block(3, over)
     over.observe(holder("web", 2), 1.0)
     assert numbers(subject.candidates())[:2] == [1, 3]
     subject.resize(3)
-    assert numbers(subject.reserved()) == [1, 3, 4]
+    assert numbers(subject.addresses()) == [1, 3, 4]
 
 
 @pytest.mark.parametrize(("length", "left"), [(2, [1, 2]), (0, []), (-5, [])])
 def test_what_is_too_many_is_given_back_and_is_the_next_again(length: int, left: list[int]) -> None:
-    subject = stretch(5)
+    subject = block(5)
     subject.resize(length)
-    assert numbers(subject.reserved()) == left
+    assert numbers(subject.addresses()) == left
     subject.resize(4)
-    assert numbers(subject.reserved()) == [1, 2, 3, 4]
+    assert numbers(subject.addresses()) == [1, 2, 3, 4]
 
 
 def test_it_is_short_when_less_than_half_is_left() -> None:
     over = ledger(10)
-    subject = stretch(4, over)
+    subject = block(4, over)
     shortness = [subject.is_short]
     for number in (1, 2, 3):
         give(subject, over, number)
@@ -127,24 +127,24 @@ def test_where_nothing_can_be_set_aside_it_is_not_short() -> None:
     """Or the Lease would be written over and over while the pool is full."""
     over = ledger(2)
     over.observe(holder("web", 1, 2), 1.0)
-    assert not Stretch(over).is_short
-    assert not stretch(5, over).is_short
+    assert not Block(over).is_short
+    assert not block(5, over).is_short
 
 
 def test_what_is_given_back_is_the_next_to_be_set_aside() -> None:
     over = ledger(10)
-    subject = stretch(5, over)
+    subject = block(5, over)
     give(subject, over, 1)
     subject.give_back()
-    assert subject.reserved() == ()
+    assert subject.addresses() == ()
     assert not subject.is_short
     assert numbers(subject.candidates())[0] == 2
     subject.resize(2)
-    assert numbers(subject.reserved()) == [2, 3]
+    assert numbers(subject.addresses()) == [2, 3]
 
 
-def test_given_back_before_the_first_grant_it_begins_where_it_did() -> None:
-    subject = stretch(5)
+def test_given_back_before_the_first_allocation_it_begins_where_it_did() -> None:
+    subject = block(5)
     subject.give_back()
     assert (subject.last, numbers(subject.candidates())[0]) == (-1, 1)
 
@@ -152,7 +152,7 @@ def test_given_back_before_the_first_grant_it_begins_where_it_did() -> None:
 def test_an_address_given_from_beyond_is_where_the_search_goes_on() -> None:
     """So it is with one that cooled, given because nothing else was free."""
     over = ledger(10)
-    subject = stretch(0, over)
+    subject = block(0, over)
     subject.give(at(7))
     assert numbers(subject.candidates())[0] == 8
     over.observe(holder("web", *range(1, 11)), 1.0)
@@ -163,16 +163,16 @@ def test_an_address_given_from_beyond_is_where_the_search_goes_on() -> None:
 
 
 def test_it_goes_on_where_another_was() -> None:
-    subject = stretch(5)
+    subject = block(5)
     subject.go_on_after(at(8))
-    assert subject.reserved() == ()
+    assert subject.addresses() == ()
     assert numbers(subject.candidates()) == [9, 10, 1, 2, 3, 4, 5, 6, 7, 8]
 
 
 def test_where_another_was_may_lie_outside_the_pool() -> None:
     """The range was changed meanwhile: it goes on with the next greater address, or with the first."""
     over = Ledger(Pool([AddressRange(at(5), at(6)), AddressRange(at(8), at(9))]), in_flight_bound=1.0, cool_down=1.0)
-    subject = Stretch(over)
+    subject = Block(over)
     for last, expected in ((1, 5), (7, 8), (20, 5)):
         subject.go_on_after(at(last))
         assert numbers(subject.candidates())[0] == expected
@@ -180,18 +180,18 @@ def test_where_another_was_may_lie_outside_the_pool() -> None:
 
 def test_begun_anew_it_is_where_the_first_search_begins() -> None:
     over = ledger(10)
-    subject = stretch(3, over)
+    subject = block(3, over)
     give(subject, over, 1)
-    over.prove(1000.0)
+    over.pass_barrier(1000.0)
     subject.begin_anew()
-    assert (subject.last, subject.reserved()) == (-1, ())
+    assert (subject.last, subject.addresses()) == (-1, ())
     assert numbers(subject.candidates())[0] == 1
 
 
 def test_what_the_pool_no_longer_has_is_neither_candidate_nor_kept() -> None:
     over = ledger(10)
-    subject = stretch(3, over)
+    subject = block(3, over)
     over.replace_pool(pool(3, 6))
     assert numbers(subject.candidates()) == [3, 4, 5, 6]
     subject.resize(3)
-    assert numbers(subject.reserved()) == [3, 4, 5]
+    assert numbers(subject.addresses()) == [3, 4, 5]
