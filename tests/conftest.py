@@ -1,11 +1,24 @@
 """What the suites share: one real control plane for all tests that need one."""
 
+from __future__ import annotations
+
 import signal
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.scheduling import SuiteScheduling
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from xdist.remote import Producer
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SuiteScheduling:
+    """Keep each worker to one suite at a time."""
+    return SuiteScheduling(config, log)
 
 
 def pytest_configure() -> None:

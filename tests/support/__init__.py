@@ -1,0 +1,1 @@
+"""What tests, chaos and benchmarks share. Oracles do not stand here: they share no code with what they judge."""
