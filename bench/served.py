@@ -53,7 +53,7 @@ RANGE = AddressRange(0x02_00_00_00_00_00, 0xFD_FF_FF_FF_FF_FF)
 
 
 class CertainElection:
-    """This replica decides, always (implements `Reserving` and `Tenure`)."""
+    """This replica decides, always (implements `Leadership` and `Leadership`)."""
 
     leading = True
     leader_endpoint = None

@@ -381,32 +381,8 @@ class AddressAllocator(Protocol):
         ...
 
 
-class Reserving(Protocol):
-    """Says whether this replica may decide, and has addresses named."""
-
-    def check(self) -> None:
-        """Returns if this replica may decide at this moment (rule 6).
-
-        Raises:
-            RetryLaterError: it may not; the message says what is waited for.
-        """
-        ...
-
-    def extend_soon(self) -> None:
-        """Tells that little is left of what is set aside for the automatic path. Returns at once."""
-        ...
-
-    async def reserve(self, unreserved: Unreserved) -> None:
-        """Returns when a confirmed write of the Lease has taken this into account. Requests share writes.
-
-        Raises:
-            RetryLaterError: it could not be written, this replica no longer decides, or too much is on its way.
-        """
-        ...
-
-
-class Tenure(Protocol):
-    """Who leads, as the election knows it."""
+class Leadership(Protocol):
+    """Which replica leads, as the election knows it, and what the leader may do."""
 
     @property
     def leading(self) -> bool:
@@ -430,4 +406,24 @@ class Tenure(Protocol):
 
     async def until_changed(self, seconds: float) -> None:
         """Returns when that has changed, or after so many seconds."""
+        ...
+
+    def check(self) -> None:
+        """Returns if this replica may allocate at this moment (rule 6).
+
+        Raises:
+            RetryLaterError: it may not; the message says what is waited for.
+        """
+        ...
+
+    def extend_soon(self) -> None:
+        """Tells that little is left of the block for automatic requests. Returns at once."""
+        ...
+
+    async def reserve(self, unreserved: Unreserved) -> None:
+        """Returns when a confirmed write of the Lease has taken this into account. Requests share writes.
+
+        Raises:
+            RetryLaterError: it could not be written, this replica leads no more, or too much is in flight.
+        """
         ...

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import ssl
+import uuid
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -15,16 +17,12 @@ from kubemacpool.certs.callers import Callers
 from kubemacpool.certs.contexts import client_context, server_context
 from kubemacpool.certs.identity import ClientAuthority, Identity
 from kubemacpool.certs.issue import KeyPair, service_names
-from kubemacpool.core.pool import Pool
-from kubemacpool.follow.pool_config import RangeFollower
+from kubemacpool.election.elector import Member
 from kubemacpool.follow.readiness import Readiness
-from kubemacpool.follow.set_aside import SettingAside, Trials
 from kubemacpool.kube.client import ApiClient
 from kubemacpool.kube.events import TELL_SECONDS, EventRecorder
 from kubemacpool.kube.kubeconfig import ClusterConfig, load_in_cluster, load_kubeconfig
 from kubemacpool.kube.kubeconfig_fields import ClusterConfigError
-from kubemacpool.kube.reflector import Reflector
-from kubemacpool.kube.resource import Resource
 from kubemacpool.kube.tls import RenewedTls
 from kubemacpool.kube.writes import WebhookConfiguration
 from kubemacpool.ports import Importance
@@ -46,9 +44,8 @@ from kubemacpool.trust import (
     learn_cluster_uid,
     watches_for,
 )
-from kubemacpool.wire.config import RANGE_CONFIG_MAP, decode_config_map
 from kubemacpool.wire.review import SERVICE_UNAVAILABLE, Answer, in_words
-from kubemacpool.wiring import Deciding, Outside
+from kubemacpool.wiring import Outside, Replica
 
 DRAIN_SECONDS = 10.0
 """For admissions under way when the port is closed; the webhook's time-out as shipped."""
@@ -106,8 +103,7 @@ class Process:
         self._readiness = Readiness()
         self._trusted = Readiness()
         """What keeps the API server from trusting us. It hinders all replicas alike: no reason not to decide."""
-        self._leading: Deciding | None = None
-        self._election: asyncio.Task[None] | None = None
+        self._replica: Replica | None = None
         self._servers: dict[str, Server] = {}
 
     async def run(self) -> None:
@@ -174,24 +170,12 @@ class Process:
             if client_authority is not None:
                 supervisor.keep("client authority", client_authority.run, Importance.USEFUL)
             uid = await learn_cluster_uid(client)
-            ranges = RangeFollower(
-                settings.namespace, self._replace_pool, self._readiness, self._metrics, events, cluster_uid=uid
-            )
-            aside = SettingAside("ConfigMap", ranges, self._tear, Trials(self._clock), self._metrics)
-            supervisor.keep("range", Reflector(client, _range_resource(settings), decode_config_map, aside).run)
-            around = Outside(
-                settings,
-                uid,
-                client,
-                peers,
-                self._readiness,
-                self._metrics,
-                events,
-                self._clock,
-                lambda: ranges.namespace_limit,
-            )
-            self._leading = Deciding(await ranges.first_pool(), _endpoint(settings.advertised, port), around)
-            self._election = self._leading.start(supervisor)
+            member = Member(f"{os.uname().nodename}_{uuid.uuid4()}", _endpoint(settings.advertised, port))
+            outside = Outside(client, peers, events, self._metrics, self._clock, self._readiness, cluster_uid=uid)
+            self._replica = Replica(member, settings, outside)
+            core = await self._replica.start(supervisor)
+            self._metrics.follow(core.ledger)
+            self._metrics.follow_election(core.elector, core.allocator)
 
     def _server_tls(self, pair: KeyPair, client_authorities: bytes | None) -> ssl.SSLContext:
         return server_context(pair.certificate_pem, pair.key_pem, client_authorities, self._settings.tls)
@@ -227,27 +211,18 @@ class Process:
         """Answers the reviews that are sent to a path; before there is a pool, it says what is waited for."""
 
         async def answer(body: bytes, patience: float | None, *, forwarded: bool) -> Answer:
-            if self._leading is None:
+            if self._replica is None:
                 reason = "; ".join(self._readiness.obstacles) or "it has just started"
                 return in_words(SERVICE_UNAVAILABLE, f"kubemacpool cannot decide yet: {reason}")
-            return await self._leading.routers[path].answer(body, patience, forwarded=forwarded)
+            return await self._replica.answer(path, body, patience, forwarded=forwarded)
 
         return answer
-
-    def _replace_pool(self, pool: Pool) -> None:
-        """The range was changed while running."""
-        if self._leading is not None:
-            self._leading.allocator.replace_pool(pool)
-
-    def _tear(self) -> bool:
-        """A range may have been taken up half-way."""
-        return self._leading is not None and self._leading.tear()
 
     def _obstacles(self) -> tuple[str, ...]:
         """Why no traffic should come here."""
         if self._stopping.is_set():
             return ("this replica is shutting down",)
-        if self._leading is None and not self._readiness.obstacles:
+        if (self._replica is None or self._replica.core is None) and not self._readiness.obstacles:
             return ("this replica has just started",)
         return self._readiness.obstacles + self._trusted.obstacles
 
@@ -262,16 +237,17 @@ class Process:
 
     async def _hand_over(self) -> None:
         """Let another replica decide; what still arrives here is handed to it."""
-        if self._leading is None or self._election is None:
+        replica = self._replica
+        if replica is None or replica.core is None or replica.election is None:
             return
-        elector = self._leading.elector
+        elector = replica.core.elector
         if not self._failed:
             elector.resign()
-            await asyncio.wait({self._election})
+            await asyncio.wait({replica.election})
             return
-        # The election may be what has failed, or may wait for what has; what is left of it is the hand-over.
-        self._election.cancel()
-        await asyncio.wait({self._election})
+        # The election may be what has failed, or may wait for what has; what is left of it is the release.
+        replica.election.cancel()
+        await asyncio.wait({replica.election})
         try:
             async with asyncio.timeout(LAST_WORD_SECONDS):
                 elector.resign()
@@ -321,7 +297,3 @@ def _client_of(kubeconfig: Path | None, clock: MonotonicClock) -> ApiClient:
 
 def _client_tls(config: ClusterConfig) -> ssl.SSLContext:
     return client_context(config.ca_pem, verify=config.verify, identity=config.identity)
-
-
-def _range_resource(settings: Settings) -> Resource:
-    return Resource("/api/v1/configmaps", settings.namespace, field_selector=f"metadata.name={RANGE_CONFIG_MAP}")

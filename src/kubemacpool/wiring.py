@@ -1,8 +1,6 @@
 """The one place where the parts of a replica are put together."""
 
 import asyncio
-import os
-import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -14,36 +12,36 @@ from kubemacpool.admission.pods import Place, PodAdmission
 from kubemacpool.admission.policies import NamespacePolicies
 from kubemacpool.admission.webhook import Router
 from kubemacpool.core.allocator import Allocator
+from kubemacpool.core.families import Families
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import POD, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE
 from kubemacpool.core.pool import Pool
 from kubemacpool.core.population import Population
-from kubemacpool.election.elector import Elector, Replica
+from kubemacpool.election.elector import Elector, Member
 from kubemacpool.election.leadership import View
 from kubemacpool.follow.collision_events import CollisionReporter
 from kubemacpool.follow.follower import Follower
 from kubemacpool.follow.kinds import OptionalKind, Presence
 from kubemacpool.follow.migrations import MigrationFollower
+from kubemacpool.follow.pool_config import RangeFollower
 from kubemacpool.follow.read_barrier import FollowedKind, ReadBarrier
 from kubemacpool.follow.readiness import Readiness
 from kubemacpool.follow.set_aside import ForgivingListener, Rebuilder, SettingAside, Trials
-from kubemacpool.kube.client import ApiClient
 from kubemacpool.kube.reads import CollectionRead, GroupDiscovery
-from kubemacpool.kube.reflector import Reflector
+from kubemacpool.kube.reflector import Reflector, Surroundings
 from kubemacpool.kube.resource import Resource
-from kubemacpool.kube.transport import Transport
+from kubemacpool.kube.transport import WritingTransport
 from kubemacpool.kube.writes import ClusterLease, lease_resource
-from kubemacpool.ports import Clock, Events, Importance, Keeper, Measures, Peer, Watch
-from kubemacpool.runtime import MonotonicClock
+from kubemacpool.ports import Clock, Events, Importance, Keeper, Leadership, Measures, Peer, Watch
 from kubemacpool.server.routes import MUTATE_INSTANCES, MUTATE_PODS, MUTATE_VIRTUAL_MACHINES
 from kubemacpool.settings import Settings
-from kubemacpool.telemetry.metrics import Metrics
-from kubemacpool.wire.config import decode_namespace
+from kubemacpool.wire.config import RANGE_CONFIG_MAP, decode_config_map, decode_namespace
 from kubemacpool.wire.lease import decode_lease
 from kubemacpool.wire.machines import NOT_OURS, NetworkKind, decoders
 from kubemacpool.wire.migrations import decode_migration
 from kubemacpool.wire.objects import KUBEVIRT, Decoded, ItemT
 from kubemacpool.wire.pods import pod_decoder
+from kubemacpool.wire.review import SERVICE_UNAVAILABLE, Answer, in_words
 
 PODS: Final = Resource(
     "/api/v1/pods",
@@ -54,32 +52,52 @@ PODS: Final = Resource(
 MIGRATION: Final = "VirtualMachineInstanceMigration"
 
 
+class Outside(NamedTuple):
+    """What a replica meets: the program gives the real things, tests and the simulation their own.
+
+    Attributes:
+        client: the API server.
+        peer: the other replicas.
+        events: where people are told.
+        measures: where figures go.
+        clock: the process's own.
+        readiness: hindered by whatever keeps this replica from deciding.
+        cluster_uid: tells this cluster from all others.
+        loops: time and chance in the loops that follow the cluster.
+    """
+
+    client: WritingTransport
+    peer: Peer
+    events: Events
+    measures: Measures
+    clock: Clock
+    readiness: Readiness
+    cluster_uid: str
+    loops: Surroundings = Surroundings()
+
+
 class FollowedCluster:
     """Everything that the ledger is derived from."""
 
     def __init__(
         self,
-        client: Transport,
         ledger: Ledger,
-        readiness: Readiness,
-        measures: Measures,
-        clock: Clock,
+        outside: Outside,
         passed_over: frozenset[NetworkKind] = NOT_OURS,
     ) -> None:
         """Put the parts together; nothing runs yet.
 
         Args:
-            client: the API server.
             ledger: what is derived.
-            readiness: hindered until all is known.
-            measures: told of what cannot be read.
-            clock: the process's own.
+            outside: the API server, and who is told of what cannot be read.
             passed_over: on what kinds of network the addresses of virtual machines do not count.
         """
         self.on_rewind: Callable[[str], None] = lambda _: None
         """Called with the reason, when a list shows that the cluster was restored from a backup."""
+        client, measures, clock, readiness = outside.client, outside.measures, outside.clock, outside.readiness
         self._client = client
         self._measures = measures
+        self._loops = outside.loops
         self._trials = Trials(clock)
         self.population = Population(ledger)
         self.rebuilder = Rebuilder(self._forget, self._relists, readiness)
@@ -166,7 +184,7 @@ class FollowedCluster:
             self.population.ledger.rewind(kind, version)
             self.on_rewind(reason)
 
-        reflector = Reflector(self._client, resource, decode, self._guarded(kind, listener))
+        reflector = Reflector(self._client, resource, decode, self._guarded(kind, listener), surroundings=self._loops)
         reflector.on_idle, reflector.on_rewind = listener.progress.idle, rewound
         return reflector
 
@@ -178,82 +196,101 @@ class FollowedCluster:
         return relist
 
 
-NAMESPACES = Resource("/api/v1/namespaces", metadata_only=True)
+NAMESPACES: Final = Resource("/api/v1/namespaces", metadata_only=True)
 
 
-class Outside(NamedTuple):
-    """What the parts have in common."""
+class Known(NamedTuple):
+    """What an admission rests on.
 
-    settings: Settings
+    Attributes:
+        allocator: decides.
+        leadership: whether it may, and what the Lease lists.
+        policies: of namespaces.
+        families: whose object is whose.
+        machines: whether all VirtualMachines are known.
+        cluster_uid: from which the preferred addresses of pods are derived.
+    """
+
+    allocator: Allocator
+    leadership: Leadership
+    policies: NamespacePolicies
+    families: Families
+    machines: KnownMachines
     cluster_uid: str
-    client: ApiClient
-    peer: Peer
-    readiness: Readiness
-    metrics: Metrics
-    events: Events
-    clock: MonotonicClock
-    namespace_limit: Callable[[], int | None]
 
 
-class Deciding:
-    """The ledger, what keeps it in line with the cluster, and the election of the one who allocates from it."""
+class Admissions(NamedTuple):
+    """Who judges each kind of object."""
 
-    def __init__(self, pool: Pool, endpoint: str, around: Outside) -> None:
-        """Put the parts together; nothing runs yet.
+    pods: PodAdmission
+    machines: MachineAdmission
+    instances: InstanceAdmission
 
-        Args:
-            pool: where free addresses are looked for, to begin with.
-            endpoint: host and port at which the other replicas reach this one.
-            around: what the parts have in common.
-        """
-        settings, client, clock = around.settings, around.client, around.clock
-        ledger = Ledger(pool, in_flight_bound=settings.wait_time, cool_down=settings.cool_down)
-        self.allocator = Allocator(ledger)
-        self._cluster = FollowedCluster(
-            client, ledger, around.readiness, around.metrics, clock, settings.passed_over_networks
-        )
-        self._read_barrier = ReadBarrier(ledger, self._cluster.followed, clock)
+
+def admissions(known: Known, settings: Settings, measures: Measures, clock: Clock) -> Admissions:
+    """Put together what judges objects, whoever leads."""
+    allocator = LocalAllocator(known.allocator, known.leadership, known.policies.limit_of, clock)
+    owners = Owners(known.families, clock)
+    place = Place(known.cluster_uid, lambda: known.allocator.ledger.pool, pod_network=settings.pod_network)
+    served = settings.served_networks
+    return Admissions(
+        PodAdmission(allocator, known.policies, owners, place, measures, clock),
+        MachineAdmission(allocator, known.policies, known.machines, served, measures, clock),
+        InstanceAdmission(allocator, known.policies, known.machines, served, owners, measures, clock),
+    )
+
+
+def webhooks(known: Known, settings: Settings, outside: Outside) -> Mapping[str, Router]:
+    """Put together what answers at the webhook's port, by path: here, or at the leader."""
+    measures, clock, leadership = outside.measures, outside.clock, known.leadership
+    judges = admissions(known, settings, measures, clock)
+    forwarder = Forwarder(leadership, outside.peer, clock)
+    answers = {
+        MUTATE_PODS: judges.pods.answer,
+        MUTATE_VIRTUAL_MACHINES: judges.machines.answer,
+        MUTATE_INSTANCES: judges.instances.answer,
+    }
+    return {path: Router(path, answer, leadership, forwarder, measures, clock) for path, answer in answers.items()}
+
+
+class Core:
+    """What there is once the pool is known: the ledger, what it is derived from, and the election of the leader.
+
+    Attributes:
+        ledger: who has which address.
+        allocator: decides from it.
+        elector: this replica's part in the election.
+        webhooks: by path, what answers there.
+    """
+
+    def __init__(
+        self, pool: Pool, member: Member, policies: NamespacePolicies, settings: Settings, outside: Outside
+    ) -> None:
+        client, clock, readiness = outside.client, outside.clock, outside.readiness
+        self.ledger = Ledger(pool, in_flight_bound=settings.wait_time, cool_down=settings.cool_down)
+        self.allocator = Allocator(self.ledger)
+        cluster = FollowedCluster(self.ledger, outside, settings.passed_over_networks)
+        self._cluster = cluster
+        self._read_barrier = ReadBarrier(self.ledger, cluster.followed, clock)
         self.elector = Elector(
-            Replica(f"{os.uname().nodename}_{uuid.uuid4()}", endpoint),
+            member,
             ClusterLease(client, settings.namespace),
             self.allocator,
-            self._cluster.views(),
-            lambda: around.readiness.obstacles,
+            cluster.views(),
+            lambda: readiness.obstacles,
             clock,
         )
-        self._cluster.on_rewind = self.elector.rewound
-        self._lease = Reflector(client, lease_resource(settings.namespace), decode_lease, self.elector)
+        cluster.on_rewind = self.elector.rewound
+        lease = lease_resource(settings.namespace)
+        self._lease = Reflector(client, lease, decode_lease, self.elector, surroundings=outside.loops)
         self._lease.on_rewind = lambda _, reason: self.elector.rewound(reason)
-        policies = NamespacePolicies(
-            settings.conflict_policy,
-            around.readiness,
-            around.namespace_limit,
-            hides_foreign=settings.hide_foreign_holders,
-        )
-        aside = SettingAside("Namespace", policies, _stays_whole, Trials(clock), around.metrics)
-        self._namespaces = Reflector(client, NAMESPACES, decode_namespace, aside)
-        self.routers = self._routers(policies, around)
+        machines = KnownMachines(lambda: cluster.knows_all_machines, cluster.presence.look_soon)
+        families = cluster.population.families
+        known = Known(self.allocator, self.elector, policies, families, machines, outside.cluster_uid)
+        self.webhooks = webhooks(known, settings, outside)
         self._collisions = CollisionReporter(
-            ledger, lambda: self.elector.leading, around.events, hides_foreign=settings.hide_foreign_holders
+            self.ledger, lambda: self.elector.leading, outside.events, hides_foreign=settings.hide_foreign_holders
         )
-        around.metrics.follow(ledger)
-        around.metrics.follow_election(self.elector, self.allocator)
-
-    def _routers(self, policies: NamespacePolicies, around: Outside) -> Mapping[str, Router]:
-        """By the path that the API server asks, who answers there."""
-        metrics, clock = around.metrics, around.clock
-        allocator = LocalAllocator(self.allocator, self.elector, policies.limit_of, clock)
-        owners = Owners(self._cluster.population.families, clock)
-        place = Place(around.cluster_uid, lambda: self.allocator.ledger.pool, pod_network=around.settings.pod_network)
-        machines = KnownMachines(lambda: self._cluster.knows_all_machines, self._cluster.presence.look_soon)
-        served = around.settings.served_networks
-        answers = {
-            MUTATE_PODS: PodAdmission(allocator, policies, owners, place, metrics, clock).answer,
-            MUTATE_VIRTUAL_MACHINES: MachineAdmission(allocator, policies, machines, served, metrics, clock).answer,
-            MUTATE_INSTANCES: InstanceAdmission(allocator, policies, machines, served, owners, metrics, clock).answer,
-        }
-        forwarder = Forwarder(self.elector, around.peer, clock)
-        return {path: Router(path, answer, self.elector, forwarder, metrics, clock) for path, answer in answers.items()}
 
     def tear(self) -> bool:
         """Something has failed half-way that concerns the ledger: it is to be rebuilt, if it is not already."""
@@ -262,13 +299,86 @@ class Deciding:
     def start(self, keeper: Keeper) -> asyncio.Task[None]:
         """Follow the cluster and take part in the election; the task returned ends after `elector.resign`."""
         self._cluster.start(keeper)
-        keeper.keep("namespaces", self._namespaces.run)
         keeper.keep("lease", self._lease.run)
-        keeper.keep("proving", self._read_barrier.run)
+        keeper.keep("read barrier", self._read_barrier.run)
         keeper.keep("collisions", self._collisions.run, Importance.USEFUL)
         return keeper.keep("election", self.elector.run, Importance.VITAL)
 
 
-def _stays_whole() -> bool:
-    """Nothing is derived from policies."""
-    return False
+class Replica:
+    """One replica, from the ConfigMap with its range to its answers; it knows of HTTP and TLS nothing.
+
+    Attributes:
+        core: what there is once the pool is known.
+        election: ends after `core.elector.resign`.
+    """
+
+    def __init__(self, member: Member, settings: Settings, outside: Outside) -> None:
+        """Put the first parts together; nothing runs yet.
+
+        Args:
+            member: who it is in the election.
+            settings: the installation's.
+            outside: what it meets.
+        """
+        self.core: Core | None = None
+        self.election: asyncio.Task[None] | None = None
+        self._member = member
+        self._settings = settings
+        self._outside = outside
+        self._pool = RangeFollower(
+            settings.namespace,
+            self._replace_pool,
+            outside.readiness,
+            outside.measures,
+            outside.events,
+            cluster_uid=outside.cluster_uid,
+        )
+        self._policies = NamespacePolicies(
+            settings.conflict_policy,
+            outside.readiness,
+            lambda: self._pool.namespace_limit,
+            hides_foreign=settings.hide_foreign_holders,
+        )
+
+    async def start(self, keeper: Keeper) -> Core:
+        """Follow the cluster and take part in the election; waits for a pool, which the ConfigMap has to give."""
+        configuration = Resource(
+            "/api/v1/configmaps", self._settings.namespace, field_selector=f"metadata.name={RANGE_CONFIG_MAP}"
+        )
+        keeper.keep("range", self._watch(configuration, decode_config_map, "ConfigMap", self._pool, self._tear).run)
+        keeper.keep(
+            "namespaces", self._watch(NAMESPACES, decode_namespace, "Namespace", self._policies, lambda: False).run
+        )
+        pool = await self._pool.first_pool()
+        self.core = Core(pool, self._member, self._policies, self._settings, self._outside)
+        self.election = self.core.start(keeper)
+        return self.core
+
+    async def answer(self, path: str, body: bytes, patience: float | None, *, forwarded: bool) -> Answer:
+        """The answer to a review that was sent to a path; before there is a pool, it says what is waited for."""
+        if self.core is None:
+            reason = "; ".join(self._outside.readiness.obstacles) or "it has just started"
+            return in_words(SERVICE_UNAVAILABLE, f"kubemacpool cannot decide yet: {reason}")
+        return await self.core.webhooks[path].answer(body, patience, forwarded=forwarded)
+
+    def _watch(
+        self,
+        resource: Resource,
+        decode: Callable[[bytes], Decoded[ItemT]],
+        kind: str,
+        listener: ForgivingListener[ItemT],
+        tear: Callable[[], bool],
+    ) -> Reflector[ItemT]:
+        """Follow what administrators write."""
+        aside = SettingAside(kind, listener, tear, Trials(self._outside.clock), self._outside.measures)
+        return Reflector(self._outside.client, resource, decode, aside, surroundings=self._outside.loops)
+
+    def _replace_pool(self, pool: Pool) -> None:
+        """The range was changed while running."""
+        if self.core is not None:
+            self.core.allocator.replace_pool(pool)
+
+    def _tear(self) -> bool:
+        """A range may have been taken up half-way."""
+        return self.core is not None and self.core.tear()

@@ -17,7 +17,7 @@ from kubemacpool.core.allocator import Allocator
 from kubemacpool.core.budgets import MOST_RESERVED
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.pool import AddressRange, Pool
-from kubemacpool.election.elector import Elector, Replica
+from kubemacpool.election.elector import Elector, Member
 from kubemacpool.election.leadership import View
 from kubemacpool.kube.client import ApiClient
 from kubemacpool.kube.reads import CollectionRead
@@ -215,7 +215,7 @@ class Candidate:
         progress = ViewProgress()
         progress.reached(1)
         views = {"Pod": View(progress, self._relist)}
-        replica = Replica(name, f"{name}:8000")
+        replica = Member(name, f"{name}:8000")
         self.elector = Elector(replica, ClusterLease(api, namespace), self.core, views, lambda: (), clock)
         self.reflector = Reflector(api, lease_resource(namespace), decode_lease, self.elector)
 

@@ -213,7 +213,7 @@ class SimulatedReplica:
         followed = FollowedKind(POD, follower.progress, CollectionRead(self.client, PODS), pods.relist)
         read_barrier = ReadBarrier(ledger, lambda: [followed], clock)
         self.elector = Elector(
-            elector.Replica(self.name, self.endpoint),
+            elector.Member(self.name, self.endpoint),
             ClusterLease(cast("ApiClient", self.client), NAMESPACE),
             self.allocator,
             {POD: View(follower.progress, pods.relist)},

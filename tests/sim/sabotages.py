@@ -10,7 +10,7 @@ from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.reservations import Reservations
 from kubemacpool.election import leadership
 from kubemacpool.election.elector import Elector
-from kubemacpool.election.leadership import Leadership
+from kubemacpool.election.leadership import HeldLease
 from kubemacpool.follow.read_barrier import ReadBarrier
 from kubemacpool.kube.reflector import Reflector
 
@@ -59,10 +59,10 @@ def with_a_short_bound() -> AbstractContextManager[object]:
 def without_fencing() -> AbstractContextManager[object]:
     """A leader allocates for as long as it believes that the Lease is its own (rule 6)."""
 
-    def hindrance(self: Leadership) -> str:
+    def hindrance(self: HeldLease) -> str:
         return "" if self._caught_up else "not up to date yet"
 
-    return patch.object(Leadership, "hindrance", hindrance)
+    return patch.object(HeldLease, "hindrance", hindrance)
 
 
 def without_loss() -> AbstractContextManager[object]:

@@ -4,15 +4,31 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
+from kubemacpool.admission.machines import KnownMachines
 from kubemacpool.admission.policies import ConflictPolicy, NamespacePolicies
 from kubemacpool.core.allocator import Allocator
+from kubemacpool.core.families import Families
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import POD, Party
 from kubemacpool.core.pool import AddressRange, Pool
 from kubemacpool.core.requests import Unreserved
 from kubemacpool.follow.readiness import Readiness
-from kubemacpool.ports import Forwarding, Importance, Outcome, Regarding, RetryLaterError
+from kubemacpool.kube.transport import WritingTransport
+from kubemacpool.ports import (
+    Clock,
+    Forwarding,
+    Importance,
+    Leadership,
+    Measures,
+    Outcome,
+    PeerError,
+    Regarding,
+    RetryLaterError,
+)
+from kubemacpool.settings import Settings
 from kubemacpool.wire.networks import NETWORKS_ANNOTATION
+from kubemacpool.wire.review import Answer
+from kubemacpool.wiring import Admissions, Known, Outside, admissions
 
 FIRST = 0x02_00_00_00_00_01
 BOUND = 120.0
@@ -129,10 +145,41 @@ class ScriptedRead:
         return answer
 
 
-class ReservingAtOnce:
-    """A Lease that is ours and says what we want, unless there is an obstacle (implements `Reserving`)."""
+class NobodyLeads:
+    """No leader is known, and nothing changes that (implements `Leadership`)."""
+
+    def __init__(self) -> None:
+        self.leading = False
+        self.leader_endpoint: str | None = None
+        self.out_of_touch = False
+
+    @property
+    def seconds_since_renewal(self) -> float:
+        """Long ago."""
+        return 100.0
+
+    async def until_changed(self, seconds: float) -> None:
+        """Nothing changes."""
+        await asyncio.sleep(seconds)
+
+    def check(self) -> None:
+        """Never returns."""
+        raise RetryLaterError("no replica leads at this moment")
+
+    def extend_soon(self) -> None:
+        """There is no block."""
+
+    async def reserve(self, unreserved: Unreserved) -> None:
+        """There is no Lease."""
+        raise RetryLaterError(f"nobody can reserve {unreserved.addresses}")
+
+
+class ReservingAtOnce(NobodyLeads):
+    """A Lease that is ours and says what we want, unless there is an obstacle (implements `Leadership`)."""
 
     def __init__(self, allocator: Allocator) -> None:
+        super().__init__()
+        self.leading = True
         self.obstacle = ""
         self.reserved: list[tuple[tuple[int, ...], int]] = []
         """What was asked for."""
@@ -153,10 +200,66 @@ class ReservingAtOnce:
     async def reserve(self, unreserved: Unreserved) -> None:
         """One write, confirmed at once."""
         self.reserved.append((unreserved.addresses, unreserved.automatic))
-        names = self._allocator.next_update(unreserved.addresses, unreserved.automatic)
-        self._allocator.reservations.begin_write(names.reserved)
+        update = self._allocator.next_update(unreserved.addresses, unreserved.automatic)
+        self._allocator.reservations.begin_write(update.reserved)
         await asyncio.sleep(0)
-        self._allocator.reservations.confirm(names.reserved)
+        self._allocator.reservations.confirm(update.reserved)
+
+
+class ReadOnly:
+    """The writes of a `WritingTransport` to which nothing is written."""
+
+    async def create(self, path: str, body: bytes) -> bytes:
+        """Never called."""
+        raise AssertionError(f"created at {path}: {body!r}")
+
+    async def patch(self, path: str, body: bytes, *, content_type: str) -> bytes:
+        """Never called."""
+        raise AssertionError(f"patched {path} with {content_type}: {body!r}")
+
+
+class NoPeer:
+    """There is no other replica (implements `Peer`)."""
+
+    async def forward(self, endpoint: str, path: str, body: bytes, seconds: float) -> Answer:
+        """No answer."""
+        raise PeerError(f"{endpoint}{path}: {len(body)} bytes not taken in {seconds} s")
+
+
+def new_outside(
+    client: WritingTransport,
+    *,
+    measures: Measures | None = None,
+    clock: Clock | None = None,
+    readiness: Readiness | None = None,
+) -> Outside:
+    """What a replica meets: an API server, and nobody else."""
+    return Outside(
+        client,
+        NoPeer(),
+        KeptEvents(),
+        measures or KeptMeasures(),
+        clock or ManualClock(),
+        readiness or Readiness(),
+        "the cluster's uid",
+    )
+
+
+def new_admissions(
+    allocator: Allocator,
+    leadership: Leadership,
+    policies: NamespacePolicies,
+    *,
+    families: Families | None = None,
+    machines: KnownMachines | None = None,
+    settings: Settings | None = None,
+    measures: Measures | None = None,
+    clock: Clock | None = None,
+) -> Admissions:
+    """What judges objects, put together as in the program; all machines are known unless something else is said."""
+    machines = machines or KnownMachines(complete=lambda: True, look_soon=lambda: None)
+    known = Known(allocator, leadership, policies, families or Families(), machines, "the cluster's uid")
+    return admissions(known, settings or Settings(), measures or KeptMeasures(), clock or ManualClock())
 
 
 def small_pool(size: int) -> Pool:

@@ -18,7 +18,7 @@ from kubemacpool.core.requests import (
     Refused,
     Unreserved,
 )
-from kubemacpool.ports import AddressAllocator, Clock, Reserving, RetryLaterError
+from kubemacpool.ports import AddressAllocator, Clock, Leadership, RetryLaterError
 from kubemacpool.wire.quoting import first_of
 
 ATTEMPTS: Final = 8
@@ -30,11 +30,11 @@ class LocalAllocator:
     """Decides here, as long as the Lease allows it (implements `AddressAllocator`)."""
 
     def __init__(
-        self, allocator: Allocator, reserving: Reserving, limit_of: Callable[[str], Limit | None], clock: Clock
+        self, allocator: Allocator, leadership: Leadership, limit_of: Callable[[str], Limit | None], clock: Clock
     ) -> None:
         self._allocator = allocator
         self._limit_of = limit_of
-        self._reserving = reserving
+        self._leadership = leadership
         self._clock = clock
 
     async def decide(self, request: AddressRequest) -> Decision:
@@ -46,19 +46,19 @@ class LocalAllocator:
             RetryLaterError: while another replica leads, or while it is not known who has an address.
         """
         for _ in range(ATTEMPTS):
-            self._reserving.check()
+            self._leadership.check()
             limited = request._replace(limit=self._limit_of(request.party.namespace))
             decision = self._allocator.decide(limited, self._clock.now())
             match decision:
                 case Unreserved():
-                    await self._reserving.reserve(decision)
+                    await self._leadership.reserve(decision)
                 case OverBudget():
                     raise RetryLaterError(over_budget(decision))
                 case InDoubt(addresses):
                     raise RetryLaterError(_doubt(addresses))
                 case _:
                     if self._allocator.is_short:
-                        self._reserving.extend_soon()
+                        self._leadership.extend_soon()
                     return decision
         raise RetryLaterError("too many ask for the same addresses at once")
 

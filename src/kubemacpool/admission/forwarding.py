@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from kubemacpool.election.timing import RENEWAL_SECONDS
-from kubemacpool.ports import Clock, Peer, PeerError, Tenure, UnreachableError
+from kubemacpool.ports import Clock, Leadership, Peer, PeerError, UnreachableError
 from kubemacpool.wire.review import MISDIRECTED, Answer
 
 PAUSE_SECONDS: Final = 0.1
@@ -45,15 +45,15 @@ class _Failure(NamedTuple):
 class Forwarder:
     """Whether the leader answers this one, and those who wait for that."""
 
-    def __init__(self, tenure: Tenure, peer: Peer, clock: Clock) -> None:
+    def __init__(self, leadership: Leadership, peer: Peer, clock: Clock) -> None:
         """Know nothing yet.
 
         Args:
-            tenure: who leads.
+            leadership: who leads.
             peer: reaches the others.
             clock: the process's own.
         """
-        self._tenure = tenure
+        self._leadership = leadership
         self._peer = peer
         self._clock = clock
         self._failure: _Failure | None = None
@@ -75,9 +75,9 @@ class Forwarder:
         Then others may well reach it, and nobody should wait here.
         """
         failure = self._failure
-        if failure is None or failure.connected or failure.endpoint != self._tenure.leader_endpoint:
+        if failure is None or failure.connected or failure.endpoint != self._leadership.leader_endpoint:
             return False
-        silence = self._tenure.seconds_since_renewal
+        silence = self._leadership.seconds_since_renewal
         return silence < ALIVE_SECONDS and self._clock.now() - silence > failure.since
 
     async def forward(self, endpoint: str, path: str, body: bytes, seconds: float) -> Answer:
@@ -116,11 +116,11 @@ class Forwarder:
 
     async def _look_out(self) -> None:
         """Look again and again for all who wait, as long as there are any."""
-        tenure = self._tenure
+        leadership = self._leadership
         try:
             while self._waiting:
-                await tenure.until_changed(PAUSE_SECONDS)
-                if tenure.leading or tenure.out_of_touch or self.is_cut_off:
+                await leadership.until_changed(PAUSE_SECONDS)
+                if leadership.leading or leadership.out_of_touch or self.is_cut_off:
                     self._tell()
                 elif not self._trying and self._is_time() and self._waiting:
                     self._take_turn(next(iter(self._waiting)), mine=True)
@@ -130,7 +130,7 @@ class Forwarder:
     def _is_time(self) -> bool:
         """Whether to try again: a network that says nothing is given as long as the last attempt took."""
         failure = self._failure
-        if failure is None or failure.endpoint != self._tenure.leader_endpoint:
+        if failure is None or failure.endpoint != self._leadership.leader_endpoint:
             return True
         return self._clock.now() - failure.latest >= failure.took
 

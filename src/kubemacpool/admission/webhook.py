@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from kubemacpool.admission.forwarding import Forwarder
-from kubemacpool.ports import Clock, Measures, PeerError, Tenure
+from kubemacpool.ports import Clock, Leadership, Measures, PeerError
 from kubemacpool.wire.review import (
     MISDIRECTED,
     RETRY_AFTER,
@@ -65,7 +65,7 @@ class Router:
         self,
         path: str,
         answer_here: Callable[[bytes], Awaitable[Answer]],
-        tenure: Tenure,
+        leadership: Leadership,
         forwarder: Forwarder,
         measures: Measures,
         clock: Clock,
@@ -75,14 +75,14 @@ class Router:
         Args:
             path: where they are sent to, here and at the others.
             answer_here: decides in this process, or answers 503.
-            tenure: who leads.
+            leadership: who leads.
             forwarder: hands reviews to the others; one for all paths.
             measures: told of what was forwarded.
             clock: the process's own.
         """
         self._path = path
         self._answer_here = answer_here
-        self._tenure = tenure
+        self._leadership = leadership
         self._forwarder = forwarder
         self._measures = measures
         self._clock = clock
@@ -118,7 +118,7 @@ class Router:
 
     async def _answer_forwarded(self, body: bytes, arrived: float, patience: float) -> Answer:
         """What the leader says; it alone sees every time that an admission is asked for, by whomever."""
-        if not self._tenure.leading:
+        if not self._leadership.leading:
             return in_words(MISDIRECTED, "not leading")
         answer = await self._answer_here(body)
         if answer.status != SERVICE_UNAVAILABLE:
@@ -127,7 +127,7 @@ class Router:
 
     def _is_worth_waiting(self) -> bool:
         """Whether this replica hears of the leader, and would reach it: else the API server had better ask."""
-        return not self._tenure.out_of_touch and not self._forwarder.is_cut_off
+        return not self._leadership.out_of_touch and not self._forwarder.is_cut_off
 
     async def _attempt(self, body: bytes, seconds: float, patience: float, *, mine: bool = False) -> Answer | None:
         """The answer of the leader; None where there is nobody, or where that one does not answer.
@@ -142,7 +142,7 @@ class Router:
             answer = await self._answer_here(body)
             # What keeps the leader from answering takes longer than anybody can be held.
             return answer if answer.status != SERVICE_UNAVAILABLE or self._decides() else None
-        endpoint = self._tenure.leader_endpoint
+        endpoint = self._leadership.leader_endpoint
         if endpoint is None or not (mine or self._forwarder.may_try(endpoint)):
             return None
         try:
@@ -151,11 +151,11 @@ class Router:
             return None
 
     def _decides(self) -> bool:
-        return self._tenure.leading
+        return self._leadership.leading
 
     async def _excuse(self, body: bytes) -> Answer:
         """Why there is no answer."""
-        endpoint = self._tenure.leader_endpoint
+        endpoint = self._leadership.leader_endpoint
         if endpoint is None:
             return await self._answer_here(body)
         return in_words(

@@ -23,9 +23,9 @@ import structlog
 
 from kubemacpool.core.allocator import Allocator
 from kubemacpool.core.requests import Unreserved
-from kubemacpool.election.leadership import ELSEWHERE, Leadership, View
+from kubemacpool.election.leadership import ELSEWHERE, HeldLease, View
 from kubemacpool.election.lease_view import LeaseView, Vacancy
-from kubemacpool.election.lease_writer import LeaseWriter, Replica
+from kubemacpool.election.lease_writer import LeaseWriter, Member
 from kubemacpool.election.timing import (
     CATCH_UP_SECONDS,
     LEASE_SECONDS,
@@ -40,7 +40,7 @@ from kubemacpool.ports import Clock, ConflictError, LeaseStore, NotFoundError, O
 from kubemacpool.wire.lease import LEASE_NAME, LeaseRecord
 from kubemacpool.wire.objects import ObjectIdentity
 
-__all__ = ["Elector", "Replica"]
+__all__ = ["Elector", "Member"]
 
 _MISSING: Final = "it does not exist"
 _NOBODY: Final = "no replica leads at this moment"
@@ -55,12 +55,12 @@ _log = structlog.get_logger(__name__)
 class Elector:
     """Takes part in the election, and writes the Lease while it is ours.
 
-    Implements `Reserving`, and `WatchListener[LeaseRecord]` for the watch on the Lease.
+    Implements `Leadership`, and `WatchListener[LeaseRecord]` for the watch on the Lease.
     """
 
     def __init__(
         self,
-        replica: Replica,
+        replica: Member,
         store: LeaseStore,
         allocator: Allocator,
         views: Mapping[str, View],
@@ -84,7 +84,7 @@ class Elector:
         self._obstacles = obstacles
         self._clock = clock
         self._known = LeaseView(replica.identity, allocator.ledger.in_flight_bound, clock)
-        self._leadership = Leadership(self._lease, allocator, views, clock, self._catch_up)
+        self._held = HeldLease(self._lease, allocator, views, clock, self._catch_up)
         self._vacancy = Vacancy(clock)
         self._resigning = False
         self._leaving = ""
@@ -102,7 +102,7 @@ class Elector:
     @property
     def leader_endpoint(self) -> str | None:
         """Where the other replica is reached that decides, as far as is known; None while nobody else does."""
-        return None if self._leadership.ours else self._known.others_endpoint
+        return None if self._held.ours else self._known.others_endpoint
 
     @property
     def out_of_touch(self) -> bool:
@@ -117,7 +117,7 @@ class Elector:
     @property
     def seconds_since_renewal(self) -> float:
         """Since the Lease was last renewed, by us or as we see it."""
-        renewed_at = self._leadership.renewed_at if self._leadership.ours else self._known.observed_at
+        renewed_at = self._held.renewed_at if self._held.ours else self._known.observed_at
         return self._clock.now() - renewed_at
 
     @property
@@ -129,7 +129,7 @@ class Elector:
         """Returns when something about who leads has changed, or after so many seconds."""
         await self._bell.until_changed(seconds)
 
-    # Naming
+    # What the Lease has to list
 
     def check(self) -> None:
         """Returns if this replica may decide at this moment."""
@@ -141,7 +141,7 @@ class Elector:
         """Returns when a confirmed write of the Lease has taken these into account."""
         self.check()
         self._bell.ring()
-        await self._leadership.reserve(unreserved)
+        await self._held.reserve(unreserved)
 
     def extend_soon(self) -> None:
         """The block is nearly used up: write the Lease before the renewal is due."""
@@ -172,7 +172,7 @@ class Elector:
 
         What was allocated since then may be held by nobody that exists, and what was deleted since then exists again.
         """
-        if self._known.lost_since is not None or self._leadership.lists_afresh:
+        if self._known.lost_since is not None or self._held.lists_afresh:
             return  # nobody leads, and before we do again, everything is listed
         stopped = self._others_stopped()
         self._known.rewind()
@@ -185,7 +185,7 @@ class Elector:
         while not self._resigning:
             self._bell.silence()
             self._account()
-            if self._leadership.ours:
+            if self._held.ours:
                 await self._lead()
             else:
                 await self._stand_by()
@@ -241,14 +241,14 @@ class Elector:
         self._take_answer(stored, record)
         if self._known.record is None or not self._is_ours(self._known.record):
             return  # the watch was faster, with what came after it
-        self._leadership.begin(stored, sent, afresh=self._known.says_too_little)
+        self._held.begin(stored, sent, afresh=self._known.says_too_little)
         self._known.acquire()
         self._hindered_since = None
 
     async def _lead(self) -> None:
         """Renew the Lease when that is due, or when somebody waits for it."""
         record = self._known.record
-        due_in = self._leadership.due_in
+        due_in = self._held.due_in
         if (reason := self._own_fault()) and record is not None:
             await self._give_up(record, reason)
             return
@@ -256,7 +256,7 @@ class Elector:
             await self._bell.sleep(due_in)
             return
         try:
-            stored = await self._leadership.renew(record)
+            stored = await self._held.renew(record)
             if stored is not None:
                 self._take_answer(stored, record)
         except OutsideError as error:
@@ -272,13 +272,13 @@ class Elector:
             self._hindered_since = now
         elif now - self._hindered_since >= OBSTACLE_SECONDS:
             return "; ".join(obstacles)
-        if self._leadership.too_late:
+        if self._held.too_late:
             return f"it is not up to date after {CATCH_UP_SECONDS:g} s"
         return ""
 
     async def _give_up(self, record: LeaseRecord, reason: str) -> None:
         """We cannot decide for a reason of our own: let somebody else (rule 6)."""
-        if self._leadership.too_late:  # nothing else keeps us from trying again: let others be first
+        if self._held.too_late:  # nothing else keeps us from trying again: let others be first
             self._aside_until = self._clock.now() + LEASE_SECONDS
         self._leaving = f"this replica lets another one decide: {reason}"  # also should the reason pass meanwhile
         try:
@@ -291,23 +291,23 @@ class Elector:
 
     async def _resign(self) -> None:
         """The last write, by which we hand over (rule 7)."""
-        self._leadership.refuse(_STOPPING)
+        self._held.refuse(_STOPPING)
         await self._see_what_was_allocated()
         try:
-            while (record := self._known.record) is not None and self._leadership.ours:
+            while (record := self._known.record) is not None and self._held.ours:
                 try:
                     await self._release(record)
                 except ConflictError:
                     await self._read()
         except OutsideError as error:
-            self._leadership.end()
+            self._held.end()
             _log.warning("could not hand over: another replica takes over when the Lease expires", error=str(error))
 
     async def _release(self, record: LeaseRecord) -> None:
         """Nobody holds the Lease, and the block is given back; we have stopped leading before."""
         update = self._allocator.last_update()
         stored = await self._lease.release(record, update)
-        self._leadership.end(self._leaving)
+        self._held.end(self._leaving)
         self._take_answer(stored, record)
         _log.info("handed over", transitions=stored.transitions, reserved=len(update.reserved))
 
@@ -315,7 +315,7 @@ class Elector:
         """Leave the successor as little as may be that it must in doubt, for the whole in-flight bound."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SIGHT_SECONDS):
-                while self._leadership.ours and self._allocator.ledger.in_flight_count:  # noqa: ASYNC110 (the core tells nobody)
+                while self._held.ours and self._allocator.ledger.in_flight_count:  # noqa: ASYNC110 (the core tells nobody)
                     await asyncio.sleep(_LOOK_SECONDS)
 
     async def _learn_from(self, error: OutsideError) -> None:
@@ -369,9 +369,9 @@ class Elector:
         if self._known.is_end_of_another(record):
             self._vacancy.reach_back(self._known.observed_at)
         self._known.note(record)
-        if self._leadership.ours:
+        if self._held.ours:
             if self._is_ours(record):
-                self._leadership.confirm(record)
+                self._held.confirm(record)
             else:
                 if not self._leaving:  # else it may be our own last write, of which the watch tells first
                     _log.warning(
@@ -380,7 +380,7 @@ class Elector:
                         holder=record.holder,
                         fault=record.fault,
                     )
-                self._leadership.end()
+                self._held.end()
         self._pulse()
 
     def _miss(self) -> None:
@@ -391,19 +391,19 @@ class Elector:
     def _others_stopped(self) -> float:
         """When everybody else has stopped leading at the latest, if nobody renews the Lease from now on (rule 6)."""
         now = self._clock.now()
-        if self._leadership.ours and now - self._leadership.renewed_at < LEASE_SECONDS:
+        if self._held.ours and now - self._held.renewed_at < LEASE_SECONDS:
             return now  # until now it was ours, and nobody else's
         return now + LEASE_SECONDS
 
     def _lose(self, reason: str, stopped: float, *, holder_may_return: bool = False) -> None:
         """Nobody knows what was allocated: nobody leads until nothing of that can be on its way any more."""
-        self._leadership.end(reason)
+        self._held.end(reason)
         if self._known.lose(reason, stopped, holder_may_return=holder_may_return):
             self._pulse()
 
     def _catch_up(self) -> None:
         """Our view is as new as the Lease asks, or did not become so in time."""
-        if not self._leadership.too_late:
+        if not self._held.too_late:
             self._known.says_too_little = False
         self._pulse()
 
@@ -420,8 +420,8 @@ class Elector:
         """Why this replica may not allocate at this moment; empty if it may."""
         if self._leaving:
             return self._leaving
-        if self._leadership.ours:
-            return self._leadership.hindrance() or "; ".join(self._obstacles())
+        if self._held.ours:
+            return self._held.hindrance() or "; ".join(self._obstacles())
         if self._known.lost_since is not None:
             return f"nobody knows what was allocated lately ({LEASE_NAME})"
         if self._known.others_left > 0:

@@ -59,7 +59,7 @@ FIRST_ACQUISITION: Final = 1
 """Of a Lease that nobody has held before; one that was deleted is made anew when nothing can be on its way."""
 
 
-class Leadership:
+class HeldLease:
     """Whether the Lease is ours, what that allows, and what we write to it.
 
     Args:
@@ -136,7 +136,7 @@ class Leadership:
     # Writing
 
     async def reserve(self, unreserved: Unreserved) -> None:
-        """Returns when a confirmed write has taken these into account, as `Reserving` has it."""
+        """Returns when a confirmed write has taken these into account, as `Leadership` has it."""
         try:
             async with asyncio.timeout(LEASE_SECONDS):
                 await self._wishes.fulfilment(unreserved)

@@ -10,7 +10,7 @@ from kubemacpool.ports import ClusterUnavailableError, LeaseStore
 from kubemacpool.wire.lease import LEASE_NAME, LeaseRecord
 
 
-class Replica(NamedTuple):
+class Member(NamedTuple):
     """Who takes part in the election: an identity that no other process ever has, and where its webhook is reached."""
 
     identity: str
@@ -23,7 +23,7 @@ class LeaseWriter:
     A write that was not answered in time is a `ClusterUnavailableError`, though it may have been made.
     """
 
-    def __init__(self, replica: Replica, store: LeaseStore) -> None:
+    def __init__(self, replica: Member, store: LeaseStore) -> None:
         self._replica = replica
         self._store = store
 

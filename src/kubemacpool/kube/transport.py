@@ -58,3 +58,19 @@ class Transport(Protocol):
             StreamSilentError: nothing came for `idle_seconds`.
         """
         ...
+
+
+class WritingTransport(Transport, Protocol):
+    """Reading from the API server, and writing to it."""
+
+    async def get(self, path: str, params: Mapping[str, str] | None = None, *, accept: str = JSON) -> bytes:
+        """The whole body of the answer."""
+        ...
+
+    async def create(self, path: str, body: bytes) -> bytes:
+        """POST an object to its collection; the object as it was stored."""
+        ...
+
+    async def patch(self, path: str, body: bytes, *, content_type: str) -> bytes:
+        """PATCH an object; the object as it was stored."""
+        ...

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from kubemacpool.kube.client import ApiClient
 from kubemacpool.kube.resource import Resource
-from kubemacpool.kube.transport import JSON_PATCH, MERGE_PATCH
+from kubemacpool.kube.transport import JSON_PATCH, MERGE_PATCH, WritingTransport
 from kubemacpool.ports import ClusterUnavailableError, StoredSecret
 from kubemacpool.wire.api_objects import (
     CONFIGURATIONS,
@@ -31,7 +30,7 @@ def lease_resource(namespace: str) -> Resource:
 class ClusterLease:
     """Implements `kubemacpool.ports.lease.LeaseStore`. Needs the verbs get, create and patch on leases."""
 
-    def __init__(self, client: ApiClient, namespace: str) -> None:
+    def __init__(self, client: WritingTransport, namespace: str) -> None:
         self._client = client
         self._namespace = namespace
         self._collection = f"{_API}/namespaces/{namespace}/leases"
@@ -61,7 +60,7 @@ class ClusterLease:
 class ClusterSecrets:
     """Implements `kubemacpool.ports.secrets.Secrets`. Needs the verbs get, create and patch on secrets."""
 
-    def __init__(self, client: ApiClient, namespace: str) -> None:
+    def __init__(self, client: WritingTransport, namespace: str) -> None:
         self._client = client
         self._namespace = namespace
         self._collection = f"/api/v1/namespaces/{namespace}/secrets"
@@ -95,7 +94,7 @@ class WebhookConfiguration:
     Needs the verbs get and patch on it.
     """
 
-    def __init__(self, client: ApiClient, name: str) -> None:
+    def __init__(self, client: WritingTransport, name: str) -> None:
         self._client = client
         self._path = f"{CONFIGURATIONS}/{name}"
 

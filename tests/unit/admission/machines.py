@@ -3,14 +3,23 @@
 import json
 from base64 import b64decode
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from tests.unit.doubles import FIRST, KeptMeasures, ManualClock, ReservingAtOnce, new_allocator, new_policies
+from tests.unit.doubles import (
+    FIRST,
+    KeptMeasures,
+    ManualClock,
+    ReservingAtOnce,
+    new_admissions,
+    new_allocator,
+    new_policies,
+)
 
-from kubemacpool.admission.allocation import LocalAllocator
-from kubemacpool.admission.machines import KnownMachines, MachineAdmission
+from kubemacpool.admission.machines import KnownMachines
 from kubemacpool.admission.policies import ConflictPolicy
 from kubemacpool.core.parties import Holder, ObjectKey, Party
+from kubemacpool.settings import Settings
 from kubemacpool.wire.config import NamespaceRules
 from kubemacpool.wire.machines import NetworkKind
 from kubemacpool.wire.objects import ObjectIdentity
@@ -77,6 +86,18 @@ class Verdict(NamedTuple):
 UNTOUCHED = Verdict()
 
 
+@dataclass(frozen=True)
+class Serving(Settings):
+    """Settings by which just these networks are served."""
+
+    served: frozenset[NetworkKind] = SERVED
+
+    @property
+    def served_networks(self) -> frozenset[NetworkKind]:
+        """As given."""
+        return self.served
+
+
 class Webhook:
     """The service for virtual machines and everything around it. Nobody has an address to begin with."""
 
@@ -97,9 +118,15 @@ class Webhook:
         self.ledger = allocator.ledger
         self.reserving = ReservingAtOnce(allocator)
         self.policies = new_policies(default)
-        leading = LocalAllocator(allocator, self.reserving, self.policies.limit_of, self.clock)
-        followed = KnownMachines(lambda: self.known, self._look)
-        self.admission = MachineAdmission(leading, self.policies, followed, served, self.measures, self.clock)
+        self.admission = new_admissions(
+            allocator,
+            self.reserving,
+            self.policies,
+            machines=KnownMachines(lambda: self.known, self._look),
+            settings=Serving(served=served),
+            measures=self.measures,
+            clock=self.clock,
+        ).machines
 
     def _look(self) -> None:
         self.looks += 1

@@ -8,18 +8,17 @@ from tests.unit.doubles import (
     KeptMeasures,
     ManualClock,
     ReservingAtOnce,
+    new_admissions,
     new_allocator,
     new_policies,
     pod_review,
 )
 
-from kubemacpool.admission.allocation import LocalAllocator
-from kubemacpool.admission.owners import Owners
-from kubemacpool.admission.pods import Place, PodAdmission
 from kubemacpool.admission.policies import ConflictPolicy
 from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.core.population import Population
 from kubemacpool.ports import Clock
+from kubemacpool.settings import Settings
 from kubemacpool.wire.review import Answer
 
 MAC1, MAC2, MAC3 = ("02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:03")
@@ -50,16 +49,21 @@ class Webhook:
     ) -> None:
         self.clock = ManualClock()
         self.measures = KeptMeasures()
-        allocator = new_allocator(size, cool_down)
+        self.allocator = allocator = new_allocator(size, cool_down)
         self.ledger = allocator.ledger
         self.reserving = ReservingAtOnce(allocator)
         self.policies = new_policies(default)
-        self.leading = LocalAllocator(allocator, self.reserving, self.policies.limit_of, self.clock)
         self.population = Population(self.ledger)
         self.cluster_uid = "the cluster's uid"
-        owners = Owners(self.population.families, clock or self.clock)
-        place = Place(self.cluster_uid, lambda: self.ledger.pool, pod_network=pod_network)
-        self.admission = PodAdmission(self.leading, self.policies, owners, place, self.measures, self.clock)
+        self.admission = new_admissions(
+            allocator,
+            self.reserving,
+            self.policies,
+            families=self.population.families,
+            settings=Settings(pod_network=pod_network),
+            measures=self.measures,
+            clock=clock or self.clock,
+        ).pods
 
     async def answer(self, body: bytes) -> Answer:
         """The answer as it goes over HTTP."""

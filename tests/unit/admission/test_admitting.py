@@ -9,7 +9,7 @@ from tests.unit.admission.pods import MAC1, MAC2, MAC3, UNTOUCHED, Webhook, read
 from tests.unit.doubles import FIRST, pod_review
 from tests.unit.wire.strategies import REVIEW_BODIES
 
-from kubemacpool.core.requests import AddressRequest, Decision
+from kubemacpool.core.requests import AddressRequest, Decision, Undecided, Unreserved
 from kubemacpool.wire.objects import MOST_INTERFACES
 from kubemacpool.wire.review import Answer
 
@@ -181,15 +181,15 @@ async def test_the_namespace_filled_in_is_that_of_the_request() -> None:
 
 async def test_the_time_of_an_answer_is_measured() -> None:
     webhook = Webhook()
-    decide = webhook.leading.decide
+    decide = webhook.allocator.decide
 
-    async def slow(request: AddressRequest) -> Decision:
+    def slow(request: AddressRequest, now: float) -> Decision | Undecided | Unreserved:
         webhook.clock.advance(0.25)
-        return await decide(request)
+        return decide(request, now)
 
-    webhook.leading.decide = slow  # type: ignore[method-assign]  # a leader that takes its time
+    webhook.allocator.decide = slow  # type: ignore[method-assign]  # a leader that takes its time
     await webhook.judge("[{}]")
-    assert webhook.measures.admissions == [("allocated", 0.25)]
+    assert webhook.measures.admissions == [("allocated", 0.5)]  # asked again once the Lease lists the address
 
 
 async def test_an_allocation_is_logged_at_debug() -> None:

@@ -6,25 +6,18 @@ from dataclasses import dataclass, field
 import pytest
 from tests.unit.doubles import (
     FIRST,
-    KeptMeasures,
     ManualClock,
     ReservingAtOnce,
+    new_admissions,
     new_allocator,
     new_policies,
     pod_review,
-    small_pool,
 )
 
-from kubemacpool.admission.allocation import LocalAllocator
-from kubemacpool.admission.machines import KnownMachines, MachineAdmission
-from kubemacpool.admission.owners import Owners
-from kubemacpool.admission.pods import Place, PodAdmission
 from kubemacpool.admission.policies import ConflictPolicy
 from kubemacpool.core.addresses import format_address
-from kubemacpool.core.families import Families
 from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.wire.config import NamespaceRules
-from kubemacpool.wire.machines import NetworkKind
 from kubemacpool.wire.objects import ObjectIdentity
 
 HELD = format_address(FIRST)
@@ -65,16 +58,11 @@ async def judge(kind: str, mac: str, default: ConflictPolicy, annotation: str) -
     policies.present(ObjectIdentity("", "default", "u1"), NamespaceRules(annotation), 5)
     key = ObjectKey("Pod", "ns1", "holder")
     allocator.ledger.observe(Holder(key, "u2", Party(*key), (FIRST,)), clock.now())
-    leading = LocalAllocator(allocator, ReservingAtOnce(allocator), policies.limit_of, clock)
+    judges = new_admissions(allocator, ReservingAtOnce(allocator), policies, clock=clock)
     if kind == "Pod":
-        place = Place("the cluster's uid", lambda: small_pool(10))
-        pods = PodAdmission(leading, policies, Owners(Families(), clock), place, KeptMeasures(), clock)
-        answer = await pods.answer(pod_review(f'[{{"name":"red","mac":"{mac}"}}]'))
+        answer = await judges.pods.answer(pod_review(f'[{{"name":"red","mac":"{mac}"}}]'))
     else:
-        known = KnownMachines(complete=lambda: True, look_soon=lambda: None)
-        served = frozenset({NetworkKind.MULTUS})
-        machines = MachineAdmission(leading, policies, known, served, KeptMeasures(), clock)
-        answer = await machines.answer(machine_review(mac))
+        answer = await judges.machines.answer(machine_review(mac))
     response = json.loads(answer.body)["response"]
     return Verdict(response["allowed"], response.get("warnings", []), response.get("status", {}).get("message", ""))
 

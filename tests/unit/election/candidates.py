@@ -6,7 +6,7 @@ from typing import Literal
 
 from tests.unit.doubles import new_allocator
 
-from kubemacpool.election.elector import Elector, Replica
+from kubemacpool.election.elector import Elector, Member
 from kubemacpool.election.leadership import View
 from kubemacpool.ports import ClusterUnavailableError, ConflictError, NotFoundError
 from kubemacpool.progress import ViewProgress
@@ -154,7 +154,7 @@ class Candidate:
         self.let_relist = asyncio.Event()
         self.let_relist.set()
         self.elector = Elector(
-            Replica(name, f"{name}:8000"),
+            Member(name, f"{name}:8000"),
             store,
             self.core,
             {"Pod": View(self.progress, self._relist)},

@@ -2,14 +2,14 @@
 
 import asyncio
 
-from tests.unit.doubles import FIRST, ManualClock, need, new_allocator
+from tests.unit.doubles import FIRST, ManualClock, NobodyLeads, need, new_allocator
 
 from kubemacpool.admission.allocation import LocalAllocator
 from kubemacpool.core.allocator import Allocator
 from kubemacpool.core.parties import Party
 from kubemacpool.core.requests import AddressRequest, Allocated, Unreserved
-from kubemacpool.election.leadership import Leadership
-from kubemacpool.election.lease_writer import LeaseWriter, Replica
+from kubemacpool.election.leadership import HeldLease
+from kubemacpool.election.lease_writer import LeaseWriter, Member
 from kubemacpool.ports import ClusterUnavailableError
 from kubemacpool.wire.lease import LeaseRecord
 
@@ -41,35 +41,36 @@ class EchoingStore:
         return record
 
 
-class Office:
+class Office(NobodyLeads):
     """A replica whose Lease it is, and which writes it again as soon as it was written."""
 
     def __init__(self, core: Allocator) -> None:
+        super().__init__()
         self.store = EchoingStore()
         clock = ManualClock()
-        self._leadership = Leadership(LeaseWriter(Replica("a", ""), self.store), core, {}, clock, lambda: None)
-        self._leadership.begin(EMPTY, clock.now(), afresh=False)
+        self._held = HeldLease(LeaseWriter(Member("a", ""), self.store), core, {}, clock, lambda: None)
+        self._held.begin(EMPTY, clock.now(), afresh=False)
         self.allocator = LocalAllocator(core, self, lambda _: None, clock)
 
     @property
     def due_in(self) -> float:
         """Seconds until the next write."""
-        return self._leadership.due_in
+        return self._held.due_in
 
     def check(self) -> None:
         """It may decide."""
 
     async def reserve(self, unreserved: Unreserved) -> None:
         """Waits for a write."""
-        await self._leadership.reserve(unreserved)
+        await self._held.reserve(unreserved)
 
     def extend_soon(self) -> None:
         """Writes follow anyway."""
 
     async def write(self, record: LeaseRecord = EMPTY) -> LeaseRecord:
         """One write, confirmed."""
-        stored = await self._leadership.renew(record) or EMPTY
-        self._leadership.confirm(stored)
+        stored = await self._held.renew(record) or EMPTY
+        self._held.confirm(stored)
         return stored
 
     async def write_without_pause(self) -> None:

@@ -4,7 +4,7 @@ import pytest
 from tests.unit.doubles import ManualClock, new_allocator
 
 from kubemacpool.election.elector import Elector
-from kubemacpool.election.lease_writer import Replica
+from kubemacpool.election.lease_writer import Member
 from kubemacpool.ports import RetryLaterError
 from kubemacpool.wire.lease import LeaseRecord
 from kubemacpool.wire.objects import ObjectIdentity
@@ -35,7 +35,7 @@ class Scene:
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.obstacles: list[str] = []
-        replica = Replica("ours", "ours:8000")
+        replica = Member("ours", "ours:8000")
         self.elector = Elector(replica, NoStore(), new_allocator(), {}, lambda: self.obstacles, self.clock)
 
     def excuse(self) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 
-from tests.unit.doubles import KeptMeasures, pod_review
+from tests.unit.doubles import KeptMeasures, NobodyLeads, pod_review
 from tests.unit.election.candidates import LoopClock
 
 from kubemacpool.admission.forwarding import Forwarder
@@ -15,19 +15,6 @@ PATIENCE = 10.0
 WHY = "kubemacpool cannot decide yet: the ConfigMap is missing"
 
 
-class NobodyDecides:
-    """No leader is known, and waiting for one takes time."""
-
-    leading = False
-    out_of_touch = False
-    leader_endpoint: str | None = None
-    seconds_since_renewal = 100.0
-
-    async def until_changed(self, seconds: float) -> None:
-        """Nothing changes."""
-        await asyncio.sleep(seconds)
-
-
 class SilentPeer:
     """Is never reached."""
 
@@ -36,13 +23,13 @@ class SilentPeer:
         raise PeerError(f"{endpoint}{path}: {len(body)} bytes not taken in {seconds} s")
 
 
-def _router(tenure: NobodyDecides) -> Router:
+def _router(leadership: NobodyLeads) -> Router:
     async def why(body: bytes) -> Answer:
         assert body
         return in_words(SERVICE_UNAVAILABLE, WHY)
 
     clock = LoopClock()
-    return Router("/mutate-pods", why, tenure, Forwarder(tenure, SilentPeer(), clock), KeptMeasures(), clock)
+    return Router("/mutate-pods", why, leadership, Forwarder(leadership, SilentPeer(), clock), KeptMeasures(), clock)
 
 
 async def _ask_as_the_api_server_does(router: Router, body: bytes) -> tuple[Answer, int]:
@@ -66,23 +53,23 @@ def _denial(answer: Answer) -> dict[str, object]:
 
 
 async def test_what_nobody_could_decide_is_refused_with_the_reason_before_the_api_server_gives_up() -> None:
-    answer, asked = await _ask_as_the_api_server_does(_router(NobodyDecides()), pod_review("[]"))
+    answer, asked = await _ask_as_the_api_server_does(_router(NobodyLeads()), pod_review("[]"))
     assert asked == 3
     assert _denial(answer) == {"code": 503, "reason": "ServiceUnavailable", "message": f"{WHY}; try again"}
 
 
 async def test_a_leader_that_does_not_answer_is_named_in_the_reason() -> None:
-    tenure = NobodyDecides()
-    tenure.leader_endpoint = "10.0.0.7:8000"
-    answer, _ = await _ask_as_the_api_server_does(_router(tenure), pod_review("[]"))
+    leadership = NobodyLeads()
+    leadership.leader_endpoint = "10.0.0.7:8000"
+    answer, _ = await _ask_as_the_api_server_does(_router(leadership), pod_review("[]"))
     assert "replica 10.0.0.7:8000, which decides, does not answer" in str(_denial(answer)["message"])
 
 
 async def test_the_one_who_leads_has_the_last_word_on_what_other_replicas_were_asked_in_turn() -> None:
     """Each of them was asked for the first time, and knows of no deadline that is near."""
-    tenure = NobodyDecides()
-    tenure.leading = True
-    allocator = _router(tenure)
+    leadership = NobodyLeads()
+    leadership.leading = True
+    allocator = _router(leadership)
     first = await allocator.answer(pod_review("[]"), PATIENCE, forwarded=True)
     await asyncio.sleep(PATIENCE - 1)
     last = await allocator.answer(pod_review("[]"), PATIENCE, forwarded=True)
@@ -91,7 +78,7 @@ async def test_the_one_who_leads_has_the_last_word_on_what_other_replicas_were_a
 
 
 async def test_each_admission_has_its_own_deadline() -> None:
-    router = _router(NobodyDecides())
+    router = _router(NobodyLeads())
     await router.answer(pod_review("[]", uid="first"), PATIENCE, forwarded=False)
     await asyncio.sleep(5)
     late = await router.answer(pod_review("[]", uid="first"), PATIENCE, forwarded=False)
@@ -100,7 +87,7 @@ async def test_each_admission_has_its_own_deadline() -> None:
 
 
 async def test_what_is_no_review_is_not_refused_as_one() -> None:
-    answer = await _router(NobodyDecides()).answer(b"{}", 1.0, forwarded=False)
+    answer = await _router(NobodyLeads()).answer(b"{}", 1.0, forwarded=False)
     assert answer.status == SERVICE_UNAVAILABLE
 
 

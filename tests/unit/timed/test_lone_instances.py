@@ -1,14 +1,12 @@
 """VirtualMachineInstances before the webhook: those that stand alone, and those that are made for a machine."""
 
 import pytest
-from tests.unit.admission.machines import MAC1, MAC2, SERVED, UNTOUCHED, Document, Nic, Verdict, machine_review, nic
+from tests.unit.admission.machines import MAC1, MAC2, UNTOUCHED, Document, Nic, Verdict, machine_review, nic
 from tests.unit.admission.machines import read_verdict as read_machine_verdict
-from tests.unit.doubles import FIRST, KeptMeasures, ReservingAtOnce, new_allocator, new_policies
+from tests.unit.doubles import FIRST, KeptMeasures, ReservingAtOnce, new_admissions, new_allocator, new_policies
 from tests.unit.election.candidates import LoopClock
 
-from kubemacpool.admission.allocation import LocalAllocator
-from kubemacpool.admission.machines import InstanceAdmission, KnownMachines
-from kubemacpool.admission.owners import Owners
+from kubemacpool.admission.machines import KnownMachines
 from kubemacpool.admission.policies import ConflictPolicy
 from kubemacpool.core.families import OwnerReference
 from kubemacpool.core.parties import Holder, ObjectKey, Party
@@ -47,10 +45,15 @@ class Webhook:
         self.population = Population(self.ledger)
         self.see("VirtualMachine", "vm", FIRST)
         policies = new_policies(default)
-        leading = LocalAllocator(allocator, self.reserving, policies.limit_of, self.clock)
-        followed = KnownMachines(lambda: self.known, self._look)
-        owners = Owners(self.population.families, self.clock)
-        self.admission = InstanceAdmission(leading, policies, followed, SERVED, owners, self.measures, self.clock)
+        self.admission = new_admissions(
+            allocator,
+            self.reserving,
+            policies,
+            families=self.population.families,
+            machines=KnownMachines(lambda: self.known, self._look),
+            measures=self.measures,
+            clock=self.clock,
+        ).instances
 
     def _look(self) -> None:
         self.looks += 1

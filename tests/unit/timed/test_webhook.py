@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from tests.unit.doubles import KeptMeasures
+from tests.unit.doubles import KeptMeasures, NobodyLeads
 from tests.unit.election.candidates import LoopClock
 
 from kubemacpool.admission.forwarding import ALIVE_SECONDS, PAUSE_SECONDS, PROBE_SECONDS, Forwarder
@@ -21,13 +21,11 @@ NOT_HERE = in_words(MISDIRECTED, "not leading")
 SOON = 0.001
 
 
-class Office:
-    """Who leads (implements `Tenure`)."""
+class Office(NobodyLeads):
+    """Who leads, as far as the routing of reviews goes."""
 
     def __init__(self) -> None:
-        self.leading = False
-        self.leader_endpoint: str | None = None
-        self.out_of_touch = False
+        super().__init__()
         self.renewed_at = -100.0
         self._changed = asyncio.Event()
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
-from tests.unit.doubles import Keeping, KeptMeasures, new_ledger
+from tests.unit.doubles import Keeping, KeptMeasures, ReadOnly, new_ledger, new_outside
 from tests.unit.election.candidates import LoopClock
 from tests.unit.kube.documents import event, page
 
@@ -26,7 +26,7 @@ MACHINES, INSTANCES, MIGRATIONS = (
 Document = dict[str, object]
 
 
-class ServedCluster:
+class ServedCluster(ReadOnly):
     """What is stored, and which kinds are served (implements `Transport`)."""
 
     def __init__(self) -> None:
@@ -89,9 +89,9 @@ class ServedCluster:
 
     # What is asked of the API server
 
-    async def get(self, path: str, params: Mapping[str, str], *, accept: str = JSON) -> bytes:
+    async def get(self, path: str, params: Mapping[str, str] | None = None, *, accept: str = JSON) -> bytes:
         """A list, or what there is of KubeVirt."""
-        self.requests.append(Request(path, dict(params), accept))
+        self.requests.append(Request(path, dict(params or {}), accept))
         await asyncio.sleep(0.001)
         plurals = [each.rpartition("/")[2] for each in self.objects if each.startswith(KUBEVIRT)]
         if path in self.hung:
@@ -141,7 +141,10 @@ class Scene:
         self.ledger = new_ledger()
         self.readiness = Readiness()
         self.measures = KeptMeasures()
-        self.followed = FollowedCluster(self.served, self.ledger, self.readiness, self.measures, LoopClock())
+        self.followed = FollowedCluster(
+            self.ledger,
+            new_outside(self.served, measures=self.measures, clock=LoopClock(), readiness=self.readiness),
+        )
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
