@@ -114,7 +114,6 @@ async def test_a_view_without_rights_waits_for_them_and_says_so(
     create(control_plane, namespace, "serviceaccounts", service_account("sa"))
     path = control_plane.service_account_kubeconfig(namespace, "sa", tmp_path / "kubeconfig")
     config = load_kubeconfig(path, MonotonicClock())
-    assert config.namespace == namespace
     async with (
         connect(config) as client,
         following(client, Resource("/api/v1/configmaps", namespace), listed=False) as view,

@@ -41,7 +41,6 @@ class ClusterConfig:
         identity: client certificate, if that is how we are known.
         token: bearer token, if that is how we are known.
         files: those that authority and client certificate were read from; whoever reads them again may find others.
-        namespace: the context's namespace, or the pod's own; empty where none is given.
     """
 
     server: str
@@ -50,7 +49,6 @@ class ClusterConfig:
     server_name: str | None
     identity: Identity | None = field(repr=False)
     token: TokenSource = field(repr=False)
-    namespace: str = ""
     files: tuple[Path, ...] = ()
 
 
@@ -78,7 +76,6 @@ def load_in_cluster(
     ca_pem = (directory / "ca.crt").read_bytes()
     if fault := fault_of_certificates(ca_pem):
         raise ClusterConfigError(f"{directory / 'ca.crt'} {fault}; mend this namespace's ConfigMap kube-root-ca.crt")
-    namespace_file = directory / "namespace"
     return ClusterConfig(
         server=f"https://{f'[{host}]' if ':' in host else host}:{port}",
         ca_pem=ca_pem,
@@ -86,7 +83,6 @@ def load_in_cluster(
         server_name=None,
         identity=None,
         token=TokenFile(directory / "token", clock),
-        namespace=namespace_file.read_text("utf-8").strip() if namespace_file.is_file() else "",
         files=(directory / "ca.crt",),
     )
 
@@ -127,7 +123,6 @@ def load_kubeconfig(path: Path, clock: Clock, context: str | None = None) -> Clu
         server_name=cluster.text("tls-server-name") or None,
         identity=_identity(user),
         token=_token(user, clock),
-        namespace=chosen.text("namespace"),
         files=(path, *cluster.files("certificate-authority"), *user.files("client-certificate", "client-key")),
     )
 

@@ -13,14 +13,12 @@ class Resource:
         path: of the collection over all namespaces, such as /api/v1/pods or /apis/kubevirt.io/v1/virtualmachines.
         namespace: only this one; None for all, and for kinds that have none.
         field_selector: such as status.phase!=Succeeded; objects that cease to match are told as gone.
-        label_selector: likewise.
         metadata_only: the API server leaves spec and status away.
     """
 
     path: str
     namespace: str | None = None
     field_selector: str = ""
-    label_selector: str = ""
     metadata_only: bool = False
 
     @property
@@ -48,6 +46,5 @@ class Resource:
 
     @property
     def selectors(self) -> dict[str, str]:
-        """The selectors as query parameters."""
-        selectors = {"fieldSelector": self.field_selector, "labelSelector": self.label_selector}
-        return {name: selector for name, selector in selectors.items() if selector}
+        """The selector as query parameters."""
+        return {"fieldSelector": self.field_selector} if self.field_selector else {}

@@ -1,6 +1,6 @@
 """The narrow seam between what follows the cluster and the wire: one GET that ends, and one that goes on.
 
-`ApiClient` implements it on the network, `ScriptedTransport` by a script.
+`ApiClient` implements it on the network; the tests have one that follows a script.
 """
 
 from collections.abc import AsyncIterator, Mapping

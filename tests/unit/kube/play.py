@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import pytest
+from tests.support.scripted import Answer, ScriptedTransport, Step
 from tests.unit.kube.documents import Told, decode, page
 
 from kubemacpool.kube.reflector import Reflector, Surroundings
 from kubemacpool.kube.resource import Resource
-from kubemacpool.kube.scripted import Answer, ScriptedTransport, Step
 from kubemacpool.ports import ClusterUnavailableError
 
 PODS = Resource("/api/v1/pods", field_selector="status.phase!=Failed", metadata_only=True)

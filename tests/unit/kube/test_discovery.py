@@ -1,9 +1,9 @@
 """What the API server serves, asked of discovery and of a collection itself."""
 
 import pytest
+from tests.support.scripted import Answer, ScriptedTransport
 
 from kubemacpool.kube.reads import GroupDiscovery
-from kubemacpool.kube.scripted import Answer, ScriptedTransport
 from kubemacpool.ports import ClusterUnavailableError, NotFoundError
 
 GROUP = b'{"preferredVersion":{"version":"v2"}}'

@@ -63,7 +63,7 @@ def kubeconfig(
     """A kubeconfig with one context."""
     return {
         "current-context": "here",
-        "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u", "namespace": "ns"}}],
+        "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u"}}],
         "clusters": [{"name": "c", "cluster": {"server": "https://10.0.0.1:6443", **(cluster or {})}}],
         "users": [{"name": "u", "user": user if user is not None else {"token": "t"}}],
         **root,
@@ -94,7 +94,6 @@ def test_a_context_gives_server_trust_and_identity(tmp_path: Path) -> None:
     assert (config.server, config.ca_pem, config.verify, config.server_name) == ("https://h:1", PEM, True, "name")
     assert config.identity == (PEM, KEY)
     assert config.token.token() == ""
-    assert config.namespace == "ns"
 
 
 def test_no_secret_is_part_of_the_text_form(tmp_path: Path) -> None:
@@ -208,12 +207,12 @@ def test_a_kubeconfig_that_is_not_there_or_not_readable_says_so(tmp_path: Path) 
     ("host", "server"), [("10.0.0.1", "https://10.0.0.1:443"), ("fd00::1", "https://[fd00::1]:443")]
 )
 def test_a_pod_is_told_by_its_environment_and_its_service_account(tmp_path: Path, host: str, server: str) -> None:
-    for name, content in (("token", "t\n"), ("ca.crt", PEM.decode()), ("namespace", "kubemacpool-system")):
+    for name, content in (("token", "t\n"), ("ca.crt", PEM.decode())):
         (tmp_path / name).write_text(content)
     environ = {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": "443"}
     config = load_in_cluster(StandingClock(), environ, tmp_path)
     assert (config.server, config.ca_pem, config.verify) == (server, PEM, True)
-    assert (config.token.token(), config.namespace) == ("t", "kubemacpool-system")
+    assert config.token.token() == "t"
 
 
 def test_a_pod_whose_authority_cannot_be_read_names_where_it_comes_from(tmp_path: Path) -> None:

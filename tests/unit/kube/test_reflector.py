@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 from structlog.testing import capture_logs
+from tests.support.scripted import Answer, Pieces, Step
 from tests.unit.kube.documents import bookmark, event, failure, page, thing
 from tests.unit.kube.play import CUT, FURTHER, Play
 
 from kubemacpool.kube.reflector import SLICE_BYTES, Pacing
-from kubemacpool.kube.scripted import Answer, Pieces, Step
 from kubemacpool.kube.transport import AnswerTooLargeError
 from kubemacpool.ports import ResourceExpiredError
 

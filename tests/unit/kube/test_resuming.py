@@ -2,10 +2,10 @@
 
 import pytest
 from structlog.testing import capture_logs
+from tests.support.scripted import Answer, Pieces, Step
 from tests.unit.kube.documents import Told, bookmark, event, failure, page, thing
 from tests.unit.kube.play import CUT, FURTHER, Play
 
-from kubemacpool.kube.scripted import Answer, Pieces, Step
 from kubemacpool.kube.transport import StreamSilentError
 from kubemacpool.ports import ClusterUnavailableError, RefusedError
 

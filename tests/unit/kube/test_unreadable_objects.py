@@ -1,10 +1,10 @@
 """Objects that cannot be read: told of by name, and in nobody's way."""
 
 import pytest
+from tests.support.scripted import Answer, Pieces
 from tests.unit.kube.documents import event, page, thing
 from tests.unit.kube.play import Play
 
-from kubemacpool.kube.scripted import Answer, Pieces
 from kubemacpool.ports import ResourceExpiredError
 
 

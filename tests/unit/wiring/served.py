@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
+from tests.support.scripted import Request
 from tests.unit.doubles import Keeping, KeptMeasures, ReadOnly, new_ledger, new_outside
 from tests.unit.election.candidates import LoopClock
 from tests.unit.kube.documents import event, page
 
 from kubemacpool.follow.readiness import Readiness
-from kubemacpool.kube.scripted import Request
 from kubemacpool.kube.transport import JSON
 from kubemacpool.ports import ClusterUnavailableError, NotFoundError
 from kubemacpool.wire.networks import NETWORKS_ANNOTATION
