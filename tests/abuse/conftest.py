@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.e2e.conftest import block, block_outside, cluster, namespace, use_range
-from tests.e2e.installed import Installed
 from tests.e2e.kubevirt.conftest import collisions, kubevirt, machines_in, vms
+from tests.support.installed import Installed
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.kubevirt import serve_kinds
@@ -24,7 +24,7 @@ from devcluster.settings import RELEASE_MANIFEST
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
-    from tests.e2e.cluster_client import ClusterClient
+    from tests.support.cluster_client import ClusterClient
 
     Elsewhere = Callable[[str], Awaitable[str]]
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import pytest
 from tests.abuse.test_trust import SECRETS, bundles_of
-from tests.e2e.cluster_client import ConfigMap, pod
-from tests.e2e.installed import Installed
+from tests.support.cluster_client import ConfigMap, pod
+from tests.support.installed import Installed
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.settings import RELEASE_MANIFEST
@@ -24,7 +24,7 @@ from kubemacpool.certs.rotation import AUTHORITY_SECRET, SERVING_SECRET
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.cluster_client import ClusterClient
+    from tests.support.cluster_client import ClusterClient
 
 OURS: Final = "kubemacpool-system"
 LIFETIME: Final = timedelta(hours=2)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from tests.abuse.faulty_api import FaultyApi, Instead
-from tests.e2e.cluster_client import pod
-from tests.e2e.installed import Installed, eventually
-from tests.e2e.kubevirt.machines import machine_macs
-from tests.e2e.kubevirt.manifests import machine, nic
+from tests.support.cluster_client import pod
+from tests.support.installed import Installed, eventually
+from tests.support.machine_manifests import machine, nic
+from tests.support.machines import machine_macs
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.kubevirt import serve_kinds
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from tests.abuse.faulty_api import Request
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.conftest import Block
-    from tests.e2e.kubevirt.machines import Machines
+    from tests.support.cluster_client import ClusterClient
+    from tests.support.machines import Machines
 
 pytestmark = pytest.mark.usefixtures("survivors")
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from tests.abuse.crowding import Crowd
-from tests.e2e.cluster_client import pod
+from tests.support.cluster_client import pod
 
 if TYPE_CHECKING:
-    from tests.e2e.cluster_client import ClusterClient
-    from tests.e2e.installed import Installed
+    from tests.support.cluster_client import ClusterClient
+    from tests.support.installed import Installed
 
 pytestmark = pytest.mark.usefixtures("survivors")
 

@@ -7,16 +7,16 @@ import json
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from tests.e2e.cluster_client import NETWORKS, RANGE, pod
-from tests.e2e.installed import eventually
-from tests.e2e.kubevirt.manifests import machine, nic
+from tests.support.cluster_client import NETWORKS, RANGE, pod
+from tests.support.installed import eventually
+from tests.support.machine_manifests import machine, nic
 
 if TYPE_CHECKING:
     from tests.abuse.conftest import Elsewhere
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.conftest import Block
-    from tests.e2e.installed import Installed
-    from tests.e2e.kubevirt.machines import Machines
+    from tests.support.cluster_client import ClusterClient
+    from tests.support.installed import Installed
+    from tests.support.machines import Machines
 
 pytestmark = pytest.mark.usefixtures("survivors")
 

@@ -7,14 +7,14 @@ import json
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from tests.e2e.cluster_client import pod, together
-from tests.e2e.installed import eventually
+from tests.support.cluster_client import pod, together
+from tests.support.installed import eventually
 
 if TYPE_CHECKING:
     from tests.abuse.conftest import Elsewhere
-    from tests.e2e.cluster_client import ClusterClient, Reply
     from tests.e2e.conftest import Block
-    from tests.e2e.installed import Installed
+    from tests.support.cluster_client import ClusterClient, Reply
+    from tests.support.installed import Installed
 
 pytestmark = pytest.mark.usefixtures("survivors")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.e2e.cluster_client import pod
-from tests.e2e.reviews import review, verdict, webhook
+from tests.support.cluster_client import pod
+from tests.support.reviews import review, verdict, webhook
 
 if TYPE_CHECKING:
-    from tests.e2e.cluster_client import ClusterClient
-    from tests.e2e.installed import Installed
+    from tests.support.cluster_client import ClusterClient
+    from tests.support.installed import Installed
 
 FORWARDED = {"Kubemacpool-Forwarded": "1"}
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 import pytest
-from tests.e2e.cluster_client import NETWORKS, pod, together
-from tests.e2e.installed import eventually
-from tests.e2e.telling import events_of, until_shared
+from tests.support.cluster_client import NETWORKS, pod, together
+from tests.support.installed import eventually
+from tests.support.telling import events_of, until_shared
 
 from kubemacpool.follow.collision_events import FEW_ADDRESSES
 from kubemacpool.kube.events import EVENTS_A_SECOND, EVENTS_AT_ONCE
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.abuse.conftest import Elsewhere
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.conftest import Block
-    from tests.e2e.installed import Installed
+    from tests.support.cluster_client import ClusterClient
+    from tests.support.installed import Installed
 
 pytestmark = pytest.mark.usefixtures("survivors")
 

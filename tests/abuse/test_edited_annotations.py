@@ -6,13 +6,13 @@ import json
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from tests.e2e.cluster_client import MERGE, NETWORKS, pod
-from tests.e2e.installed import eventually
+from tests.support.cluster_client import MERGE, NETWORKS, pod
+from tests.support.installed import eventually
 
 if TYPE_CHECKING:
     from tests.abuse.conftest import Elsewhere
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.conftest import Block, UseRange
+    from tests.support.cluster_client import ClusterClient
 
 pytestmark = pytest.mark.usefixtures("survivors")
 

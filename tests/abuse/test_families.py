@@ -6,8 +6,7 @@ import random
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from tests.e2e.kubevirt.machines import INSTANCES, PODS, document, uid_of
-from tests.e2e.kubevirt.manifests import (
+from tests.support.machine_manifests import (
     Document,
     controller_reference,
     instance,
@@ -15,10 +14,11 @@ from tests.e2e.kubevirt.manifests import (
     launcher_pod,
     nic,
 )
+from tests.support.machines import INSTANCES, PODS, document, uid_of
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Block
-    from tests.e2e.kubevirt.machines import Machines
+    from tests.support.machines import Machines
 
 pytestmark = pytest.mark.usefixtures("survivors")
 

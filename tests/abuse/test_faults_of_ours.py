@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 import pytest
-from tests.e2e.cluster_client import pod, together
-from tests.e2e.installed import Installed, eventually, process_of
+from tests.support.cluster_client import pod, together
+from tests.support.installed import Installed, eventually, process_of
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.kubevirt import serve_kinds
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.abuse.conftest import Elsewhere
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.conftest import Block
+    from tests.support.cluster_client import ClusterClient
 
 PROGRAM: Final = Path(__file__).with_name("faulty_program.py")
 ASIDE: Final = "kubemacpool_objects_set_aside{kind=Pod}"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from tests.abuse.crowding import Crowd
-from tests.e2e.cluster_client import pod
-from tests.e2e.installed import Installed, eventually
+from tests.support.cluster_client import pod
+from tests.support.installed import Installed, eventually
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.settings import RELEASE_MANIFEST
@@ -20,8 +20,8 @@ from devcluster.settings import RELEASE_MANIFEST
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.conftest import Block
+    from tests.support.cluster_client import ClusterClient
 
     from devcluster.installation import ReplicaStatus
 

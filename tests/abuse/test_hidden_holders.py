@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.e2e.cluster_client import pod
-from tests.e2e.installed import ENVIRONMENT, Installed, eventually
-from tests.e2e.telling import until_told
+from tests.support.cluster_client import pod
+from tests.support.installed import ENVIRONMENT, Installed, eventually
+from tests.support.telling import until_told
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.settings import RELEASE_MANIFEST
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.abuse.conftest import Elsewhere
-    from tests.e2e.cluster_client import ClusterClient, Reply
     from tests.e2e.conftest import Block
+    from tests.support.cluster_client import ClusterClient, Reply
 
 pytestmark = pytest.mark.usefixtures("survivors")
 

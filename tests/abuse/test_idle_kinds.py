@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from tests.e2e.cluster_client import pod
-from tests.e2e.installed import Installed, eventually, process_of
+from tests.support.cluster_client import pod
+from tests.support.installed import Installed, eventually, process_of
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.kubevirt import serve_kinds
@@ -19,7 +19,7 @@ from kubemacpool.election.leadership import PATIENCE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.cluster_client import ClusterClient
+    from tests.support.cluster_client import ClusterClient
 
 PROVEN: Final = "ended unseen"
 LATER_SECONDS: Final = 15.0

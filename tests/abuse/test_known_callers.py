@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
 from tests.abuse.test_callers import FORWARDED
-from tests.e2e.cluster_client import pod, together
-from tests.e2e.installed import ENVIRONMENT, Installed, eventually
-from tests.e2e.reviews import review, verdict, webhook
+from tests.support.cluster_client import pod, together
+from tests.support.installed import ENVIRONMENT, Installed, eventually
+from tests.support.reviews import review, verdict, webhook
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.pki import Authority
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.e2e.cluster_client import ClusterClient
+    from tests.support.cluster_client import ClusterClient
 
 
 NAME: Final = "kube-apiserver-webhooks"

@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.e2e.cluster_client import RANGE, pod
-from tests.e2e.installed import eventually
-from tests.e2e.kubevirt.machines import document, machine_macs
-from tests.e2e.kubevirt.manifests import machine, nic
+from tests.support.cluster_client import RANGE, pod
+from tests.support.installed import eventually
+from tests.support.machine_manifests import machine, nic
+from tests.support.machines import document, machine_macs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from tests.abuse.conftest import Elsewhere
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.conftest import Block
-    from tests.e2e.installed import Installed
-    from tests.e2e.kubevirt.actor import VirtController
-    from tests.e2e.kubevirt.machines import Machines
+    from tests.support.cluster_client import ClusterClient
+    from tests.support.installed import Installed
+    from tests.support.machines import Machines
+    from tests.support.virt_controller import VirtController
 
     LimitAll = Callable[[str], Awaitable[None]]
 

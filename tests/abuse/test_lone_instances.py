@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.e2e.cluster_client import pod
-from tests.e2e.kubevirt.machines import INSTANCES, document, instance_macs, machine_macs
-from tests.e2e.kubevirt.manifests import controller_reference, instance, instance_spec, machine, nic, pod_nic
+from tests.support.cluster_client import pod
+from tests.support.machine_manifests import controller_reference, instance, instance_spec, machine, nic, pod_nic
+from tests.support.machines import INSTANCES, document, instance_macs, machine_macs
 
 if TYPE_CHECKING:
     from tests.abuse.conftest import Elsewhere
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.conftest import Block
-    from tests.e2e.kubevirt.actor import VirtController
     from tests.e2e.kubevirt.conftest import Collisions, MachinesIn
-    from tests.e2e.kubevirt.machines import Machines
+    from tests.support.cluster_client import ClusterClient
+    from tests.support.machines import Machines
+    from tests.support.virt_controller import VirtController
 
 pytestmark = pytest.mark.usefixtures("survivors")
 

@@ -7,9 +7,9 @@ import random
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from tests.e2e.cluster_client import NETWORKS, RANGE, pod
-from tests.e2e.installed import Installed, eventually
-from tests.e2e.kubevirt.manifests import machine, nic
+from tests.support.cluster_client import NETWORKS, RANGE, pod
+from tests.support.installed import Installed, eventually
+from tests.support.machine_manifests import machine, nic
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.kubevirt import serve_kinds
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.abuse.conftest import Elsewhere
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.conftest import Block
+    from tests.support.cluster_client import ClusterClient
 
 STEPS: Final = 400
 STATUS: Final = "k8s.v1.cni.cncf.io/network-status"

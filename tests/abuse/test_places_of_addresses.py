@@ -6,17 +6,17 @@ import json
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from tests.e2e.cluster_client import NETWORKS, pod
-from tests.e2e.installed import eventually
-from tests.e2e.kubevirt.machines import INSTANCES
-from tests.e2e.kubevirt.manifests import Document, controller_reference, instance, instance_spec, machine, pod_nic
+from tests.support.cluster_client import NETWORKS, pod
+from tests.support.installed import eventually
+from tests.support.machine_manifests import Document, controller_reference, instance, instance_spec, machine, pod_nic
+from tests.support.machines import INSTANCES
 
 if TYPE_CHECKING:
     from tests.abuse.conftest import Elsewhere
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.conftest import Block
     from tests.e2e.kubevirt.conftest import Collisions
-    from tests.e2e.kubevirt.machines import Machines
+    from tests.support.cluster_client import ClusterClient
+    from tests.support.machines import Machines
 
 pytestmark = pytest.mark.usefixtures("survivors")
 

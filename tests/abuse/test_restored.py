@@ -8,9 +8,9 @@ import signal
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from tests.e2e.cluster_client import ClusterClient, Found, pod, together
-from tests.e2e.installed import ENVIRONMENT, Installed, eventually
-from tests.e2e.replicas.lease import LEASE
+from tests.support.cluster_client import ClusterClient, Found, pod, together
+from tests.support.installed import ENVIRONMENT, Installed, eventually
+from tests.support.lease import LEASE
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.settings import RELEASE_MANIFEST

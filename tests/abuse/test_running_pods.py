@@ -6,20 +6,20 @@ import json
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from tests.e2e.cluster_client import MERGE, NETWORKS, macs_of, pod
-from tests.e2e.installed import eventually
-from tests.e2e.kubevirt.machines import machine_macs
-from tests.e2e.kubevirt.manifests import machine, nic
+from tests.support.cluster_client import MERGE, NETWORKS, macs_of, pod
+from tests.support.installed import eventually
+from tests.support.machine_manifests import machine, nic
+from tests.support.machines import machine_macs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tests.abuse.conftest import Elsewhere
-    from tests.e2e.cluster_client import ClusterClient, Reply
     from tests.e2e.conftest import Block
-    from tests.e2e.installed import Installed
-    from tests.e2e.kubevirt.actor import VirtController
-    from tests.e2e.kubevirt.machines import Machines
+    from tests.support.cluster_client import ClusterClient, Reply
+    from tests.support.installed import Installed
+    from tests.support.machines import Machines
+    from tests.support.virt_controller import VirtController
 
 pytestmark = pytest.mark.usefixtures("survivors")
 

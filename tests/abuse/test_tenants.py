@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.e2e.cluster_client import pod
+from tests.support.cluster_client import pod
 
 if TYPE_CHECKING:
     from tests.abuse.conftest import Elsewhere
-    from tests.e2e.cluster_client import ClusterClient
+    from tests.support.cluster_client import ClusterClient
 
 pytestmark = pytest.mark.usefixtures("survivors")
 

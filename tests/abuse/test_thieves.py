@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from tests.e2e.cluster_client import MERGE, NETWORKS, pod
-from tests.e2e.installed import eventually
-from tests.e2e.kubevirt.machines import MIGRATIONS, document, machine_macs
-from tests.e2e.kubevirt.manifests import instance_spec, machine, migration, nic
-from tests.e2e.telling import collision, until_shared, until_told
+from tests.support.cluster_client import MERGE, NETWORKS, pod
+from tests.support.installed import eventually
+from tests.support.machine_manifests import instance_spec, machine, migration, nic
+from tests.support.machines import MIGRATIONS, document, machine_macs
+from tests.support.telling import collision, until_shared, until_told
 
 if TYPE_CHECKING:
     from tests.abuse.conftest import Elsewhere
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.conftest import Block
-    from tests.e2e.installed import Installed
-    from tests.e2e.kubevirt.actor import VirtController
     from tests.e2e.kubevirt.conftest import MachinesIn
-    from tests.e2e.kubevirt.machines import Machines
+    from tests.support.cluster_client import ClusterClient
+    from tests.support.installed import Installed
+    from tests.support.machines import Machines
+    from tests.support.virt_controller import VirtController
 
 pytestmark = pytest.mark.usefixtures("survivors")
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from tests.e2e.cluster_client import ConfigMap, pod
-from tests.e2e.installed import eventually
 from tests.e2e.test_objects import MUTATOR, Configuration
+from tests.support.cluster_client import ConfigMap, pod
+from tests.support.installed import eventually
 
 from devcluster.settings import RELEASE_MANIFEST
 from kubemacpool.certs import issue
@@ -22,8 +22,8 @@ from kubemacpool.trust import SERVICES
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tests.e2e.cluster_client import ClusterClient
-    from tests.e2e.installed import Installed
+    from tests.support.cluster_client import ClusterClient
+    from tests.support.installed import Installed
 
 SECRETS: Final = "/api/v1/namespaces/kubemacpool-system/secrets"
 GARBAGE: Final = {"data": {"tls.crt": "Z2FyYmFnZQ==", "tls.key": "Z2FyYmFnZQ=="}}

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import pytest
-from tests.e2e.cluster_client import pod, together
-from tests.e2e.installed import ENVIRONMENT, Installed
-from tests.e2e.reviews import review, webhook
+from tests.support.cluster_client import pod, together
+from tests.support.installed import ENVIRONMENT, Installed
+from tests.support.reviews import review, webhook
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.settings import RELEASE_MANIFEST
@@ -20,7 +20,7 @@ from kubemacpool.admission.webhook import HOLD_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.cluster_client import ClusterClient
+    from tests.support.cluster_client import ClusterClient
 
 pytestmark = pytest.mark.usefixtures("survivors")
 

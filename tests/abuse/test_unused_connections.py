@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from tests.e2e.cluster_client import pod
+from tests.support.cluster_client import pod
 from yarl import URL
 
 from kubemacpool.server.limits import FIRST_REQUEST_SECONDS, SWEEP_SECONDS
 
 if TYPE_CHECKING:
-    from tests.e2e.cluster_client import ClusterClient, Reply
-    from tests.e2e.installed import Installed
+    from tests.support.cluster_client import ClusterClient, Reply
+    from tests.support.installed import Installed
 
 pytestmark = pytest.mark.usefixtures("survivors")
 

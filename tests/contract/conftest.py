@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from itertools import count
 
 import pytest
-from tests.contract.cutter import Cutter
+from tests.support.cutter import Cutter
 
 from devcluster.controlplane import ControlPlane
 from kubemacpool.certs.contexts import client_context

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import pytest
-from tests.contract.cutter import Cutter
+from tests.support.cutter import Cutter
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import asyncio
 
 from structlog.testing import capture_logs
-from tests.contract.cutter import Cutter
 from tests.contract.following import decode_any, following
 from tests.contract.objects import config_map, create, delete, pod_template
+from tests.support.cutter import Cutter
 
 from devcluster.controlplane import ControlPlane
 from kubemacpool.kube.client import ApiClient

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from tests.contract.conftest import MonotonicClock
-from tests.contract.cutter import Cutter
 from tests.contract.following import following
 from tests.contract.objects import config_map, create, delete, pod_template, service_account
+from tests.support.cutter import Cutter
 
 from devcluster.controlplane import ControlPlane
 from kubemacpool.kube.client import ApiClient, user_agent

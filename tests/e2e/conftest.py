@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
-from tests.e2e.cluster_client import RANGE, ClusterClient, ConfigMap
-from tests.e2e.installed import Installed, eventually
+from tests.support.cluster_client import RANGE, ClusterClient, ConfigMap
+from tests.support.installed import Installed, eventually
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.settings import RELEASE_MANIFEST

@@ -6,13 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.e2e.cluster_client import pod
-from tests.e2e.installed import eventually
+from tests.support.cluster_client import pod
+from tests.support.installed import eventually
 
 if TYPE_CHECKING:
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.conftest import Block
-    from tests.e2e.installed import Installed
+    from tests.support.cluster_client import ClusterClient
+    from tests.support.installed import Installed
 
 
 @pytest.mark.parametrize(

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 import msgspec
 import pytest
-from tests.e2e.cluster_client import RANGE, ClusterClient, pod
 from tests.e2e.conftest import SHIPPED_RANGE
-from tests.e2e.installed import eventually
+from tests.support.cluster_client import RANGE, ClusterClient, pod
+from tests.support.installed import eventually
 
 from devcluster.settings import RELEASE_MANIFEST
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Block, FreshInstall, UseRange
-    from tests.e2e.installed import Installed
+    from tests.support.installed import Installed
 
 OURS: Final = "kubemacpool-system"
 MUTATOR: Final = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/kubemacpool-mutator"

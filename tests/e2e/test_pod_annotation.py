@@ -6,12 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.e2e.cluster_client import NETWORKS, pod
+from tests.support.cluster_client import NETWORKS, pod
 
 if TYPE_CHECKING:
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.conftest import Block
-    from tests.e2e.installed import Installed
+    from tests.support.cluster_client import ClusterClient
+    from tests.support.installed import Installed
 
 
 async def test_every_entry_without_mac_gets_one_and_the_pods_own_namespace(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from tests.e2e.cluster_client import NETWORKS, pod
-from tests.e2e.installed import eventually
+from tests.support.cluster_client import NETWORKS, pod
+from tests.support.installed import eventually
 
 if TYPE_CHECKING:
-    from tests.e2e.cluster_client import ClusterClient, Reply
     from tests.e2e.conftest import Block, UseRange
-    from tests.e2e.installed import Installed
+    from tests.support.cluster_client import ClusterClient, Reply
+    from tests.support.installed import Installed
 
 
 def with_mac(name: str, mac: str) -> dict[str, object]:

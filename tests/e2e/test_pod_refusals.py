@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.e2e.cluster_client import NETWORKS, pod, together
+from tests.support.cluster_client import NETWORKS, pod, together
 
 if TYPE_CHECKING:
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.conftest import Block
+    from tests.support.cluster_client import ClusterClient
 
 
 def denied(namespace: str, name: str, reason: str) -> str:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from tests.e2e.cluster_client import RANGE, ClusterClient, Found, pod
 from tests.e2e.conftest import range_of
-from tests.e2e.installed import eventually
+from tests.support.cluster_client import RANGE, ClusterClient, Found, pod
+from tests.support.installed import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from tests.e2e.conftest import Block, UseRange
-    from tests.e2e.installed import Installed
+    from tests.support.installed import Installed
 
 
 class Event(msgspec.Struct):

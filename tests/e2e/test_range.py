@@ -6,14 +6,14 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.e2e.cluster_client import RANGE, pod
 from tests.e2e.conftest import SHIPPED_RANGE
-from tests.e2e.installed import eventually
+from tests.support.cluster_client import RANGE, pod
+from tests.support.installed import eventually
 
 if TYPE_CHECKING:
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.conftest import Block, UseRange
-    from tests.e2e.installed import Installed
+    from tests.support.cluster_client import ClusterClient
+    from tests.support.installed import Installed
 
 VALID = "kubemacpool_range_valid"
 

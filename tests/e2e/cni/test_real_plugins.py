@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 import yaml
-from tests.e2e.cluster_client import pod
 from tests.e2e.cni.npwg import as_multus, attach, by_capability
+from tests.support.cluster_client import pod
 
 from devcluster.settings import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.cni.sandbox import Sandbox
     from tests.e2e.conftest import Block
+    from tests.support.cluster_client import ClusterClient
 
 BRIDGE: Mapping[str, object] = {"type": "bridge", "bridge": "br1"}
 TUNING: Mapping[str, object] = {"type": "tuning", "capabilities": {"mac": True}}

@@ -8,13 +8,13 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from tests.e2e.cluster_client import NETWORKS, FoundList, macs_of, pod, together
-from tests.e2e.installed import eventually
+from tests.support.cluster_client import NETWORKS, FoundList, macs_of, pod, together
+from tests.support.installed import eventually
 
 if TYPE_CHECKING:
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.conftest import Block, UseRange
-    from tests.e2e.installed import Installed
+    from tests.support.cluster_client import ClusterClient
+    from tests.support.installed import Installed
 
 POOL: Final = 40
 CLIENTS: Final = 16

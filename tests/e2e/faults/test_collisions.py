@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from tests.e2e.cluster_client import pod
-from tests.e2e.telling import collision, events_of, until_shared, until_told
+from tests.support.cluster_client import pod
+from tests.support.telling import collision, events_of, until_shared, until_told
 
 if TYPE_CHECKING:
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.conftest import Block
-    from tests.e2e.installed import Installed
+    from tests.support.cluster_client import ClusterClient
+    from tests.support.installed import Installed
 
 
 async def share(cluster: ClusterClient, namespace: str, mac: str, *names: str) -> str:

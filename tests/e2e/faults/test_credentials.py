@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from tests.e2e.cluster_client import pod
 from tests.e2e.test_objects import MUTATOR, Configuration
+from tests.support.cluster_client import pod
 
 if TYPE_CHECKING:
-    from tests.e2e.cluster_client import ClusterClient
-    from tests.e2e.installed import Installed
+    from tests.support.cluster_client import ClusterClient
+    from tests.support.installed import Installed
 
 SECRETS: Final = "/api/v1/namespaces/kubemacpool-system/secrets"
 GARBAGE: Final = {"data": {"tls.crt": "Z2FyYmFnZQ==", "tls.key": "Z2FyYmFnZQ=="}}

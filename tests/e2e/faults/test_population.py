@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 import pytest_asyncio
-from tests.e2e.cluster_client import ClusterClient, macs_of, pod, together
-from tests.e2e.installed import eventually, process_of
+from tests.support.cluster_client import ClusterClient, macs_of, pod, together
+from tests.support.installed import eventually, process_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.e2e.cluster_client import Reply
-    from tests.e2e.installed import Installed
+    from tests.support.cluster_client import Reply
+    from tests.support.installed import Installed
 
 PODS: Final = 2000
 CROWD: Final = "crowd"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tests.e2e.cluster_client import pod, together
-from tests.e2e.installed import eventually
+from tests.support.cluster_client import pod, together
+from tests.support.installed import eventually
 
 if TYPE_CHECKING:
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.conftest import Block, UseRange
-    from tests.e2e.installed import Installed
+    from tests.support.cluster_client import ClusterClient
+    from tests.support.installed import Installed
 
 PODS: Final = 200
 TWO_NETWORKS: Final = '[{"name":"one"},{"name":"two"}]'

@@ -10,16 +10,16 @@ import time
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from tests.e2e.cluster_client import CONFIG_MAPS, RANGE, ConfigMap, pod
-from tests.e2e.installed import eventually
-from tests.e2e.reviews import BRIEFLY, review, verdict, webhook
 from tests.e2e.test_objects import MUTATOR
+from tests.support.cluster_client import CONFIG_MAPS, RANGE, ConfigMap, pod
+from tests.support.installed import eventually
+from tests.support.reviews import BRIEFLY, review, verdict, webhook
 
 if TYPE_CHECKING:
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.conftest import UseRange
     from tests.e2e.faults.conftest import LateProxy
-    from tests.e2e.installed import Installed
+    from tests.support.cluster_client import ClusterClient
+    from tests.support.installed import Installed
 
 ROLE: Final = "/apis/rbac.authorization.k8s.io/v1/clusterroles/kubemacpool-manager-role"
 

@@ -9,14 +9,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tests.e2e.installed import eventually, process_of, read_log
-from tests.e2e.load import GENERATED, Load
-from tests.e2e.reviews import review
+from tests.support.installed import eventually, process_of, read_log
+from tests.support.load import GENERATED, Load
+from tests.support.reviews import review
 
 if TYPE_CHECKING:
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.conftest import Block
-    from tests.e2e.installed import Installed
+    from tests.support.cluster_client import ClusterClient
+    from tests.support.installed import Installed
 
 DRAIN_DELAY: Final = 1.0  # as set for these tests
 

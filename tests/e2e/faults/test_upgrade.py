@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from tests.e2e.cluster_client import pod
+from tests.support.cluster_client import pod
 
 if TYPE_CHECKING:
-    from tests.e2e.cluster_client import ClusterClient
-    from tests.e2e.installed import Installed
+    from tests.support.cluster_client import ClusterClient
+    from tests.support.installed import Installed
 
 
 async def test_a_range_edited_before_the_first_start_is_the_one_that_counts(

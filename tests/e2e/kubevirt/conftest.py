@@ -2,9 +2,9 @@
 
 For a test of virtual machines:
 
-- `vms` handles the machines of the test's own namespace as a user does (`machines.py`), with the manifests of
-  `manifests.py`; `machines_in` gives the same for another namespace, which it makes.
-- `kubevirt` plays virt-controller in these namespaces (`actor.py`). Without it machines do not run.
+- `vms` handles the machines of the test's own namespace as a user does (`tests.support.machines`), with those of
+  `tests.support.machine_manifests`; `machines_in` gives the same for another namespace, which it makes.
+- `kubevirt` plays virt-controller in these namespaces (`tests.support.virt_controller`): without it, no machine runs.
 - `installed`, `cluster`, `namespace`, `block` and `use_range` are those of tests/e2e.
 """
 
@@ -13,9 +13,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.e2e.installed import Installed, eventually
-from tests.e2e.kubevirt.actor import VirtController
-from tests.e2e.kubevirt.machines import Machines
+from tests.support.installed import Installed, eventually
+from tests.support.machines import Machines
+from tests.support.virt_controller import VirtController
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.kubevirt import serve_kinds
@@ -24,7 +24,7 @@ from devcluster.settings import RELEASE_MANIFEST
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 
-    from tests.e2e.cluster_client import ClusterClient
+    from tests.support.cluster_client import ClusterClient
 
     MachinesIn = Callable[[str], Awaitable[Machines]]
     Collisions = Callable[[Mapping[str, float]], Awaitable[None]]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tests.e2e.installed import eventually
-from tests.e2e.kubevirt.machines import (
+from tests.support.installed import eventually
+from tests.support.machine_manifests import machine, migration, nic
+from tests.support.machines import (
     INSTANCES,
     MIGRATIONS,
     document,
@@ -13,12 +14,11 @@ from tests.e2e.kubevirt.machines import (
     machine_macs,
     phase_of,
 )
-from tests.e2e.kubevirt.manifests import machine, migration, nic
 
 if TYPE_CHECKING:
-    from tests.e2e.kubevirt.actor import VirtController
     from tests.e2e.kubevirt.conftest import Collisions, MachinesIn
-    from tests.e2e.kubevirt.machines import Machines
+    from tests.support.machines import Machines
+    from tests.support.virt_controller import VirtController
 
 RECEIVER: Final = "WaitAsReceiver"
 

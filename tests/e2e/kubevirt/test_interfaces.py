@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.e2e.installed import eventually
-from tests.e2e.kubevirt.machines import (
+from tests.support.installed import eventually
+from tests.support.machine_manifests import Document, machine, networks_of, nic
+from tests.support.machines import (
     INSTANCES,
     document,
     instance_macs,
@@ -13,12 +14,11 @@ from tests.e2e.kubevirt.machines import (
     machine_macs,
     machine_nics,
 )
-from tests.e2e.kubevirt.manifests import Document, machine, networks_of, nic
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Block
-    from tests.e2e.kubevirt.actor import VirtController
-    from tests.e2e.kubevirt.machines import Machines
+    from tests.support.machines import Machines
+    from tests.support.virt_controller import VirtController
 
 WHERE = "spec.template.spec.domain.devices.interfaces"
 

@@ -5,20 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.e2e.cluster_client import NETWORKS, pod
-from tests.e2e.installed import eventually
-from tests.e2e.kubevirt.machines import (
-    INSTANCES,
-    MIGRATIONS,
-    PODS,
-    document,
-    instance_macs,
-    launcher_macs,
-    machine_macs,
-    phase_of,
-    uid_of,
-)
-from tests.e2e.kubevirt.manifests import (
+from tests.support.cluster_client import NETWORKS, pod
+from tests.support.installed import eventually
+from tests.support.machine_manifests import (
     INSTANCE_FINALIZER,
     Document,
     controller_reference,
@@ -29,15 +18,26 @@ from tests.e2e.kubevirt.manifests import (
     migration,
     nic,
 )
+from tests.support.machines import (
+    INSTANCES,
+    MIGRATIONS,
+    PODS,
+    document,
+    instance_macs,
+    launcher_macs,
+    machine_macs,
+    phase_of,
+    uid_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.conftest import Block
-    from tests.e2e.kubevirt.actor import VirtController
     from tests.e2e.kubevirt.conftest import Collisions
-    from tests.e2e.kubevirt.machines import Machines
+    from tests.support.cluster_client import ClusterClient
+    from tests.support.machines import Machines
+    from tests.support.virt_controller import VirtController
 
 
 NOBODY: Final = "6b1ff2b5-8ba5-4f0b-a4b0-7f1f0f3c8d55"

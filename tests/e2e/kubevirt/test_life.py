@@ -7,21 +7,21 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.e2e.installed import ENVIRONMENT
-from tests.e2e.kubevirt.machines import (
+from tests.support.installed import ENVIRONMENT
+from tests.support.machine_manifests import machine, nic, pod_nic
+from tests.support.machines import (
     INSTANCES,
     document,
     instance_macs,
     launcher_macs,
     machine_macs,
 )
-from tests.e2e.kubevirt.manifests import machine, nic, pod_nic
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Block, UseRange
-    from tests.e2e.kubevirt.actor import VirtController
     from tests.e2e.kubevirt.conftest import Collisions
-    from tests.e2e.kubevirt.machines import Machines
+    from tests.support.machines import Machines
+    from tests.support.virt_controller import VirtController
 
 
 async def test_interfaces_of_multus_networks_and_masquerade_are_given_addresses_and_others_are_not(

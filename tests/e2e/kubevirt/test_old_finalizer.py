@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tests.e2e.kubevirt.machines import document
-from tests.e2e.kubevirt.manifests import machine, nic
+from tests.support.machine_manifests import machine, nic
+from tests.support.machines import document
 
 if TYPE_CHECKING:
-    from tests.e2e.kubevirt.machines import Machines
+    from tests.support.machines import Machines
 
 OLD: Final = "k8s.v1.cni.cncf.io/kubeMacPool"
 CONTROLLERS: Final = "kubevirt.io/virtualMachineControllerFinalize"

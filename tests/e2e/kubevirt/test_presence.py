@@ -6,10 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from tests.e2e.cluster_client import pod, together
-from tests.e2e.installed import Installed, eventually
-from tests.e2e.kubevirt.machines import INSTANCES, MACHINES, Machines, document, machine_macs
-from tests.e2e.kubevirt.manifests import Document, instance, instance_spec, machine, nic
+from tests.support.cluster_client import pod, together
+from tests.support.installed import Installed, eventually
+from tests.support.machine_manifests import Document, instance, instance_spec, machine, nic
+from tests.support.machines import INSTANCES, MACHINES, Machines, document, machine_macs
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.settings import KUBEVIRT_CRDS, RELEASE_MANIFEST
@@ -17,9 +17,9 @@ from devcluster.settings import KUBEVIRT_CRDS, RELEASE_MANIFEST
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.cluster_client import ClusterClient, Reply
     from tests.e2e.conftest import Block
-    from tests.e2e.installed import LogEnds, LogLine
+    from tests.support.cluster_client import ClusterClient, Reply
+    from tests.support.installed import LogEnds, LogLine
 
     from devcluster.installation import ReplicaStatus
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 import pytest
-from tests.e2e.kubevirt.machines import document, machine_macs
-from tests.e2e.kubevirt.manifests import Document, machine, networks_of, nic, pod_nic
+from tests.support.machine_manifests import Document, machine, networks_of, nic, pod_nic
+from tests.support.machines import document, machine_macs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.e2e.conftest import Block
-    from tests.e2e.installed import Installed
-    from tests.e2e.kubevirt.machines import Machines
+    from tests.support.installed import Installed
+    from tests.support.machines import Machines
 
 COUNTED: Final = "kubemacpool_admission_duration_seconds_count{"
 TIMESTAMP: Final = "kubemacpool.io/transaction-timestamp"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
-from tests.e2e.cluster_client import ConfigMap
+from tests.support.cluster_client import ConfigMap
 
 from devcluster.loopback import HOST
 from devcluster.pki import Authority
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
-    from tests.e2e.cluster_client import ClusterClient
+    from tests.support.cluster_client import ClusterClient
 
 SERVING_PAIR: Final = "/api/v1/namespaces/kubemacpool-system/secrets/kubemacpool-service"
 ANSWER: Final = '{"of":"the newer one"}'

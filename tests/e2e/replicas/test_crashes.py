@@ -7,14 +7,14 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from tests.e2e.cluster_client import NETWORKS, FoundList, macs_of, pod
-from tests.e2e.installed import eventually, process_of
-from tests.e2e.load import Load
+from tests.support.cluster_client import NETWORKS, FoundList, macs_of, pod
+from tests.support.installed import eventually, process_of
+from tests.support.load import Load
 
 if TYPE_CHECKING:
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.conftest import Block
-    from tests.e2e.installed import Installed
+    from tests.support.cluster_client import ClusterClient
+    from tests.support.installed import Installed
 
     from devcluster.installation import ReplicaStatus
 

@@ -6,15 +6,15 @@ from base64 import b64decode
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.e2e.cluster_client import ConfigMap, pod
-from tests.e2e.replicas.lease import LEASE, Lease
 from tests.e2e.replicas.others import SERVING_PAIR
-from tests.e2e.reviews import review, verdict, webhook
+from tests.support.cluster_client import ConfigMap, pod
+from tests.support.lease import LEASE, Lease
+from tests.support.reviews import review, verdict, webhook
 
 if TYPE_CHECKING:
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.conftest import Block
-    from tests.e2e.installed import Installed
+    from tests.support.cluster_client import ClusterClient
+    from tests.support.installed import Installed
 
     from devcluster.installation import ReplicaStatus
 

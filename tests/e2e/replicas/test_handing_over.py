@@ -5,15 +5,15 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
-from tests.e2e.cluster_client import pod
-from tests.e2e.installed import eventually, process_of
-from tests.e2e.load import Load
-from tests.e2e.replicas.lease import LEASE, Lease
+from tests.support.cluster_client import pod
+from tests.support.installed import eventually, process_of
+from tests.support.lease import LEASE, Lease
+from tests.support.load import Load
 
 if TYPE_CHECKING:
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.conftest import Block
-    from tests.e2e.installed import Installed
+    from tests.support.cluster_client import ClusterClient
+    from tests.support.installed import Installed
 
 VACANT = "kubemacpool_without_leader_seconds_total"
 

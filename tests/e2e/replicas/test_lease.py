@@ -7,18 +7,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from tests.e2e.cluster_client import pod
-from tests.e2e.installed import ENVIRONMENT, eventually
-from tests.e2e.replicas.lease import FORMAT, LEASE, OPEN, OTHER, Lease, claim
 from tests.e2e.replicas.others import ANSWER, newer_replica, stranger
-from tests.e2e.reviews import BRIEFLY, review, verdict, webhook
+from tests.support.cluster_client import pod
+from tests.support.installed import ENVIRONMENT, eventually
+from tests.support.lease import FORMAT, LEASE, OPEN, OTHER, Lease, claim
+from tests.support.reviews import BRIEFLY, review, verdict, webhook
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.conftest import Block
-    from tests.e2e.installed import Installed, LogLine
+    from tests.support.cluster_client import ClusterClient
+    from tests.support.installed import Installed, LogLine
 
     from devcluster.installation import ReplicaStatus
 

@@ -8,14 +8,14 @@ import time
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
-from tests.e2e.cluster_client import pod, together
-from tests.e2e.reviews import review, verdict, webhook
+from tests.support.cluster_client import pod, together
+from tests.support.reviews import review, verdict, webhook
 
 if TYPE_CHECKING:
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.conftest import Block
-    from tests.e2e.installed import Installed
     from tests.e2e.replicas.audit import AuditLog
+    from tests.support.cluster_client import ClusterClient
+    from tests.support.installed import Installed
 
 PODS: Final = 300
 CROWD: Final = 32

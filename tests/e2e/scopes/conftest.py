@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.e2e.installed import Installed
 from tests.e2e.scopes.kinds import KINDS, Kind
+from tests.support.installed import Installed
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.kubevirt import serve_kinds
@@ -15,7 +15,7 @@ from devcluster.settings import RELEASE_MANIFEST
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.cluster_client import ClusterClient
+    from tests.support.cluster_client import ClusterClient
 
 
 @pytest.fixture(scope="session")

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from tests.e2e.cluster_client import NETWORKS, pod
-from tests.e2e.installed import eventually
-from tests.e2e.kubevirt.machines import INSTANCES, MACHINES, PODS, Plural, collection, document, machine_macs
-from tests.e2e.kubevirt.manifests import machine, nic
+from tests.support.cluster_client import NETWORKS, pod
+from tests.support.installed import eventually
+from tests.support.machine_manifests import machine, nic
+from tests.support.machines import INSTANCES, MACHINES, PODS, Plural, collection, document, machine_macs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.e2e.cluster_client import ClusterClient, Reply
+    from tests.support.cluster_client import ClusterClient, Reply
 
 
 class _Selection(msgspec.Struct):

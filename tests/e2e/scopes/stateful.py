@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from tests.e2e.cluster_client import NETWORKS, Metadata, macs_of, pod
-from tests.e2e.installed import eventually
+from tests.support.cluster_client import NETWORKS, Metadata, macs_of, pod
+from tests.support.installed import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.e2e.cluster_client import ClusterClient
+    from tests.support.cluster_client import ClusterClient
 
 STICKY: Final = {"kubemacpool.io/sticky": "true"}
 TWO_NETWORKS: Final = '[{"name":"one"},{"name":"two"}]'

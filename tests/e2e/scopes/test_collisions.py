@@ -6,19 +6,19 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.e2e.cluster_client import MERGE
-from tests.e2e.installed import eventually, process_of
-from tests.e2e.kubevirt.machines import INSTANCES, Machines, uid_of
-from tests.e2e.kubevirt.manifests import instance, instance_spec, nic
 from tests.e2e.scopes.kinds import MACHINE, POD
-from tests.e2e.telling import collision, events_of, until_shared, until_told
+from tests.support.cluster_client import MERGE
+from tests.support.installed import eventually, process_of
+from tests.support.machine_manifests import instance, instance_spec, nic
+from tests.support.machines import INSTANCES, Machines, uid_of
+from tests.support.telling import collision, events_of, until_shared, until_told
 
 if TYPE_CHECKING:
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.conftest import Block
-    from tests.e2e.installed import Installed, LogEnds
-    from tests.e2e.kubevirt.manifests import Document
-    from tests.e2e.telling import Event
+    from tests.support.cluster_client import ClusterClient
+    from tests.support.installed import Installed, LogEnds
+    from tests.support.machine_manifests import Document
+    from tests.support.telling import Event
 
 
 async def run_instance(cluster: ClusterClient, namespace: str, name: str, mac: str) -> Document:

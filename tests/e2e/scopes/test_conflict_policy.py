@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from tests.e2e.installed import ENVIRONMENT, eventually
-from tests.e2e.kubevirt.machines import INSTANCES, Machines, document
-from tests.e2e.kubevirt.manifests import controller_reference, instance
 from tests.e2e.scopes.kinds import KINDS, MACHINE, POD
-from tests.e2e.telling import collision, until_shared, until_told
+from tests.support.installed import ENVIRONMENT, eventually
+from tests.support.machine_manifests import controller_reference, instance
+from tests.support.machines import INSTANCES, Machines, document
+from tests.support.telling import collision, until_shared, until_told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.cluster_client import ClusterClient, Reply
     from tests.e2e.conftest import Block
-    from tests.e2e.installed import Installed
     from tests.e2e.scopes.kinds import Kind
+    from tests.support.cluster_client import ClusterClient, Reply
+    from tests.support.installed import Installed
 
 POLICY: Final = "kubemacpool.io/conflict-policy"
 WARN: Final = "admitted, because the conflict policy is warn"

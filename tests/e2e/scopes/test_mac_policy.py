@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from tests.e2e.cluster_client import together
-from tests.e2e.kubevirt.machines import Machines, document, machine_macs
-from tests.e2e.kubevirt.manifests import Document, machine, nic
 from tests.e2e.scopes.kinds import POD
+from tests.support.cluster_client import together
+from tests.support.machine_manifests import Document, machine, nic
+from tests.support.machines import Machines, document, machine_macs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.conftest import Block
+    from tests.support.cluster_client import ClusterClient
 
 MAC_POLICY: Final = "kubemacpool.io/mac-policy"
 

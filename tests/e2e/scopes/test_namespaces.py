@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 import pytest
-from tests.e2e.installed import eventually
 from tests.e2e.scopes.kinds import KINDS
+from tests.support.installed import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tests.e2e.cluster_client import ClusterClient
-    from tests.e2e.installed import Installed
     from tests.e2e.scopes.kinds import Kind
+    from tests.support.cluster_client import ClusterClient
+    from tests.support.installed import Installed
 
 OURS: Final = "kubemacpool-system"
 MUTATOR: Final = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/kubemacpool-mutator"

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.e2e.cluster_client import NETWORKS, pod, together
-from tests.e2e.installed import eventually
 from tests.e2e.scopes.kinds import POD
 from tests.e2e.scopes.stateful import STICKY, StatefulSet
+from tests.support.cluster_client import NETWORKS, pod, together
+from tests.support.installed import eventually
 
 if TYPE_CHECKING:
-    from tests.e2e.cluster_client import ClusterClient, Reply
     from tests.e2e.conftest import Block, UseRange
-    from tests.e2e.installed import Installed
+    from tests.support.cluster_client import ClusterClient, Reply
+    from tests.support.installed import Installed
 
 
 @pytest.fixture

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import pytest
-from tests.e2e.cluster_client import pod
-from tests.e2e.kubevirt.machines import INSTANCES, Machines
-from tests.e2e.kubevirt.manifests import instance, instance_spec, nic
 from tests.e2e.scopes.kinds import KINDS, MACHINE, POD
-from tests.e2e.telling import collision, until_shared, until_told
+from tests.support.cluster_client import pod
+from tests.support.machine_manifests import instance, instance_spec, nic
+from tests.support.machines import INSTANCES, Machines
+from tests.support.telling import collision, until_shared, until_told
 
 if TYPE_CHECKING:
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.conftest import Block, UseRange
-    from tests.e2e.installed import Installed
     from tests.e2e.scopes.kinds import Kind
+    from tests.support.cluster_client import ClusterClient
+    from tests.support.installed import Installed
 
 Carrier = Literal["Pod", "VirtualMachine", "VirtualMachineInstance"]
 carriers = pytest.mark.parametrize("carrier", ["Pod", "VirtualMachine", "VirtualMachineInstance"])

@@ -7,12 +7,12 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from tests.e2e.cluster_client import pod
-from tests.e2e.installed import eventually
+from tests.support.cluster_client import pod
+from tests.support.installed import eventually
 
 if TYPE_CHECKING:
-    from tests.e2e.cluster_client import ClusterClient
     from tests.e2e.conftest import Block
+    from tests.support.cluster_client import ClusterClient
 
 CLIENTS: Final = 16
 THINK_SECONDS: Final = 0.1

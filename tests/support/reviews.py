@@ -6,7 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from tests.e2e.cluster_client import pod
+from tests.support.cluster_client import pod
 
 if TYPE_CHECKING:
     from devcluster.installation import ReplicaStatus

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
-from tests.e2e.cluster_client import MERGE, NETWORKS
-from tests.e2e.cluster_client import macs_of as networks_macs
-from tests.e2e.installed import eventually
-from tests.e2e.kubevirt.manifests import LAUNCHER, Document, machine, nic
+from tests.support.cluster_client import MERGE, NETWORKS
+from tests.support.cluster_client import macs_of as networks_macs
+from tests.support.installed import eventually
+from tests.support.machine_manifests import LAUNCHER, Document, machine, nic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.e2e.cluster_client import ClusterClient, Reply
+    from tests.support.cluster_client import ClusterClient, Reply
 
 Plural = Literal["virtualmachines", "virtualmachineinstances", "virtualmachineinstancemigrations", "pods"]
 

@@ -21,8 +21,17 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from tests.e2e.cluster_client import MERGE, NETWORKS
-from tests.e2e.kubevirt.machines import (
+from tests.support.cluster_client import MERGE, NETWORKS
+from tests.support.machine_manifests import (
+    INSTANCE_FINALIZER,
+    Document,
+    controller_reference,
+    instance,
+    launcher_networks,
+    launcher_pod,
+    network_status,
+)
+from tests.support.machines import (
     INSTANCES,
     LAUNCHERS,
     MACHINES,
@@ -34,18 +43,9 @@ from tests.e2e.kubevirt.machines import (
     phase_of,
     uid_of,
 )
-from tests.e2e.kubevirt.manifests import (
-    INSTANCE_FINALIZER,
-    Document,
-    controller_reference,
-    instance,
-    launcher_networks,
-    launcher_pod,
-    network_status,
-)
 
 if TYPE_CHECKING:
-    from tests.e2e.cluster_client import ClusterClient, Reply
+    from tests.support.cluster_client import ClusterClient, Reply
 
 NETWORK_STATUS: Final = "k8s.v1.cni.cncf.io/network-status"
 MACHINE_FINALIZER: Final = "kubevirt.io/virtualMachineControllerFinalize"
