@@ -18,7 +18,7 @@ from kubemacpool.core.parties import POD, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTA
 from kubemacpool.core.pool import Pool
 from kubemacpool.core.population import Population
 from kubemacpool.election.elector import Elector, Member
-from kubemacpool.election.leadership import View
+from kubemacpool.election.leadership import KindView
 from kubemacpool.follow.collision_events import CollisionReporter
 from kubemacpool.follow.follower import Follower
 from kubemacpool.follow.kinds import OptionalKind, Presence
@@ -131,11 +131,11 @@ class FollowedCluster:
         """Whether every VirtualMachine and every instance is known."""
         return all(kind.complete for kind in self._machines.values())
 
-    def views(self) -> dict[str, View]:
+    def views(self) -> dict[str, KindView]:
         """By kind, what has to be as new as the Lease asks."""
         return {
-            POD: View(self._pod_follower.progress, self._pods.relist),
-            **{kind: View(optional.progress, self._relist(optional)) for kind, optional in self._machines.items()},
+            POD: KindView(self._pod_follower.progress, self._pods.relist),
+            **{kind: KindView(optional.progress, self._relist(optional)) for kind, optional in self._machines.items()},
         }
 
     def followed(self) -> Iterator[FollowedKind]:

@@ -18,7 +18,7 @@ from kubemacpool.core.budgets import MOST_RESERVED
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.pool import AddressRange, Pool
 from kubemacpool.election.elector import Elector, Member
-from kubemacpool.election.leadership import View
+from kubemacpool.election.leadership import KindView
 from kubemacpool.kube.client import ApiClient
 from kubemacpool.kube.reads import CollectionRead
 from kubemacpool.kube.reflector import Reflector
@@ -214,7 +214,7 @@ class Candidate:
         self.relists = 0
         progress = ViewProgress()
         progress.reached(1)
-        views = {"Pod": View(progress, self._relist)}
+        views = {"Pod": KindView(progress, self._relist)}
         replica = Member(name, f"{name}:8000")
         self.elector = Elector(replica, ClusterLease(api, namespace), self.core, views, lambda: (), clock)
         self.reflector = Reflector(api, lease_resource(namespace), decode_lease, self.elector)

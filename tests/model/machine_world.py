@@ -9,8 +9,7 @@ Lease that are lost, pods that are alike, terminating objects. What is new:
 - Every kind has a log of its own, and each replica a view of each.
 - A replica that has crashed does not come back: the other one takes over. One that was started again cannot know what
   was allocated to the launcher pods of a machine that it has never seen; when nothing of that is on its way any more,
-  it
-  is like the first leader ever.
+  it is like the first leader ever.
 - A replica remembers for two bounds which machines have left which addresses, which is longer than a history here.
 """
 

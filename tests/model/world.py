@@ -5,10 +5,8 @@ that it stands for. Some steps are left to the moment at which they could first 
 states and no histories:
 
 - Time is modelled as far as the rules need it. Allocations are numbered, and the number tells the moment. An admission
-  may
-  be dropped at any time; that is done where it matters, when the bound of an allocation has passed: nothing that was
-  allocated
-  up to then is in flight any more. A cool-down can pass at any time.
+  may be dropped at any time; that is done where it matters, when the bound of an allocation has passed: nothing that
+  was allocated up to then is in flight any more. A cool-down can pass at any time.
 - Whether a write of the Lease was made is settled when its answer comes or is lost, or when somebody takes over.
 - A replica that stands by sees what it sees once it has taken over: until then nobody asks it. What it must have seen
   before it decides is what the Lease says, so it may decide with a view as old as can be. (One world does without

@@ -21,7 +21,7 @@ from kubemacpool.core.pool import Pool
 from kubemacpool.core.population import Population
 from kubemacpool.election import elector
 from kubemacpool.election.elector import Elector
-from kubemacpool.election.leadership import View
+from kubemacpool.election.leadership import KindView
 from kubemacpool.follow.follower import Follower
 from kubemacpool.follow.pool_config import RangeFollower
 from kubemacpool.follow.read_barrier import FollowedKind, ReadBarrier
@@ -216,7 +216,7 @@ class SimulatedReplica:
             elector.Member(self.name, self.endpoint),
             ClusterLease(cast("ApiClient", self.client), NAMESPACE),
             self.allocator,
-            {POD: View(follower.progress, pods.relist)},
+            {POD: KindView(follower.progress, pods.relist)},
             lambda: self._readiness.obstacles,
             clock,
         )

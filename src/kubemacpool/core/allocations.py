@@ -44,8 +44,7 @@ class Allocation:
         allocated_at: when it was last allocated.
         admissions: how many admissions of this party may be in flight with the address.
         known_uids: of the objects that carried the address at the allocation already, though they might be the one that
-            is
-            awaited; seeing them again says nothing about the admission in flight.
+            is awaited; seeing them again says nothing about the admission in flight.
         terms: on which it was made.
         assumed: whether a leader before us may have made it, and nobody knows; none was made by us.
     """
@@ -79,8 +78,7 @@ class Departures:
     """Which parties of several objects have left which addresses, with their last object, not long ago.
 
     While others of its party hold an address, a launcher pod is allocated it implicitly. Whoever takes over does not
-    know of
-    that; it knows, from here, who may have been allocated what.
+    know of that; it knows, from here, who may have been allocated what.
     """
 
     def __init__(self, seconds: float) -> None:

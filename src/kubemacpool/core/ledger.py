@@ -291,8 +291,7 @@ class Ledger:
         """Whether the party has the address, so that nobody who has come to carry it keeps it from it (rule 2).
 
         That is what it was allocated a moment ago, or what an object of it carries that came through us. An instance of
-        a
-        machine, and a launcher pod, do not: they are created late perhaps, for a machine that has gone, and whose
+        a machine, and a launcher pod, do not: they are created late perhaps, for a machine that has gone, and whose
         address another party has been allocated since.
         """
         return self._allocated(address, party) or (
@@ -400,7 +399,7 @@ class Ledger:
     def coolest(self) -> Iterator[tuple[int, Cooling]]:
         """What may be given early: addresses that wait for nothing but their cool-down, longest waiting first.
 
-        An address whose allocate came to nothing while it was cooling goes to the end.
+        An address whose allocation came to nothing while it was cooling goes to the end.
         """
         return ((address, self._cooling[address]) for address in self._given_early)
 

@@ -101,8 +101,7 @@ class Exhausted:
         needed: how many of the request's interfaces had to be given one.
         missing: how many of these would have gone without.
         returning: how many addresses of the pool nobody holds and nobody can be given yet: allocated to objects that
-            have
-            not been seen, or released a while ago. Time alone may free them.
+            have not been seen, or released a while ago. Time alone may free them.
     """
 
     pool: str

@@ -23,7 +23,7 @@ import structlog
 
 from kubemacpool.core.allocator import Allocator
 from kubemacpool.core.requests import Unreserved
-from kubemacpool.election.leadership import ELSEWHERE, HeldLease, View
+from kubemacpool.election.leadership import ELSEWHERE, HeldLease, KindView
 from kubemacpool.election.lease_view import LeaseView, Vacancy
 from kubemacpool.election.lease_writer import LeaseWriter, Member
 from kubemacpool.election.timing import (
@@ -63,7 +63,7 @@ class Elector:
         replica: Member,
         store: LeaseStore,
         allocator: Allocator,
-        views: Mapping[str, View],
+        views: Mapping[str, KindView],
         obstacles: Callable[[], Iterable[str]],
         clock: Clock,
     ) -> None:

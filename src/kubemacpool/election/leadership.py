@@ -23,7 +23,7 @@ PATIENCE: Final = 2.0
 _log = structlog.get_logger(__name__)
 
 
-class View(NamedTuple):
+class KindView(NamedTuple):
     """What is known of one kind.
 
     Attributes:
@@ -35,17 +35,17 @@ class View(NamedTuple):
     relist: Callable[[], Awaitable[None]]
 
 
-async def catch_up(views: Mapping[str, View], seen: Mapping[str, int]) -> None:
+async def catch_up(views: Mapping[str, KindView], seen: Mapping[str, int]) -> None:
     """Returns when every view has reached what is asked of its kind, or was listed afresh since."""
     await asyncio.gather(*(_catch_up(kind, views[kind], version) for kind, version in seen.items()))
 
 
-async def list_afresh(views: Mapping[str, View]) -> None:
+async def list_afresh(views: Mapping[str, KindView]) -> None:
     """Returns when every kind was listed afresh."""
     await asyncio.gather(*(view.relist() for view in views.values()))
 
 
-async def _catch_up(kind: str, view: View, version: int) -> None:
+async def _catch_up(kind: str, view: KindView, version: int) -> None:
     try:
         async with asyncio.timeout(PATIENCE):
             await view.progress.until(version)
@@ -74,7 +74,7 @@ class HeldLease:
         self,
         lease: LeaseWriter,
         allocator: Allocator,
-        views: Mapping[str, View],
+        views: Mapping[str, KindView],
         clock: Clock,
         on_change: Callable[[], None],
     ) -> None:

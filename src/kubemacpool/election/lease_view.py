@@ -77,10 +77,9 @@ class LeaseView:
         self._newest = int(record.resource_version)
         self.observed_at = self._clock.now()
         # A Lease that nobody has held yet tells nothing of what was allocated. Nor does one that cannot be read, but
-        # its
-        # holder may have allocated until now: another wait begins when that one is silent.
-        # The first that is seen after a restore from a backup is older than what was allocated; whoever writes then has
-        # waited, or has never heard of it.
+        # its holder may have allocated until now: another wait begins when that one is silent. The first that is seen
+        # after a restore from a backup is older than what was allocated; whoever writes then has waited, or has never
+        # heard of it.
         if self._outdated:
             self._outdated = False
         elif record.transitions > 0:
@@ -108,8 +107,7 @@ class LeaseView:
         Args:
             reason: why not, a sentence that names the object.
             stopped: when whoever has allocated until now has stopped at the latest. Somebody who is cut off does not
-                hear
-                of a loss, and goes on until its own clock stops it.
+                hear of a loss, and goes on until its own clock stops it.
             holder_may_return: whether nothing was lost should the last holder renew the Lease again.
         """
         if self.lost_since is not None:

@@ -77,10 +77,10 @@ def test_what_was_allocated_to_a_running_pod_is_held_like_what_it_began_with() -
     assert held(subject.ledger) == {1, 2}
 
 
-@pytest.mark.parametrize("who", ["an in doubt", "one that does not decide"])
+@pytest.mark.parametrize("who", ["in doubt", "one that does not decide"])
 def test_what_may_have_been_allocated_by_another_replica_is_held_too(who: str) -> None:
     subject = Allocator(ledger())
-    if who == "an in doubt":
+    if who == "in doubt":
         subject.acquire([at(2)], None, 1.0)
     tell(subject.ledger, 1)
     tell(subject.ledger, 1, 2)

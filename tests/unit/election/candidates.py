@@ -7,7 +7,7 @@ from typing import Literal
 from tests.unit.doubles import new_allocator
 
 from kubemacpool.election.elector import Elector, Member
-from kubemacpool.election.leadership import View
+from kubemacpool.election.leadership import KindView
 from kubemacpool.ports import ClusterUnavailableError, ConflictError, NotFoundError
 from kubemacpool.progress import ViewProgress
 from kubemacpool.wire.lease import LEASE_NAME, LeaseRecord
@@ -157,7 +157,7 @@ class Candidate:
             Member(name, f"{name}:8000"),
             store,
             self.core,
-            {"Pod": View(self.progress, self._relist)},
+            {"Pod": KindView(self.progress, self._relist)},
             lambda: self.obstacles,
             LoopClock(),
         )

@@ -16,7 +16,7 @@ from tests.unit.election.candidates import (
 )
 
 from kubemacpool.election import leadership
-from kubemacpool.election.leadership import PATIENCE, View, catch_up
+from kubemacpool.election.leadership import PATIENCE, KindView, catch_up
 from kubemacpool.election.timing import (
     CATCH_UP_SECONDS,
     LEASE_SECONDS,
@@ -376,7 +376,7 @@ async def test_who_fails_to_catch_up_for_a_fault_of_ours_lets_others_try_and_tri
     store = StoredLease(HELD._replace(holder="", seen={"Pod": 9}))
     failures = [ValueError("nobody foresaw this")]
 
-    async def absurd(views: Mapping[str, View], seen: Mapping[str, int]) -> None:
+    async def absurd(views: Mapping[str, KindView], seen: Mapping[str, int]) -> None:
         if failures:
             raise failures.pop()
         await catch_up(views, seen)

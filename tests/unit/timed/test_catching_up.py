@@ -6,7 +6,7 @@ from itertools import permutations
 
 import pytest
 
-from kubemacpool.election.leadership import PATIENCE, View, catch_up, list_afresh
+from kubemacpool.election.leadership import PATIENCE, KindView, catch_up, list_afresh
 from kubemacpool.progress import ViewProgress
 
 KINDS = ("Pod", "VirtualMachine", "VirtualMachineInstance")
@@ -21,7 +21,7 @@ class Followed:
         self.progress.reached(1)
         self.lists = 0
         self.complete = asyncio.Event()
-        self.view = View(self.progress, self._relist)
+        self.view = KindView(self.progress, self._relist)
 
     async def _relist(self) -> None:
         self.lists += 1
