@@ -9,12 +9,28 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from bench.results import Machine
+import msgspec
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """Where it was measured; figures of two machines do not compare."""
+
+    date: str
+    cores: int
+    processor: str
+    memory_gib: float
+    kernel: str
+    load_average: float
+    """Over one minute, when the benchmark began; anything else that runs spoils the figures."""
+    python: str
+    go: str
+    versions: dict[str, str]
+
 
 PACKAGES = ("kubemacpool", "aiohttp", "uvloop", "msgspec", "cryptography")
 
 
-def describe(go_version: str) -> Machine:
+def describe(go_version: str = "") -> Machine:
     """Describe this machine."""
     return Machine(
         date=datetime.now(UTC).isoformat(timespec="seconds"),

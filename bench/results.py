@@ -6,6 +6,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 import msgspec
+from bench.machine import Machine  # noqa: TC002 (msgspec reads the annotation)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,21 +21,6 @@ QUIET = 0.1
 
 LEASE_WRITE = "PATCH leases"
 """The control plane's own components update their Leases (PUT); only the replicas patch theirs."""
-
-
-class Machine(msgspec.Struct, frozen=True):
-    """Where it was measured; figures of two machines do not compare."""
-
-    date: str
-    cores: int
-    processor: str
-    memory_gib: float
-    kernel: str
-    load_average: float
-    """Over one minute, when the benchmark began; anything else that runs spoils the figures."""
-    python: str
-    go: str
-    versions: dict[str, str]
 
 
 class Writes(msgspec.Struct, frozen=True):
