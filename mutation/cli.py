@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import signal
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from mutation import sampling
 from mutation.judging import Judgement, JudgementError, faults, load
 from mutation.mutants import SURVIVED, Findings, Mutant, read
 from mutation.scope import MODULES
 from mutation.typechecking import TypeChecker
-from mutation.workspace import prepare
+from mutation.workspace import forget, prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 REPOSITORY: Final = Path(__file__).parents[1]
 SURVIVORS: Final = Path(__file__).with_name("survivors.toml")
 PROGRESS_SECONDS: Final = 60.0
+STOP_SECONDS: Final = 30.0
+"""For mutmut to end what it has begun, before it is asked again."""
 INTERRUPTED: Final = 130
 
 
@@ -32,15 +39,24 @@ def mutation(
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Mutants under test at a time.")] = os.cpu_count() or 2,
     work: Annotated[Path, typer.Option(help="Where it writes, and goes on.")] = REPOSITORY / "_out/mutation/tree",
+    sample: Annotated[
+        int, typer.Option(min=0, help="Try so many functions, for some minutes.", show_default="all there are")
+    ] = 0,
+    seed: Annotated[str, typer.Option(help="By what they are drawn.", show_default="the date")] = "",
 ) -> None:
     """Make small mistakes in core, election and allocation, one at a time, and see which of them no unit test notices.
 
     A run that was interrupted goes on where it was. Fails for a survivor that is not judged in mutation/survivors.toml,
-    and for a judgement of one that is noticed by now or not made any more.
+    and for a judgement of one that is noticed by now or not made any more. A sample fails where more than a tenth of
+    its mutants survive unjudged.
     """
     patterns = only or list(MODULES)
     judgements = load(SURVIVORS)
     prepare(REPOSITORY, work, patterns)
+    if sample:
+        names = sampling.draw(work, patterns, sample, seed or datetime.now(UTC).date().isoformat())
+        _sample(work, jobs, names, judgements)
+        return
     _run_mutmut(work, jobs)
     findings = Findings(_refused_by_types(work))
     (work.parent / "survivors.toml").write_text("\n".join(map(_entry, findings.survivors.elements())), encoding="utf-8")
@@ -53,14 +69,36 @@ def mutation(
         raise typer.Exit(1)
 
 
-def _run_mutmut(work: Path, jobs: int) -> None:
-    """Run mutmut, and say now and then how far it is; what it says itself goes to a file."""
+def _sample(work: Path, jobs: int, names: Sequence[str], judgements: Sequence[Judgement]) -> None:
+    """Try mutants of these names, as many as there is time for."""
+    forget(work / "mutants")
+    _run_mutmut(work, jobs, names, sampling.SECONDS)
+    findings = Findings(sampling.tried(_refused_by_types(work)))
+    _say(findings, judgements)
+    unjudged = sampling.unjudged(findings, judgements)
+    for change in unjudged:
+        typer.echo(f"\nsurvived, and is not judged: {change}")
+    if sampling.too_many(unjudged, findings):
+        typer.echo(f"\n{len(unjudged)} of {findings.outcomes.total()} mutants: see CONTRIBUTING.md.")
+        raise typer.Exit(1)
+
+
+def _run_mutmut(work: Path, jobs: int, names: Sequence[str] = (), seconds: float = math.inf) -> None:
+    """Run mutmut, and say now and then how far it is; what it says itself goes to a file.
+
+    Args:
+        work: the copy of the tree.
+        jobs: how many mutants at a time.
+        names: patterns of the names of those to try; none for all.
+        seconds: how long at most.
+    """
     log = work.parent / "mutmut.log"
+    until = time.monotonic() + seconds
     program = Path(sys.executable).with_name("mutmut")
     with (
         log.open("wb") as output,
         subprocess.Popen(
-            [program, "run", "--max-children", str(jobs)],
+            [program, "run", "--max-children", str(jobs), *names],
             cwd=work,
             env=os.environ | {"PATH": f"{program.parent}:{os.environ['PATH']}"},
             stdout=output,
@@ -69,9 +107,13 @@ def _run_mutmut(work: Path, jobs: int) -> None:
     ):
         while True:
             try:
-                process.wait(PROGRESS_SECONDS)
+                process.wait(min(PROGRESS_SECONDS, max(until - time.monotonic(), 0.0)))
                 break
             except subprocess.TimeoutExpired:
+                if time.monotonic() >= until:
+                    process.send_signal(signal.SIGINT)
+                    until += STOP_SECONDS
+                    continue
                 outcomes = Findings(read(work)).outcomes
                 typer.echo(f"{outcomes.total() - outcomes['not tried']} of {outcomes.total()} mutants tried")
     if process.returncode:
@@ -89,7 +131,7 @@ def _refused_by_types(work: Path) -> Iterator[Mutant]:
             yield mutant
 
 
-def _say(findings: Findings, judgements: list[Judgement]) -> None:
+def _say(findings: Findings, judgements: Sequence[Judgement]) -> None:
     for module, tally in [*findings.by_module.items(), ("altogether", findings.outcomes)]:
         figures = ", ".join(f"{count} {outcome}" for outcome, count in sorted(tally.items()))
         typer.echo(f"{module}: {tally.total()} mutants: {figures}")

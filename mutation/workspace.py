@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from mutation.scope import SILENT, TESTS, TIMED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
 COPIED: Final = ("src", "tests", "cluster", "chaos", "pyproject.toml", "README.md")
 PACKAGE: Final = Path("src/kubemacpool")
@@ -114,13 +114,18 @@ def _fingerprint(folders: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def _try_survivors_again(mutants: Path) -> None:
-    (mutants / "mutmut-stats.json").unlink(missing_ok=True)
+def forget(mutants: Path, outcomes: Collection[int] | None = None) -> None:
+    """Forget which mutants had these outcomes, or any."""
     for path in mutants.rglob("*.py.meta"):
         kept = json.loads(path.read_text(encoding="utf-8"))
         results = kept["exit_code_by_key"]
-        results |= {key: None for key, code in results.items() if code in {SURVIVED, NO_TESTS}}
+        results |= {key: None for key, code in results.items() if outcomes is None or code in outcomes}
         path.write_text(json.dumps(kept), encoding="utf-8")
+
+
+def _try_survivors_again(mutants: Path) -> None:
+    (mutants / "mutmut-stats.json").unlink(missing_ok=True)
+    forget(mutants, {SURVIVED, NO_TESTS})
 
 
 def _write(path: Path, text: str) -> None:

@@ -20,6 +20,8 @@ from bench import programs, webhook
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.nightly
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 SMALLEST = ("--seconds=0.2", "--pods=8", "--rounds=1", "--repeats=0", "--settle=0.1")
 

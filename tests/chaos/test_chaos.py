@@ -47,6 +47,7 @@ def work(tmp_path: Path) -> Iterator[Path]:
     assert left_behind(tmp_path) == []
 
 
+@pytest.mark.nightly
 def test_a_minute_of_faults_misses_no_target(work: Path) -> None:
     answer = subprocess.run(
         command(work, "--seconds=60"),

@@ -22,14 +22,18 @@ def judged(*changes: Change) -> list[Judgement]:
     return [Judgement(change, Verdict.HARMLESS, "a reason") for change in changes]
 
 
-def found(**outcomes: tuple[Change, ...]) -> Findings:
+def mutants(**outcomes: tuple[Change, ...]) -> list[Mutant]:
     assert isinstance(FUNCTION, Function)
     function = FUNCTION
-    return Findings(
+    return [
         Mutant("pkg.one", "f", function, change, outcome.replace("_", " "))
         for outcome, changes in outcomes.items()
         for change in changes
-    )
+    ]
+
+
+def found(**outcomes: tuple[Change, ...]) -> Findings:
+    return Findings(mutants(**outcomes))
 
 
 def test_where_every_survivor_is_judged_nothing_is_wrong() -> None:
