@@ -61,8 +61,11 @@ async def test_a_page_of_history_that_was_compacted_away_has_expired(
 
 async def test_a_stream_that_is_refused_says_why_as_a_request_does(api: ApiClient) -> None:
     with pytest.raises(NotFoundError, match=r"GET /apis/none/v1/nones \(stream\): 404"):
-        async with api.stream("/apis/none/v1/nones", {}, accept=JSON, idle_seconds=5, total_seconds=5):
-            pass
+        await api.stream("/apis/none/v1/nones", {}, _not_told, accept=JSON, idle_seconds=5, total_seconds=5)
+
+
+def _not_told(piece: bytes) -> None:
+    pytest.fail(f"a refusal was told as {piece!r}")
 
 
 async def test_an_api_server_that_cannot_be_reached_is_unavailable(

@@ -279,20 +279,33 @@ async def _watch(
 ) -> AsyncIterator[AsyncIterator[tuple[str, Object]]]:
     """The events of a watch."""
     query = {"watch": "1", "resourceVersion": str(since), "timeoutSeconds": "10", **params}
+    pieces: asyncio.Queue[bytes] = asyncio.Queue()
     stream = subject.client.stream(
-        subject.path(plural), query, accept=METADATA_OF_OBJECT, idle_seconds=20.0, total_seconds=20.0
+        subject.path(plural),
+        query,
+        pieces.put_nowait,
+        accept=METADATA_OF_OBJECT,
+        idle_seconds=20.0,
+        total_seconds=20.0,
     )
-    async with stream as pieces:
-        yield _events(pieces)
+    watch = asyncio.create_task(stream)
+    try:
+        yield _events(pieces, watch)
+    finally:
+        watch.cancel()
+        await asyncio.gather(watch, return_exceptions=True)
 
 
-async def _events(pieces: AsyncIterator[bytes]) -> AsyncIterator[tuple[str, Object]]:
+async def _events(pieces: asyncio.Queue[bytes], watch: asyncio.Task[None]) -> AsyncIterator[tuple[str, Object]]:
+    """The events, until the watch ends; raises what it ends with."""
     rest = b""
-    async for piece in pieces:
+    watch.add_done_callback(lambda _: pieces.put_nowait(b""))
+    while piece := await pieces.get():
         *lines, rest = (rest + piece).split(b"\n")
         for line in lines:
             event = msgspec.json.decode(line)
             yield event["type"], event["object"]
+    await watch
 
 
 def _names(items: list[bytes]) -> list[str]:

@@ -2,8 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Self, TypeVar
 
 from tests.sim.api import ApiServer
@@ -98,10 +97,16 @@ class SimulatedClient:
 
         return await self._exchange(f"PATCH {path}", work, writes=True)
 
-    @asynccontextmanager
     async def stream(
-        self, path: str, params: Mapping[str, str], *, accept: str, idle_seconds: float, total_seconds: float
-    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        self,
+        path: str,
+        params: Mapping[str, str],
+        hear: Callable[[bytes], None],
+        *,
+        accept: str,
+        idle_seconds: float,
+        total_seconds: float,
+    ) -> None:
         """A GET whose answer goes on."""
         what = f"GET {path} (stream)"
         plural = path.rpartition("/")[2]
@@ -112,7 +117,8 @@ class SimulatedClient:
         watch = await self._exchange(what, work)
         self.watches[watch] = plural
         try:
-            yield _Lines(watch, what, idle_seconds, asyncio.get_running_loop().time() + total_seconds)
+            async for line in _Lines(watch, what, idle_seconds, asyncio.get_running_loop().time() + total_seconds):
+                hear(line)
         finally:
             watch.close()
             del self.watches[watch]

@@ -4,10 +4,9 @@ For tests of whatever follows the cluster: what the network and the API server d
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from kubemacpool.kube.transport import JSON
 
@@ -58,21 +57,26 @@ class ScriptedTransport:
             raise AssertionError(f"the script has {step!r} where {path} is read")  # noqa: TRY004 - the test is wrong
         return step.body
 
-    @asynccontextmanager
     async def stream(
         self,
         path: str,
         params: Mapping[str, str],
+        hear: Callable[[bytes], None],
         *,
         accept: str,
         idle_seconds: float,
         total_seconds: float,  # noqa: ARG002 - time stands still here
-    ) -> AsyncIterator[AsyncIterator[bytes]]:
+    ) -> None:
         """Takes the next step, which has to be Pieces or an exception."""
         step = await self._next(Request(path, dict(params), accept, idle_seconds))
         if not isinstance(step, Pieces):
             raise AssertionError(f"the script has {step!r} where {path} is watched")  # noqa: TRY004 - the test is wrong
-        yield _Stream(step.pieces)
+        for piece in step.pieces:
+            await asyncio.sleep(0)
+            if isinstance(piece, Exception):
+                raise piece
+            hear(piece)
+        await asyncio.sleep(0)
 
     async def _next(self, request: Request) -> Answer | Pieces:
         self.requests.append(request)
@@ -83,20 +87,3 @@ class ScriptedTransport:
         if isinstance(step, Exception):
             raise step
         return step
-
-
-class _Stream:
-    def __init__(self, pieces: Sequence[bytes | Exception]) -> None:
-        self._pieces = iter(pieces)
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        await asyncio.sleep(0)
-        piece = next(self._pieces, None)
-        if piece is None:
-            raise StopAsyncIteration
-        if isinstance(piece, Exception):
-            raise piece
-        return piece

@@ -2,8 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 from typing import Self
@@ -12,12 +11,14 @@ import aiohttp
 from yarl import URL
 
 from kubemacpool.kube.kubeconfig import ClusterConfig
+from kubemacpool.kube.streams import Patience, Server, broken, read_stream
 from kubemacpool.kube.transport import (
+    CONNECT_SECONDS,
     JSON,
     LARGEST_BODY_BYTES,
     LARGEST_FAILURE_BYTES,
+    SOCKET_CONNECT_SECONDS,
     AnswerTooLargeError,
-    StreamSilentError,
 )
 from kubemacpool.ports import (
     ClusterUnavailableError,
@@ -70,11 +71,6 @@ def _name_of(code: int) -> str:
         return ""
 
 
-# A connection inside a cluster is there within milliseconds, and a lost SYN is sent again after 1 s and after 3 s: 5 s
-# let two of them be lost. TLS is part of `connect`, so it gets as much again.
-SOCKET_CONNECT_SECONDS = 5.0
-CONNECT_SECONDS = 10.0
-
 # The API server gives a request at most --request-timeout (60 s by default) and then says why it gave up. Waiting a
 # little longer than that lets us hear it. Whoever is in more of a hurry puts a time-out of its own around the call.
 REQUEST_SECONDS = 65.0
@@ -82,6 +78,9 @@ REQUEST_SECONDS = 65.0
 # The API server drops idle connections after some minutes, load balancers before it sometimes after one. A connection
 # that the other side is about to drop must not be picked for a write, which cannot be repeated blindly.
 KEEP_ALIVE_SECONDS = 30.0
+
+
+_OUTSIDE = "ApiClient is used outside its `async with`"
 
 
 class ApiClient:
@@ -102,6 +101,11 @@ class ApiClient:
         self._credentials = config.token
         self._server_name = config.server_name
         self._tls = tls
+        self._common = {
+            "User-Agent": user_agent(),
+            # Compressing costs both sides more than the wire between them, and unpacking holds up the event loop.
+            "Accept-Encoding": "identity",
+        }
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -110,11 +114,7 @@ class ApiClient:
                 limit=0,  # a watch keeps its connection; the number of those is ours to know
                 keepalive_timeout=KEEP_ALIVE_SECONDS,
             ),
-            headers={
-                "User-Agent": user_agent(),
-                # Compressing costs both sides more than the wire between them, and unpacking holds up the event loop.
-                "Accept-Encoding": "identity",
-            },
+            headers=self._common,
             timeout=aiohttp.ClientTimeout(
                 total=REQUEST_SECONDS, connect=CONNECT_SECONDS, sock_connect=SOCKET_CONNECT_SECONDS
             ),
@@ -143,35 +143,35 @@ class ApiClient:
         """PATCH an object, `content_type` being the kind of patch; gives the object as it was stored."""
         return await self._request("PATCH", path, body=body, content_type=content_type)
 
-    @asynccontextmanager
     async def stream(
-        self, path: str, params: Mapping[str, str], *, accept: str, idle_seconds: float, total_seconds: float
-    ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """A GET whose answer goes on: its body in pieces as they come.
+        self,
+        path: str,
+        params: Mapping[str, str],
+        hear: Callable[[bytes], None],
+        *,
+        accept: str,
+        idle_seconds: float,
+        total_seconds: float,
+    ) -> None:
+        """A GET whose answer goes on: tells of its body in pieces as they come, until its end.
 
         Raises:
-            StreamSilentError: from the iterator, when nothing came for `idle_seconds`.
-            ClusterUnavailableError: from the iterator, when the connection broke or `total_seconds` have passed.
+            StreamSilentError: nothing came for `idle_seconds`.
+            ClusterUnavailableError: the connection broke, or `total_seconds` have passed.
         """
         what = f"GET {path} (stream)"
-        bounds = aiohttp.ClientTimeout(
-            total=total_seconds,
-            connect=CONNECT_SECONDS,
-            sock_connect=SOCKET_CONNECT_SECONDS,
-            sock_read=idle_seconds,
-        )
-        try:
-            response = await self._send("GET", path, params=params, headers={"Accept": accept}, bounds=bounds)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _broken(what, error) from error
-        try:
-            await self._check(what, response)
-            yield _Pieces(response, what)
-        finally:
-            # Nobody waits for the rest of a stream: a polite end of TLS would keep a dead connection for half a minute.
-            if response.connection is not None and response.connection.transport is not None:
-                response.connection.transport.abort()
-            response.close()
+        if self._session is None:
+            raise RuntimeError(_OUTSIDE)
+        url = self._base.with_path(self._prefix + path).with_query(params)
+        tls = self._tls() if self._tls is not None else None
+        server = Server(url.host or "", url.port or 0, tls, self._server_name)
+        headers = {"Host": url.host_port_subcomponent or "", **self._common, **self._authorization(), "Accept": accept}
+        patience = Patience(idle_seconds, total_seconds)
+        refusal = await read_stream(what, server, url.raw_path_qs, headers, hear, patience)
+        if refusal is not None:
+            self._note(refusal.status)
+            retry_after = retry_after_seconds(refusal.retry_after)
+            raise failure_of(what, refusal.status, refusal.body, retry_after=retry_after)
 
     async def _request(
         self,
@@ -192,7 +192,7 @@ class ApiClient:
                 await self._check(what, response)
                 return await _read_bounded(response, what)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _broken(what, error) from error
+            raise broken(what, error) from error
 
     async def _send(
         self,
@@ -202,20 +202,15 @@ class ApiClient:
         params: Mapping[str, str] | None,
         headers: dict[str, str],
         body: bytes | None = None,
-        bounds: aiohttp.ClientTimeout | None = None,
     ) -> aiohttp.ClientResponse:
         if self._session is None:
-            raise RuntimeError("ApiClient is used outside its `async with`")
-        token = self._credentials.token()
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
+            raise RuntimeError(_OUTSIDE)
         return await self._session.request(
             method,
             self._base.with_path(self._prefix + path),
             params=params or {},
-            headers=headers,
+            headers=headers | self._authorization(),
             data=body,
-            timeout=bounds if bounds is not None else self._session.timeout,
             # Connections are kept by the context that they were made with: another one gets new connections.
             ssl=self._tls() if self._tls is not None else True,
             server_hostname=self._server_name,
@@ -225,9 +220,17 @@ class ApiClient:
     async def _check(self, what: str, response: aiohttp.ClientResponse) -> None:
         if response.ok and not 300 <= response.status < 400:  # noqa: PLR2004 - the classes of RFC 9110
             return
-        if response.status == 401:  # noqa: PLR2004 - Unauthorized
-            self._credentials.rejected()
+        self._note(response.status)
         raise await _failure(what, response)
+
+    def _authorization(self) -> dict[str, str]:
+        token = self._credentials.token()
+        return {"Authorization": f"Bearer {token}"} if token else {}
+
+    def _note(self, status: int) -> None:
+        """Tell whoever has the token that it was not accepted."""
+        if status == HTTPStatus.UNAUTHORIZED:
+            self._credentials.rejected()
 
 
 def user_agent() -> str:
@@ -236,28 +239,6 @@ def user_agent() -> str:
         return f"kubemacpool/{version('kubemacpool')}"
     except PackageNotFoundError:  # run from a source tree that was never installed
         return "kubemacpool/0"
-
-
-class _Pieces:
-    """The body of a response, piece by piece, its failures in our words."""
-
-    def __init__(self, response: aiohttp.ClientResponse, what: str) -> None:
-        self._response = response
-        self._what = what
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        try:
-            piece = await self._response.content.readany()
-        except aiohttp.SocketTimeoutError as error:
-            raise StreamSilentError(f"{self._what}: the API server fell silent") from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise _broken(self._what, error) from error
-        if not piece:
-            raise StopAsyncIteration
-        return piece
 
 
 async def _read_bounded(response: aiohttp.ClientResponse, what: str) -> bytes:
@@ -283,10 +264,3 @@ async def _failure(what: str, response: aiohttp.ClientResponse) -> OutsideError:
         bytes(body[:LARGEST_FAILURE_BYTES]),
         retry_after=retry_after_seconds(response.headers.get("Retry-After")),
     )
-
-
-def _broken(what: str, error: Exception) -> ClusterUnavailableError:
-    """The error for an exchange that did not come to an end."""
-    if isinstance(error, TimeoutError):
-        return ClusterUnavailableError(f"{what}: no answer in time")
-    return ClusterUnavailableError(f"{what}: {str(error) or type(error).__name__}")

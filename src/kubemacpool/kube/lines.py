@@ -30,15 +30,18 @@ class LineSplitter:
         """The lines that end in this piece, without their ends; empty lines are left out."""
         begin = 0
         while (end := piece.find(b"\n", begin)) >= 0:
-            self._keep(piece[begin:end])
-            begin = end + 1
-            if self._passing_over:
+            if self._begun or self._passing_over:
+                self._keep(piece[begin:end])
+                yield Overlong() if self._passing_over else bytes(self._begun)
+                self._begun.clear()
+                self._passing_over = False
+            elif end - begin > self._longest:
                 yield Overlong()
-            elif self._begun:
-                yield bytes(self._begun)
-            self._begun.clear()
-            self._passing_over = False
-        self._keep(piece[begin:])
+            elif end > begin:
+                yield piece[begin:end]
+            begin = end + 1
+        if begin < len(piece):
+            self._keep(piece[begin:])
 
     def _keep(self, part: bytes) -> None:
         if len(self._begun) + len(part) > self._longest:

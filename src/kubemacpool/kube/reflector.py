@@ -29,7 +29,7 @@ from kubemacpool.kube.transport import AnswerTooLargeError, StreamSilentError, T
 from kubemacpool.kube.view import View
 from kubemacpool.pacing import Backoff
 from kubemacpool.ports import ClusterUnavailableError, OutsideError, ResourceExpiredError, WatchListener
-from kubemacpool.wire.listing import UnexpectedAnswerError, read_event, read_head, read_page
+from kubemacpool.wire.listing import UnexpectedAnswerError, cut_present, read_event, read_head, read_page
 from kubemacpool.wire.objects import Decoded, ItemT, ObjectIdentity, UnreadableObjectError
 
 _log = structlog.get_logger(__name__)
@@ -263,7 +263,13 @@ class Reflector(Generic[ItemT]):
         outage comes before.
         """
         params = {**self._resource.selectors, "limit": "1"}
-        body = await self._transport.get(self._resource.collection, params, accept=self._resource.list_accept)
+        collection = self._resource.collection
+        try:
+            # A connection that is kept for requests may hang as the watch's did; the next try is made on another one.
+            async with asyncio.timeout(self._pacing.idle_seconds):
+                body = await self._transport.get(collection, params, accept=self._resource.list_accept)
+        except TimeoutError as error:
+            raise StreamSilentError(f"GET {collection}: the API server keeps silent") from error
         if read_page(body).resource_version < self._resource_version:
             self._list_complete = False
         self._broken = False
@@ -303,24 +309,26 @@ class Reflector(Generic[ItemT]):
         }
         self._heard = 0
         lines = LineSplitter()
-        stream = self._transport.stream(
-            self._resource.collection,
-            params,
-            accept=self._resource.watch_accept,
-            idle_seconds=self._pacing.idle_seconds,
-            total_seconds=seconds + _STREAM_GRACE_SECONDS,
-        )
-        async with stream as pieces:
-            try:
-                async for piece in pieces:
-                    for line in lines.feed(piece):
-                        self._hear(line)
-            except (StreamSilentError, UnexpectedAnswerError):
-                self._count_fruitless()
-                raise
-            finally:
-                if lines.pending_bytes:
-                    self._log.info("a watch ended in the middle of a line", pending_bytes=lines.pending_bytes)
+
+        def hear(piece: bytes) -> None:
+            for line in lines.feed(piece):
+                self._hear(line)
+
+        try:
+            await self._transport.stream(
+                self._resource.collection,
+                params,
+                hear,
+                accept=self._resource.watch_accept,
+                idle_seconds=self._pacing.idle_seconds,
+                total_seconds=seconds + _STREAM_GRACE_SECONDS,
+            )
+        except (StreamSilentError, UnexpectedAnswerError):
+            self._count_fruitless()
+            raise
+        finally:
+            if lines.pending_bytes:
+                self._log.info("a watch ended in the middle of a line", pending_bytes=lines.pending_bytes)
 
     def _count_fruitless(self) -> None:
         self._fruitless = 0 if self._heard else self._fruitless + 1
@@ -332,6 +340,11 @@ class Reflector(Generic[ItemT]):
         """Tells of one line of a watch."""
         if isinstance(line, Overlong):
             self._listener.unreadable(ObjectIdentity("", "", ""), "an event too long to be read")
+            return
+        decoded = self._read_present(line)
+        if decoded is not None:
+            self._view.see(decoded)
+            self._come_to(decoded.resource_version)
             return
         event = read_event(line)
         if event.type == "ERROR":
@@ -345,13 +358,28 @@ class Reflector(Generic[ItemT]):
             identity, version = read_head(event.object)
             if event.type == "DELETED":
                 self._view.forget(identity)
+        self._come_to(version, idle=event.type == "BOOKMARK")
+
+    def _come_to(self, version: int | None, *, idle: bool = False) -> None:
+        """An event was told."""
         self._heard += 1
-        self._recover()
-        if event.type == "BOOKMARK":
+        if self._trouble:
+            self._recover()
+        if idle:
             self.on_idle()
         if version is not None:
             self._resource_version = version
             self._view.reach(version)
+
+    def _read_present(self, line: bytes) -> Decoded[ItemT] | None:
+        """The object of an event in one pass, where nothing is strange about it; else it is read part by part."""
+        raw = cut_present(line)
+        if raw is None:
+            return None
+        try:
+            return self._decode(raw)
+        except Exception:  # noqa: BLE001 - what it means is found out when the parts are read
+            return None
 
     def _take(self, raw: bytes) -> int | None:
         """Tells of one object as it is; gives its resourceVersion where that can be read."""

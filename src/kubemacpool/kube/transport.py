@@ -3,8 +3,7 @@
 `ApiClient` implements it on the network; the tests have one that follows a script.
 """
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from kubemacpool.ports import ClusterUnavailableError
@@ -22,6 +21,13 @@ LONGEST_LINE_BYTES = LARGEST_OBJECT_BYTES + 64 * 1024
 # A Status is some hundred bytes; the rest of a long page of some proxy explains nothing.
 LARGEST_FAILURE_BYTES = 64 * 1024
 
+# Some dozen headers.
+LARGEST_HEAD_BYTES = 64 * 1024
+
+# A connection inside a cluster is there within milliseconds, and a lost SYN is sent again after 1 s and after 3 s: 5 s
+# let two of them be lost. TLS is part of `connect`, so it gets as much again.
+SOCKET_CONNECT_SECONDS = 5.0
+CONNECT_SECONDS = 10.0
 
 JSON = "application/json"
 JSON_PATCH = "application/json-patch+json"
@@ -49,10 +55,19 @@ class Transport(Protocol):
         """
         ...
 
-    def stream(
-        self, path: str, params: Mapping[str, str], *, accept: str, idle_seconds: float, total_seconds: float
-    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """The body of the answer in pieces as they come; ends where the server ends it.
+    async def stream(
+        self,
+        path: str,
+        params: Mapping[str, str],
+        hear: Callable[[bytes], None],
+        *,
+        accept: str,
+        idle_seconds: float,
+        total_seconds: float,
+    ) -> None:
+        """Tells `hear` of the body of the answer in pieces as they come, and returns where the server ends it.
+
+        What `hear` raises ends it, too, and is raised.
 
         Raises:
             StreamSilentError: nothing came for `idle_seconds`.

@@ -102,6 +102,8 @@ class _Object(msgspec.Struct):
     metadata: _ObjectMeta
 
 
+_PRESENT = (b'{"type":"MODIFIED","object":', b'{"type":"ADDED","object":')
+
 _read_list = msgspec.json.Decoder(_List).decode
 _read_event = msgspec.json.Decoder(_Event).decode
 _read_status = msgspec.json.Decoder(_Status).decode
@@ -136,6 +138,18 @@ def read_event(line: bytes) -> WatchEvent:
         return _read_deep_event(line)
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise UnexpectedAnswerError(f"not a watch event: {error}") from error
+
+
+def cut_present(line: bytes) -> bytes | None:
+    """An object that is there, cut from an event that looks as the API server writes it; None for any other line.
+
+    Nothing is read twice that way. Whether the object is whole is for its decoder to find out: where that fails, the
+    line is to be read by `read_event`.
+    """
+    for prefix in _PRESENT:
+        if line.startswith(prefix) and line.endswith(b"}"):
+            return line[len(prefix) : -1]
+    return None
 
 
 def read_status(body: bytes) -> Status:

@@ -1,6 +1,5 @@
 """What every Kubernetes object has, and what a followed one tells: the addresses it carries and its controller."""
 
-import re
 from collections.abc import Iterable
 from typing import Final, Generic, NamedTuple, TypeVar
 
@@ -57,13 +56,13 @@ class UnreadableObjectError(Exception):
         self.reason = reason
 
 
-_NUMBER: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
+_LONGEST_NUMBER: Final = 20
 """As long as the largest resourceVersion, one of 64 bits."""
 
 
 def read_resource_version(text: str) -> int | None:
     """A resourceVersion as a number, which KEP-5504 promises it to be; None for anything else."""
-    return int(text) if _NUMBER.fullmatch(text) is not None else None
+    return int(text) if text.isdecimal() and text.isascii() and len(text) <= _LONGEST_NUMBER else None
 
 
 def identify(metadata: StoredMetadata) -> tuple[ObjectIdentity, int]:

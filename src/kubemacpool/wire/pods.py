@@ -62,6 +62,8 @@ class _Attachment(msgspec.Struct, gc=False):
 
 
 _objects: Final = msgspec.json.Decoder(_Object)
+_NO_ANNOTATIONS: Final = _Annotations()
+_NOTHING: Final = CarriedAddresses(())
 _attachments: Final = msgspec.json.Decoder(list[_Attachment] | None)
 
 
@@ -89,8 +91,11 @@ def decode_pod(raw: bytes | msgspec.Raw, *, pod_network: bool = False) -> Decode
     """
     metadata = _objects.decode(raw).metadata
     identity, version = identify(metadata)
-    annotations = metadata.annotations or _Annotations()
+    annotations = metadata.annotations
     owner = controller_of(metadata.owner_references, VIRTUAL_MACHINE_INSTANCE)
+    if annotations is None or annotations == _NO_ANNOTATIONS:  # most pods: they concern nobody
+        carried = CarriedAddresses((), owner=owner) if owner is not None else _NOTHING
+        return Decoded(identity, version, None, remnant=carried)
     try:
         networks = _parsed(annotations.networks)
         default = _parsed(annotations.default_network) if owner is None or pod_network else None

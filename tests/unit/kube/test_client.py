@@ -11,7 +11,7 @@ from kubemacpool.kube import client as client_module
 from kubemacpool.kube.client import ApiClient
 from kubemacpool.kube.kubeconfig import ClusterConfig
 from kubemacpool.kube.tokens import FixedToken, TokenSource
-from kubemacpool.kube.transport import JSON, AnswerTooLargeError, StreamSilentError
+from kubemacpool.kube.transport import AnswerTooLargeError
 from kubemacpool.ports import ClusterUnavailableError, RefusedError
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -141,53 +141,6 @@ async def test_an_answer_that_breaks_off_is_no_answer() -> None:
     async with served(handler) as client:
         with pytest.raises(ClusterUnavailableError, match="GET /x: "):
             await client.get("/x")
-
-
-async def _endless(request: web.BaseRequest) -> web.StreamResponse:
-    response = web.StreamResponse()
-    await response.prepare(request)
-    await response.write(b"one\n")
-    pause = float(request.query["pause"])
-    while True:
-        await asyncio.sleep(pause)
-        await response.write(b"more\n")
-
-
-@pytest.mark.parametrize(
-    ("pause", "kind", "message"),
-    [("5", StreamSilentError, "fell silent"), ("0.05", ClusterUnavailableError, "no answer in time")],
-    ids=["silence", "its time"],
-)
-async def test_a_stream_is_given_up_after_silence_and_after_its_time(
-    pause: str, kind: type[ClusterUnavailableError], message: str
-) -> None:
-    async with served(_endless) as client:
-        stream = client.stream("/x", {"pause": pause}, accept=JSON, idle_seconds=0.2, total_seconds=0.6)
-        async with stream as pieces:
-            assert await anext(pieces) == b"one\n"
-            with pytest.raises(ClusterUnavailableError, match=message) as error:
-                await _read_all(pieces)
-    assert type(error.value) is kind
-
-
-async def _read_all(pieces: AsyncIterator[bytes]) -> None:
-    async for _ in pieces:
-        pass
-
-
-async def test_a_stream_that_is_left_drops_its_connection() -> None:
-    dropped = asyncio.Event()
-
-    async def handler(request: web.BaseRequest) -> web.StreamResponse:
-        try:
-            return await _endless(request)
-        finally:
-            dropped.set()
-
-    async with served(handler) as client:
-        async with client.stream("/x", {"pause": "0.01"}, accept=JSON, idle_seconds=5, total_seconds=5) as pieces:
-            assert await anext(pieces) == b"one\n"
-        await asyncio.wait_for(dropped.wait(), 2)
 
 
 async def test_outside_its_block_the_client_says_so() -> None:

@@ -1,8 +1,7 @@
 """Listing afresh because somebody asks for it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 
 import pytest
 from tests.unit.kube.documents import Told, decode, page, thing
@@ -39,28 +38,23 @@ class Server:
             raise answer
         return answer
 
-    @asynccontextmanager
     async def stream(
         self,
         path: str,  # noqa: ARG002 (as the port has it)
         params: Mapping[str, str],
+        hear: Callable[[bytes], None],  # noqa: ARG002
         *,
         accept: str,  # noqa: ARG002
         idle_seconds: float,  # noqa: ARG002
         total_seconds: float,  # noqa: ARG002
-    ) -> AsyncIterator[AsyncIterator[bytes]]:
+    ) -> None:
         """A watch."""
         self.watches.append(params["resourceVersion"])
         self.open_watches += 1
         try:
-            yield _silence()
+            await asyncio.Event().wait()
         finally:
             self.open_watches -= 1
-
-
-async def _silence() -> AsyncIterator[bytes]:
-    await asyncio.Event().wait()
-    yield b""
 
 
 async def _settle() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -104,16 +104,16 @@ class ServedCluster(ReadOnly):
             return json.dumps({"resources": [{"name": plural} for plural in plurals]}).encode()
         raise NotFoundError(path)
 
-    @asynccontextmanager
     async def stream(
         self,
         path: str,
         params: Mapping[str, str],
+        hear: Callable[[bytes], None],
         *,
         accept: str,
         idle_seconds: float,
         total_seconds: float,  # noqa: ARG002 (as the port has it)
-    ) -> AsyncIterator[AsyncIterator[bytes]]:
+    ) -> None:
         """A watch that tells of what is stored from now on."""
         self.requests.append(Request(path, dict(params), accept, idle_seconds))
         if path not in self.objects:
@@ -122,15 +122,11 @@ class ServedCluster(ReadOnly):
         watcher = (path, queue)
         self._watchers.append(watcher)
         try:
-            yield _lines(queue)
+            while (line := await queue.get()) is not None:
+                hear(line)
+            raise ClusterUnavailableError("the watch has ended")
         finally:
             self._watchers.remove(watcher)
-
-
-async def _lines(queue: "asyncio.Queue[bytes | None]") -> AsyncIterator[bytes]:
-    while (line := await queue.get()) is not None:
-        yield line
-    raise ClusterUnavailableError("the watch has ended")
 
 
 class Scene:
