@@ -240,17 +240,18 @@ def admissions(known: Known, settings: Settings, measures: Measures, clock: Cloc
     )
 
 
-def webhooks(known: Known, settings: Settings, outside: Outside) -> Mapping[str, Router]:
+def webhooks(known: Known, settings: Settings, peer: Peer, measures: Measures, clock: Clock) -> Mapping[str, Router]:
     """Put together what answers at the webhook's port, by path: here, or at the leader."""
-    measures, clock, leadership = outside.measures, outside.clock, known.leadership
     judges = admissions(known, settings, measures, clock)
-    forwarder = Forwarder(leadership, outside.peer, clock)
+    forwarder = Forwarder(known.leadership, peer, clock)
     answers = {
         MUTATE_PODS: judges.pods.answer,
         MUTATE_VIRTUAL_MACHINES: judges.machines.answer,
         MUTATE_INSTANCES: judges.instances.answer,
     }
-    return {path: Router(path, answer, leadership, forwarder, measures, clock) for path, answer in answers.items()}
+    return {
+        path: Router(path, answer, known.leadership, forwarder, measures, clock) for path, answer in answers.items()
+    }
 
 
 class Core:
@@ -287,7 +288,7 @@ class Core:
         machines = KnownMachines(lambda: cluster.knows_all_machines, cluster.presence.look_soon)
         families = cluster.population.families
         known = Known(self.allocator, self.elector, policies, families, machines, outside.cluster_uid)
-        self.webhooks = webhooks(known, settings, outside)
+        self.webhooks = webhooks(known, settings, outside.peer, outside.measures, clock)
         self._collisions = CollisionReporter(
             self.ledger, lambda: self.elector.leading, outside.events, hides_foreign=settings.hide_foreign_holders
         )

@@ -1,0 +1,121 @@
+"""What a review costs in our own code, from its body to its answer: no socket, no TLS, no event loop.
+
+The same webhook as the program's (`kubemacpool.wiring`), with a Lease that says at once what it should. Each pod is seen
+a moment after it was answered, as the watch would tell it, outside the measured time. Beside it runs the floor of any
+such program in Python: decoding the same body into plain structs and encoding the answer. Figures are medians of many
+short slices that alternate between the two.
+
+Run as `python -m bench.own_code`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import sys
+import time
+from itertools import count, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+from bench.alone import alone
+
+from kubemacpool.server.routes import MUTATE_PODS
+from kubemacpool.telemetry.logs import configure_logs
+from kubemacpool.wire.review import encode_allowed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REVIEW: Final = Path(__file__).with_name("review.json")
+PATCH: Final = b'[{"op":"replace","path":"/metadata/annotations/k8s.v1.cni.cncf.io~1networks","value":"[]"}]'
+PATIENCE: Final = 10.0
+"""Seconds, as the API server tells them."""
+
+WARM_UP: Final = 3
+SLICE: Final = 200
+"""Reviews in one slice."""
+
+
+class Figures(NamedTuple):
+    """Microseconds a review, medians of slices.
+
+    Attributes:
+        ours: from body to answer.
+        plain: decoding the body into structs, and encoding an answer with a patch.
+        spread: of ours, from the first to the third quartile.
+    """
+
+    ours: float
+    plain: float
+    spread: tuple[float, float]
+
+
+def bodies() -> Iterator[bytes]:
+    """Reviews of pods with two networks, each pod another one."""
+    template = json.dumps(json.loads(REVIEW.read_text()), separators=(",", ":"))
+    for number in count():
+        yield template.replace("############", f"{number:012d}").encode()
+
+
+class _Metadata(msgspec.Struct):
+    name: str = ""
+    annotations: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class _Pod(msgspec.Struct):
+    metadata: _Metadata
+
+
+class _Request(msgspec.Struct):
+    uid: str
+    object: _Pod
+
+
+class _Review(msgspec.Struct):
+    request: _Request
+
+
+_plain = msgspec.json.Decoder(_Review)
+
+
+async def measure(slices: int) -> Figures:
+    """Measure so many slices of each."""
+    parts = alone(at_once=False)
+    webhook = parts.webhooks[MUTATE_PODS]
+    source = bodies()
+    ours: list[float] = []
+    plain: list[float] = []
+    for number in range(-WARM_UP, slices):
+        reviews = list(islice(source, SLICE))
+        begun = time.perf_counter()
+        for body in reviews:
+            await webhook.answer(body, PATIENCE, forwarded=False)
+        middle = time.perf_counter()
+        for body in reviews:
+            encode_allowed(_plain.decode(body).request.uid, PATCH)
+        ended = time.perf_counter()
+        if number >= 0:
+            ours.append(1e6 * (middle - begun) / SLICE)
+            plain.append(1e6 * (ended - middle) / SLICE)
+        parts.allocator.observe()
+        await asyncio.sleep(0)  # the Lease is written
+    first, _, third = statistics.quantiles(ours, n=4)
+    return Figures(statistics.median(ours), statistics.median(plain), (first, third))
+
+
+def main() -> None:
+    """Measure and print."""
+    configure_logs("info", "json")
+    figures = asyncio.run(measure(int(sys.argv[1]) if len(sys.argv) > 1 else 100))
+    print(
+        f"own code: {figures.ours:.1f} us a review (quartiles {figures.spread[0]:.1f} and {figures.spread[1]:.1f}), "
+        f"{figures.ours / figures.plain:.2f} times what decoding it into plain structs and answering takes "
+        f"({figures.plain:.1f} us)"
+    )
+
+
+if __name__ == "__main__":
+    main()
