@@ -1,7 +1,8 @@
 """The webhook alone: the program's own wiring, with an election that always holds and no cluster.
 
-What is left out is what talks to the cluster. The Lease says at once what it should; in the place of the watch, every pod
-is observed a moment after its addresses were allocated. None is deleted: the ledger grows as under a storm of new pods.
+What is left out is what talks to the cluster. The Lease says at once what it should; in the place of the watch, every
+pod is observed a moment after its addresses were allocated. None is deleted: the ledger grows as under a storm of new
+pods.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a review costs in our own code, from its body to its answer: no socket, no TLS, no event loop.
 
-The same webhook as the program's (`kubemacpool.wiring`), with a Lease that says at once what it should. Each pod is seen
+The webhook of `bench.alone`, put together as in the program. Each pod is seen
 a moment after it was answered, as the watch would tell it, outside the measured time. Beside it runs the floor of any
 such program in Python: decoding the same body into plain structs and encoding the answer. Figures are medians of many
 short slices that alternate between the two.

@@ -92,7 +92,37 @@ def read_asked(new: NetworkAnnotations, old: NetworkAnnotations | None, namespac
     Raises:
         AskingError: an annotation, or an address in it, is new and cannot be read.
     """
-    before = old or NetworkAnnotations()
+    return _new(new) if old is None else _changed(new, old, namespace)
+
+
+def _new(new: NetworkAnnotations) -> Asked:
+    """What a pod asks for that is about to be created."""
+    networks = _parsed(NETWORKS_ANNOTATION, new.networks, None)
+    default = _parsed(DEFAULT_NETWORK_ANNOTATION, new.default, None)
+    entries, defaults = entries_of(networks), entries_of(default)
+    where = _where(networks=bool(entries), default=bool(defaults))
+    wishes: list[Wish] = []
+    free: list[Wish] = []
+    faults: list[str] = []
+    for index, selection in enumerate(entries):
+        if not selection.mac and not selection.args_mac:
+            free.append(Wish(entry_label(index, selection), None, entry=index))
+    if defaults or len(free) < len(entries):
+        for label, text in chain(given_addresses(entries), given_addresses(defaults, DEFAULT_NETWORK_ANNOTATION)):
+            meaning = _meaning(text)
+            if isinstance(meaning, int):
+                wishes.append(Wish(label, meaning, text))
+            else:
+                faults.append(f"{label}: mac {meaning}")
+    if faults:
+        raise AskingError(where, listed(faults))
+    unread = max(count_of(networks), count_of(default)) > MOST_INTERFACES
+    interfaces = max(count_of(networks) + count_of(default), len(wishes))
+    return Asked(networks, where, [*wishes, *free], {}, {}, frozenset(), interfaces, unread)
+
+
+def _changed(new: NetworkAnnotations, before: NetworkAnnotations, namespace: str) -> Asked:
+    """What a pod asks for beyond what it has."""
     networks = _parsed(NETWORKS_ANNOTATION, new.networks, before.networks)
     default = _parsed(DEFAULT_NETWORK_ANNOTATION, new.default, before.default)
     had_networks, had_default = _readable(before.networks), _readable(before.default)

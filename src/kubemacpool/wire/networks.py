@@ -20,7 +20,7 @@ then reads "mac" in any case, and the last one wins. Several `cni-args` are merg
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
@@ -50,7 +50,24 @@ _REQUIRED: Final = frozenset({"name", "namespace", "mac"})
 _OURS: Final = frozenset({*_TEXTS, _ARGS})
 _OUR_KEY: Final = re.compile(rb'"(?:' + b"|".join(field.encode() for field in sorted(_OURS)) + rb')"', re.IGNORECASE)
 
+_OUR_KEY_TEXT: Final = re.compile(r'"(?:' + "|".join(sorted(_OURS)) + r')"', re.IGNORECASE)
+
+_Text = str | msgspec.UnsetType
+_UNSET: Final = msgspec.UNSET
+
+
+class _PlainEntry(msgspec.Struct, gc=False):
+    """An entry as nearly all are: our fields in their own letters, each at most once, and texts."""
+
+    name: _Text = _UNSET
+    namespace: _Text = _UNSET
+    mac: _Text = _UNSET
+    interface: _Text = _UNSET
+
+
 _Entry = dict[str, msgspec.Raw]
+_plain_entries = msgspec.json.Decoder(list[_PlainEntry])
+_whole_entries = msgspec.json.Decoder(list[_Entry])
 _entries = msgspec.json.Decoder(list[msgspec.Raw])
 _entry = msgspec.json.Decoder(_Entry)
 _texts = msgspec.json.Decoder(str | None)
@@ -107,25 +124,41 @@ class NetworkSelections:
     """The JSON form, read; entries keep their unknown keys, the order of keys and the spelling of numbers.
 
     Attributes:
-        raw: every entry as it was written.
-        count: of them.
+        value: the annotation.
+        count: of its entries.
         selections: the first of them, as many as an object may have interfaces; the others are not read.
     """
 
-    __slots__ = ("_entries", "_repeated", "count", "raw", "selections")
+    __slots__ = ("_entries", "_repeated", "count", "selections", "value")
 
-    def __init__(self, entries: Sequence[msgspec.Raw]) -> None:
-        self.raw = entries
-        self.count = len(entries)
-        read = [_read(index, entry) for index, entry in enumerate(entries[:MOST_INTERFACES])]
-        self.selections = tuple(selection for selection, _, _ in read)
-        self._entries = [entry for _, entry, _ in read]
-        self._repeated = any(repeated for _, _, repeated in read)
+    def __init__(
+        self,
+        value: str,
+        count: int,
+        selections: tuple[Selection, ...],
+        entries: list[_Entry] | None = None,
+        *,
+        repeated: bool = False,
+    ) -> None:
+        """Keep what was read.
+
+        Args:
+            value: the annotation.
+            count: of its entries.
+            selections: what the first of them say.
+            entries: these, with each of our fields once; None where they are so in the annotation.
+            repeated: whether a field was there several times.
+        """
+        self.value = value
+        self.count = count
+        self.selections = selections
+        self._entries = entries
+        self._repeated = repeated
 
     def are_among(self, others: "NetworkSelections") -> bool:
         """Whether each entry is one of the others, as it was written there, be it read or not."""
-        left = Counter(map(bytes, others.raw))
-        left.subtract(map(bytes, self.raw))
+        left = Counter(map(bytes, _entries.decode(others.value)))
+        left.subtract(map(bytes, _entries.decode(self.value)))
         return min(left.values(), default=0) >= 0
 
     def filled(self, namespace: str, macs: Mapping[int, str]) -> str | None:
@@ -138,14 +171,25 @@ class NetworkSelections:
             namespace: the pod's own.
             macs: by the index of entries that have no `mac`.
         """
+        if not macs and not self._repeated and all(each.namespace for each in self.selections):
+            return None
+        entries = _whole_entries.decode(self.value) if self._entries is None else self._entries
+        own = msgspec.Raw(_encoder.encode(namespace))
         changed = self._repeated
-        for index, (entry, selection) in enumerate(zip(self._entries, self.selections, strict=True)):
-            missing = {"namespace": "" if selection.namespace else namespace, "mac": macs.get(index, "")}
-            for key, value in missing.items():
-                if value:
-                    entry[_spelling(entry, key)] = msgspec.Raw(_encoder.encode(value))
-                    changed = True
-        return _encoder.encode(self._entries).decode() if changed else None
+        for index, (entry, selection) in enumerate(zip(entries, self.selections, strict=True)):
+            if not selection.namespace and namespace:
+                entry[self._spelling(entry, "namespace")] = own
+                changed = True
+            if mac := macs.get(index):
+                entry[self._spelling(entry, "mac")] = msgspec.Raw(_encoder.encode(mac))
+                changed = True
+        return _encoder.encode(entries).decode() if changed else None
+
+    def _spelling(self, entry: _Entry, field: str) -> str:
+        """The key under which an entry has a field already, or the field's own name."""
+        if self._entries is None:
+            return field
+        return next((key for key in entry if key.casefold() == field), field)
 
 
 def is_short_form(value: str) -> bool:
@@ -163,8 +207,15 @@ def parse_networks(value: str) -> NetworkSelections | None:
         raise NetworksError(f"it has {len(value)} characters; an object may have {LARGEST_ANNOTATIONS} of annotations")
     if is_short_form(value):
         return None
+    plain = _read_plain(value)
+    if plain is not None:
+        return NetworkSelections(value, len(plain), plain)
     try:
-        return NetworkSelections(_entries.decode(value))
+        entries = _entries.decode(value)
+        read = [_read(index, entry) for index, entry in enumerate(entries[:MOST_INTERFACES])]
+        repeated = any(each.repeated for each in read)
+        selections = tuple(each.selection for each in read)
+        return NetworkSelections(value, len(entries), selections, [each.entry for each in read], repeated=repeated)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise NetworksError(f'not a JSON list of objects ({error}); write it like [{{"name":"my-network"}}]') from error
 
@@ -211,8 +262,39 @@ def describe_short_form(value: str) -> str:
     return _encoder.encode(entries).decode()
 
 
-def _read(index: int, raw: msgspec.Raw) -> tuple[Selection, _Entry, bool]:
+def _read_plain(value: str) -> tuple[Selection, ...] | None:
+    """The entries, where nothing about them is odd; None where the careful way has to be taken.
+
+    Every text between quotation marks that is one of our keys, in whatever letters, has to be one of the fields that
+    were found: then none is there twice, in other letters, or deeper down.
+    """
+    if not value.isascii() or "\\" in value:
+        return None
+    try:
+        entries = _plain_entries.decode(value)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    fields = 0
+    found: list[Selection] = []
+    for entry in entries:
+        name, namespace, mac, interface = entry.name, entry.namespace, entry.mac, entry.interface
+        fields += (name is not _UNSET) + (namespace is not _UNSET) + (mac is not _UNSET) + (interface is not _UNSET)
+        found.append(Selection(name or "", namespace or "", mac or "", interface or ""))
+    if len(entries) > MOST_INTERFACES or len(_OUR_KEY_TEXT.findall(value)) != fields:
+        return None
+    return tuple(found)
+
+
+class _Careful(NamedTuple):
     """What one entry says; the entry with each of our fields once; and whether one was there several times."""
+
+    selection: Selection
+    entry: _Entry
+    repeated: bool
+
+
+def _read(index: int, raw: msgspec.Raw) -> _Careful:
+    """Read an entry as Go would, whatever it has."""
     entry = _entry.decode(raw)
     texts = dict.fromkeys(_TEXTS, "")
     arguments: dict[str, object] = {}
@@ -234,7 +316,7 @@ def _read(index: int, raw: msgspec.Raw) -> tuple[Selection, _Entry, bool]:
         entry[last] = msgspec.Raw(_encoder.encode(won))
         for key in {*others} - {last}:
             del entry[key]
-    return selection, entry, bool(repeated)
+    return _Careful(selection, entry, bool(repeated))
 
 
 def _our_members(raw: msgspec.Raw, entry: _Entry) -> Iterator[tuple[str, str, object]]:
@@ -289,8 +371,3 @@ def _mac_among(arguments: Mapping[str, object]) -> str:
         if isinstance(text, str):
             found = text
     return found
-
-
-def _spelling(entry: _Entry, field: str) -> str:
-    """The key under which an entry has a field already, or the field's own name."""
-    return next((key for key in entry if key.casefold() == field), field)
