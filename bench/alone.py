@@ -29,7 +29,7 @@ from kubemacpool.wiring import Known, webhooks
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from kubemacpool.admission.webhook import Router
+    from kubemacpool.admission.webhook import Webhook
     from kubemacpool.core.requests import AddressRequest, Decision, Undecided, Unreserved
     from kubemacpool.ports import Clock
     from kubemacpool.wire.review import Answer
@@ -126,7 +126,7 @@ class Alone(NamedTuple):
         allocator: by which pods can be observed.
     """
 
-    webhooks: Mapping[str, Router]
+    webhooks: Mapping[str, Webhook]
     allocator: QuickAllocator
 
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
-from kubemacpool.core.requests import AddressRequest, Decision, Unreserved
+from kubemacpool.core.requests import Unreserved
 from kubemacpool.wire.api_objects import WebhookBundles
 from kubemacpool.wire.lease import LeaseRecord
 from kubemacpool.wire.objects import ObjectIdentity
@@ -366,19 +366,15 @@ class Peer(Protocol):
 
 
 class RetryLaterError(Exception):
-    """Nobody can decide now, though waiting will help; the message says what is waited for."""
+    """Nobody can decide now, though waiting will help; the message says what is waited for.
 
+    Attributes:
+        elsewhere: whether another replica had better be asked then.
+    """
 
-class AddressAllocator(Protocol):
-    """Decides on addresses."""
-
-    async def decide(self, request: AddressRequest) -> Decision:
-        """Allocate or refuse; what was allocated is on record when this returns.
-
-        Raises:
-            RetryLaterError: when the ledger is not known to be good; nothing was allocated.
-        """
-        ...
+    def __init__(self, message: str, *, elsewhere: bool = False) -> None:
+        super().__init__(message)
+        self.elsewhere = elsewhere
 
 
 class Leadership(Protocol):

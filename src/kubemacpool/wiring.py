@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from kubemacpool.admission.allocation import LocalAllocator
+from kubemacpool.admission.allocation import AddressAllocation
 from kubemacpool.admission.forwarding import Forwarder
 from kubemacpool.admission.machines import InstanceAdmission, KnownMachines, MachineAdmission
 from kubemacpool.admission.owners import Owners
 from kubemacpool.admission.pods import Place, PodAdmission
 from kubemacpool.admission.policies import NamespacePolicies
-from kubemacpool.admission.webhook import Router
+from kubemacpool.admission.webhook import Handler, Webhook
 from kubemacpool.core.allocator import Allocator
 from kubemacpool.core.families import Families
 from kubemacpool.core.ledger import Ledger
@@ -229,28 +229,28 @@ class Admissions(NamedTuple):
 
 def admissions(known: Known, settings: Settings, measures: Measures, clock: Clock) -> Admissions:
     """Put together what judges objects, whoever leads."""
-    allocator = LocalAllocator(known.allocator, known.leadership, known.policies.limit_of, clock)
+    allocation = AddressAllocation(known.allocator, known.leadership, known.policies.limit_of, clock)
     owners = Owners(known.families, clock)
     place = Place(known.cluster_uid, lambda: known.allocator.ledger.pool, pod_network=settings.pod_network)
     served = settings.served_networks
     return Admissions(
-        PodAdmission(allocator, known.policies, owners, place, measures, clock),
-        MachineAdmission(allocator, known.policies, known.machines, served, measures, clock),
-        InstanceAdmission(allocator, known.policies, known.machines, served, owners, measures, clock),
+        PodAdmission(allocation, known.policies, owners, place, measures, clock),
+        MachineAdmission(allocation, known.policies, known.machines, served, measures, clock),
+        InstanceAdmission(allocation, known.policies, known.machines, served, owners, measures, clock),
     )
 
 
-def webhooks(known: Known, settings: Settings, peer: Peer, measures: Measures, clock: Clock) -> Mapping[str, Router]:
+def webhooks(known: Known, settings: Settings, peer: Peer, measures: Measures, clock: Clock) -> Mapping[str, Webhook]:
     """Put together what answers at the webhook's port, by path: here, or at the leader."""
     judges = admissions(known, settings, measures, clock)
     forwarder = Forwarder(known.leadership, peer, clock)
-    answers = {
-        MUTATE_PODS: judges.pods.answer,
-        MUTATE_VIRTUAL_MACHINES: judges.machines.answer,
-        MUTATE_INSTANCES: judges.instances.answer,
+    handlers: Mapping[str, Handler] = {
+        MUTATE_PODS: judges.pods,
+        MUTATE_VIRTUAL_MACHINES: judges.machines,
+        MUTATE_INSTANCES: judges.instances,
     }
     return {
-        path: Router(path, answer, known.leadership, forwarder, measures, clock) for path, answer in answers.items()
+        path: Webhook(path, handler, known.leadership, forwarder, measures, clock) for path, handler in handlers.items()
     }
 
 

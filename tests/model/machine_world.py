@@ -226,7 +226,7 @@ class MachineWorld:
         return AddressRequest(pod, wish) if family is None else AddressRequest(family, wish, dependent=pod)
 
     def _allocations(self, scene: "_Scene", number: int) -> Iterator[Step]:
-        """`LocalAllocator.decide`. In conflict is what another party has as well, or may come to have."""
+        """`AddressAllocation.allocate`. In conflict is what another party has as well, or may come to have."""
         cluster = scene.cluster
         allocations, _, robbed = self._asked(scene.replica.core, number)
         for request in robbed:

@@ -279,7 +279,7 @@ class LongHistories(RuleBasedStateMachine):
         return self.replicas[self.lease.holder]
 
     def _create(self, party: Party, name: str, wanted: tuple[int | None, ...]) -> None:
-        """As `LocalAllocator.decide`: what is not named is named, and everything asked again."""
+        """As `AddressAllocation.allocate`: what is not named is named, and everything asked again."""
         holder, request = self._holder(), AddressRequest(party, wanted)
         for _ in range(ATTEMPTS):
             decision = holder.decide(request, self.now)

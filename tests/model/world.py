@@ -177,7 +177,7 @@ class World:
         return known
 
     def _allocations(self, scene: "_Scene") -> Iterator[Step]:
-        """`LocalAllocator.decide`. In conflict is what another party has as well, or may come to have."""
+        """`AddressAllocation.allocate`. In conflict is what another party has as well, or may come to have."""
         cluster = scene.cluster
         for allocation in self._asked(scene.replica.core, cluster.asked)[0]:
             name = allocation.flight.name

@@ -8,12 +8,12 @@ from tests.sim.api import ApiServer
 from tests.sim.client import Link, SimulatedClient
 from tests.sim.loop import Process, SimulatedLoop
 
-from kubemacpool.admission.allocation import LocalAllocator
+from kubemacpool.admission.allocation import AddressAllocation
 from kubemacpool.admission.forwarding import Forwarder
 from kubemacpool.admission.owners import Owners
 from kubemacpool.admission.pods import Place, PodAdmission
 from kubemacpool.admission.policies import ConflictPolicy, NamespacePolicies
-from kubemacpool.admission.webhook import Router
+from kubemacpool.admission.webhook import Webhook
 from kubemacpool.core.allocator import Allocator
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import POD
@@ -120,7 +120,7 @@ class SimulatedReplica:
         self._clock = OwnClock(loop, rng.uniform(0, 10_000), rng.uniform(0.97, 1.03))
         self._surroundings = reflector.Surroundings(now=loop.time, draw=rng.random)
         self._readiness = Readiness()
-        self._router: Router | None = None
+        self._router: Webhook | None = None
         self._election: asyncio.Task[None] | None = None
         self._main: asyncio.Task[None] | None = None
         self._answering = 0
@@ -226,7 +226,7 @@ class SimulatedReplica:
         policies = NamespacePolicies(ConflictPolicy.REJECT, self._readiness, lambda: None)
         namespaces = Reflector(self.client, NAMESPACES, decode_namespace, policies, surroundings=surroundings)
         admission = PodAdmission(
-            LocalAllocator(self.allocator, self.elector, policies.limit_of, clock),
+            AddressAllocation(self.allocator, self.elector, policies.limit_of, clock),
             policies,
             Owners(population.families, clock),
             Place("the-cluster", lambda: ledger.pool),
@@ -234,7 +234,7 @@ class SimulatedReplica:
             clock,
         )
         forwarder = Forwarder(self.elector, peer, clock)
-        self._router = Router(MUTATE_PODS, admission.answer, self.elector, forwarder, unheard, clock)
+        self._router = Webhook(MUTATE_PODS, admission, self.elector, forwarder, unheard, clock)
         for run in (pods.run, namespaces.run, lease.run, read_barrier.run):
             tasks.create_task(run())
         self._election = tasks.create_task(self.elector.run())

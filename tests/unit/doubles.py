@@ -4,8 +4,10 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
+from kubemacpool.admission.forwarding import Forwarder
 from kubemacpool.admission.machines import KnownMachines
 from kubemacpool.admission.policies import ConflictPolicy, NamespacePolicies
+from kubemacpool.admission.webhook import Handler, Webhook
 from kubemacpool.core.allocator import Allocator
 from kubemacpool.core.families import Families
 from kubemacpool.core.ledger import Ledger
@@ -260,6 +262,14 @@ def new_admissions(
     machines = machines or KnownMachines(complete=lambda: True, look_soon=lambda: None)
     known = Known(allocator, leadership, policies, families or Families(), machines, "the cluster's uid")
     return admissions(known, settings or Settings(), measures or KeptMeasures(), clock or ManualClock())
+
+
+async def answer_of(handler: Handler, body: bytes) -> Answer:
+    """What goes over HTTP where a handler judges a review, at a replica that leads."""
+    leadership, clock = NobodyLeads(), ManualClock()
+    leadership.leading = True
+    webhook = Webhook("/path", handler, leadership, Forwarder(leadership, NoPeer(), clock), KeptMeasures(), clock)
+    return await webhook.answer(body, 10.0, forwarded=False)
 
 
 def small_pool(size: int) -> Pool:

@@ -1,7 +1,7 @@
-"""Leading on the addresses of one object: allocate, have the Lease list what has to be, and resolve conflicts."""
+"""Deciding on the addresses of one object: allocate, have the Lease list what has to be, and resolve conflicts."""
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final, NamedTuple
 
 from kubemacpool.core.addresses import format_address
@@ -18,61 +18,18 @@ from kubemacpool.core.requests import (
     Refused,
     Unreserved,
 )
-from kubemacpool.ports import AddressAllocator, Clock, Leadership, RetryLaterError
+from kubemacpool.ports import Clock, Leadership, RetryLaterError
 from kubemacpool.wire.quoting import first_of
-
-ATTEMPTS: Final = 8
-"""How often a request is decided anew after its addresses were named. Others may take them first, each time one of the
-requests that share a write gets on; so many in a row lose only to a crowd."""
-
-
-class LocalAllocator:
-    """Decides here, as long as the Lease allows it (implements `AddressAllocator`)."""
-
-    def __init__(
-        self, allocator: Allocator, leadership: Leadership, limit_of: Callable[[str], Limit | None], clock: Clock
-    ) -> None:
-        self._allocator = allocator
-        self._limit_of = limit_of
-        self._leadership = leadership
-        self._clock = clock
-
-    async def decide(self, request: AddressRequest) -> Decision:
-        """Allocate or refuse, in one step of the event loop, what the Lease lists (rules 1, 2, 6 and 11).
-
-        reserving waits, so everything is asked again after it.
-
-        Raises:
-            RetryLaterError: while another replica leads, or while it is not known who has an address.
-        """
-        for _ in range(ATTEMPTS):
-            self._leadership.check()
-            limited = request._replace(limit=self._limit_of(request.party.namespace))
-            decision = self._allocator.decide(limited, self._clock.now())
-            match decision:
-                case Unreserved():
-                    await self._leadership.reserve(decision)
-                case OverBudget():
-                    raise RetryLaterError(over_budget(decision))
-                case InDoubt(addresses):
-                    raise RetryLaterError(_doubt(addresses))
-                case _:
-                    if self._allocator.is_short:
-                        self._leadership.extend_soon()
-                    return decision
-        raise RetryLaterError("too many ask for the same addresses at once")
-
-
-def _doubt(addresses: tuple[int, ...]) -> str:
-    what = ", ".join(first_of([*map(format_address, addresses)])) if addresses else "every address that may be free"
-    return f"another replica may have allocated {what} just before it ended; it will be known within minutes"
-
 
 TAKEN: Final = frozenset({Fault.HELD, Fault.IN_FLIGHT})
 """What a refusal says where an address is somebody else's: a conflict, and no mistake."""
 
+MOST_RESERVATIONS: Final = 8
+"""How often a request is decided anew after its addresses were reserved. Others may take them first, each time one of
+the requests that share a write gets on; so many in a row lose only to a crowd."""
+
 MOST_CONFLICTS: Final = 4
-"""Each time the world may have changed, and one more address be somebody else's."""
+"""How often conflicts are resolved. Each time the world may have changed, and one more address be somebody else's."""
 
 
 class Resolution(enum.Enum):
@@ -92,40 +49,90 @@ class Outcome(NamedTuple):
     conflicts: tuple[Refusal, ...] = ()
 
 
-async def allocate(
-    allocator: AddressAllocator, request: AddressRequest, resolution: Callable[[int], Resolution]
-) -> Outcome:
-    """Decide, and where addresses are somebody else's, resolve that and decide again.
+class AddressAllocation:
+    """Allocates here, as long as the Lease allows it.
 
     Args:
-        allocator: who leads.
-        request: who asks for what.
-        resolution: by interface, what is done where its address is somebody else's.
-
-    Raises:
-        RetryLaterError: as the leader does.
+        allocator: the rules.
+        leadership: whether this replica may allocate, and what the Lease lists.
+        limit_of: how many addresses a namespace may have.
+        clock: the process's own.
     """
-    conflicts: list[Refusal] = []
-    for _ in range(MOST_CONFLICTS):
-        decision = await allocator.decide(request)
-        if not isinstance(decision, Refused):
-            return Outcome(decision, tuple(conflicts))
-        final = tuple(each for each in decision.refusals if _is_final(each, resolution))
-        if final:
-            return Outcome(Refused(final))
-        conflicts += decision.refusals
-        for refusal in decision.refusals:
-            request = _resolved(request, refusal, resolution(refusal.interface))
-    raise RetryLaterError("the addresses that were asked for change hands too fast")
+
+    def __init__(
+        self, allocator: Allocator, leadership: Leadership, limit_of: Callable[[str], Limit | None], clock: Clock
+    ) -> None:
+        self._allocator = allocator
+        self._leadership = leadership
+        self._limit_of = limit_of
+        self._clock = clock
+
+    async def allocate(
+        self, request: AddressRequest, resolution: Resolution, replaceable: Collection[int] = ()
+    ) -> Outcome:
+        """Allocate or refuse; what was allocated is on record when this returns.
+
+        Args:
+            request: who asks for what.
+            resolution: what is done where an address is somebody else's.
+            replaceable: interfaces that are given another address then, whatever the resolution.
+
+        Raises:
+            RetryLaterError: while another replica leads, or while it is not known who has an address.
+        """
+        conflicts: tuple[Refusal, ...] = ()
+        for _ in range(MOST_CONFLICTS):
+            decision = await self._decide(request)
+            if not isinstance(decision, Refused):
+                return Outcome(decision, conflicts)
+            refused = resolution is Resolution.REFUSE
+            final = tuple(
+                each
+                for each in decision.refusals
+                if each.fault not in TAKEN or (refused and each.interface not in replaceable)
+            )
+            if final:
+                return Outcome(Refused(final))
+            conflicts += decision.refusals
+            for refusal in decision.refusals:
+                replaced = refusal.interface in replaceable or resolution is Resolution.REPLACE
+                request = _replaced(request, refusal) if replaced else _shared(request, refusal)
+        raise RetryLaterError("the addresses that were asked for change hands too fast")
+
+    async def _decide(self, request: AddressRequest) -> Decision:
+        """Decide in one step of the event loop on what the Lease lists (rules 1, 2, 6 and 11).
+
+        Reserving waits, so everything is asked again after it.
+        """
+        for _ in range(MOST_RESERVATIONS):
+            self._leadership.check()
+            limit = self._limit_of(request.party.namespace)
+            if limit != request.limit:
+                request = request._replace(limit=limit)
+            decision = self._allocator.decide(request, self._clock.now())
+            if isinstance(decision, Unreserved):
+                await self._leadership.reserve(decision)
+            elif isinstance(decision, OverBudget):
+                raise RetryLaterError(over_budget(decision))
+            elif isinstance(decision, InDoubt):
+                raise RetryLaterError(_doubt(decision.addresses))
+            else:
+                if self._allocator.is_short:
+                    self._leadership.extend_soon()
+                return decision
+        raise RetryLaterError("too many ask for the same addresses at once")
 
 
-def _is_final(refusal: Refusal, resolution: Callable[[int], Resolution]) -> bool:
-    return refusal.fault not in TAKEN or resolution(refusal.interface) is Resolution.REFUSE
+def _shared(request: AddressRequest, refusal: Refusal) -> AddressRequest:
+    return request._replace(shared=request.shared | {refusal.address})
 
 
-def _resolved(request: AddressRequest, refusal: Refusal, resolution: Resolution) -> AddressRequest:
-    if resolution is Resolution.ADMIT:
-        return request._replace(shared=request.shared | {refusal.address})
+def _replaced(request: AddressRequest, refusal: Refusal) -> AddressRequest:
     wanted = list(request.wanted)
     wanted[refusal.interface] = None
     return request._replace(wanted=tuple(wanted))
+
+
+def _doubt(addresses: tuple[int, ...]) -> str:
+    what = ", ".join(first_of([*map(format_address, addresses)])) if addresses else "every address that may be free"
+    return f"another replica may have allocated {what} just before it ended; it will be known within minutes"

@@ -17,12 +17,9 @@ from kubemacpool.ports import Clock, Measures, Outcome, RetryLaterError
 from kubemacpool.wire.quoting import first_of, quoted
 from kubemacpool.wire.review import (
     LONGEST_NAME,
-    SERVICE_UNAVAILABLE,
-    Answer,
     ReviewError,
     encode_allowed,
     encode_denied,
-    in_words,
 )
 
 _log = structlog.get_logger(__name__)
@@ -118,34 +115,42 @@ class Admission(ABC, Generic[ReviewT]):
             RetryLaterError: there is no answer now.
         """
 
-    async def answer(self, body: bytes) -> Answer:
-        """Answer one AdmissionReview; never raises for anything that the body can contain."""
+    async def answer(self, body: bytes) -> bytes:
+        """The AdmissionReview that answers one.
+
+        Raises:
+            ReviewError: it is none, or about something else.
+            RetryLaterError: there is no answer now.
+        """
         began = self._clock.now()
-        outcome, answer = await self._judge(body)
-        self._measures.admission(outcome, self._clock.now() - began)
+        outcome: Outcome = "unavailable"
+        try:
+            outcome, answer = await self._judge(body)
+        except ReviewError as error:
+            outcome = "malformed"
+            _log.warning("review not understood", error=str(error))
+            raise
+        finally:
+            self._measures.admission(outcome, self._clock.now() - began)
         return answer
 
-    async def _judge(self, body: bytes) -> tuple[Outcome, Answer]:
-        try:
-            review = self.decode(body)
-        except ReviewError as error:
-            _log.warning("review not understood", error=str(error))
-            return "malformed", in_words(400, str(error))
+    async def _judge(self, body: bytes) -> tuple[Outcome, bytes]:
+        review = self.decode(body)
         if fault := _fault_of_name(review):
             _log.info("refused", namespace=review.namespace, reason=fault)
-            return "invalid", Answer(200, encode_denied(review.uid, *BAD_REQUEST, fault))
+            return "invalid", encode_denied(review.uid, *BAD_REQUEST, fault)
         party = self._party(review)
         try:
             verdict = await self.admit(review, party)
         except Denial as denial:
             _log.info("refused", object=str(party), reason=denial.message, **_refused_addresses(denial.refusals))
-            return denial.outcome, Answer(200, encode_denied(review.uid, *denial.status, denial.message))
+            return denial.outcome, encode_denied(review.uid, *denial.status, denial.message)
         except RetryLaterError as error:
             self._log_retry_later(party, str(error))
-            return "unavailable", in_words(SERVICE_UNAVAILABLE, f"kubemacpool cannot decide yet: {error}")
+            raise
         if verdict.outcome != "untouched":
             self._hindrance = ""
-        return verdict.outcome, Answer(200, encode_allowed(review.uid, verdict.patch, verdict.warnings))
+        return verdict.outcome, encode_allowed(review.uid, verdict.patch, verdict.warnings)
 
     def _party(self, review: ReviewT) -> Party:
         """Who would hold the addresses; while the object has no name, its request stands for it."""
@@ -162,6 +167,8 @@ class Admission(ABC, Generic[ReviewT]):
 
 def _fault_of_name(review: Review) -> str:
     """Why no object can have such a name; it is not repeated in messages, nor remembered. Empty where one can."""
+    if len(review.name) <= LONGEST_NAME and len(review.generate_name) <= LONGEST_NAME:
+        return ""
     for field, name in (("name", review.name), ("generateName", review.generate_name)):
         if len(name) > LONGEST_NAME:
             return f"metadata.{field} {quoted(name)} has {len(name)} characters; give at most {LONGEST_NAME}"

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import structlog
 
 from kubemacpool.admission import messages
-from kubemacpool.admission.allocation import Resolution, allocate
+from kubemacpool.admission.allocation import AddressAllocation, Resolution
 from kubemacpool.admission.handler import BAD_REQUEST, UNTOUCHED, Admission, Denial, Verdict, denial_of, texts_of
 from kubemacpool.admission.messages import Field
 from kubemacpool.admission.owners import Owners
@@ -17,7 +17,7 @@ from kubemacpool.admission.policies import NamespacePolicies, Policy
 from kubemacpool.core.addresses import AddressError, format_address, parse_address
 from kubemacpool.core.parties import VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE, Party
 from kubemacpool.core.requests import AddressRequest, Allocated
-from kubemacpool.ports import AddressAllocator, Clock, Measures, RetryLaterError
+from kubemacpool.ports import Clock, Measures, RetryLaterError
 from kubemacpool.wire.machine_review import (
     MAC_POLICY,
     OLD_FINALIZER,
@@ -53,7 +53,7 @@ class MachineAdmission(Admission[MachineReview]):
 
     def __init__(
         self,
-        allocator: AddressAllocator,
+        allocation: AddressAllocation,
         policies: NamespacePolicies,
         followed: KnownMachines,
         kinds: frozenset[NetworkKind],
@@ -62,7 +62,7 @@ class MachineAdmission(Admission[MachineReview]):
     ) -> None:
         """Serve the interfaces that are bound to these kinds of network."""
         super().__init__(measures, clock)
-        self._allocator = allocator
+        self._allocation = allocation
         self._policies = policies
         self._followed = followed
         self._kinds = kinds
@@ -90,7 +90,7 @@ class MachineAdmission(Admission[MachineReview]):
         request = AddressRequest(party, tuple(wanted.values()), carried, review.dry_run, uid=review.object_uid)
         policy = self._policies.policy_of(review.namespace)
         resolution = _resolution(review, party, policy)
-        decision, conflicts = await allocate(self._allocator, request, lambda _: resolution)
+        decision, conflicts = await self._allocation.allocate(request, resolution)
         labels = [_label(review.interfaces[index]) for index in wanted]
         if not isinstance(decision, Allocated):
             raise denial_of(decision, party, self._field, labels, policy)
@@ -187,7 +187,7 @@ class InstanceAdmission(MachineAdmission):
 
     def __init__(  # noqa: PLR0913, PLR0917 (what a machine's takes, and the kinship)
         self,
-        allocator: AddressAllocator,
+        allocation: AddressAllocation,
         policies: NamespacePolicies,
         followed: KnownMachines,
         kinds: frozenset[NetworkKind],
@@ -196,7 +196,7 @@ class InstanceAdmission(MachineAdmission):
         clock: Clock,
     ) -> None:
         """Serve the interfaces that are bound to these kinds of network."""
-        super().__init__(allocator, policies, followed, kinds, measures, clock)
+        super().__init__(allocation, policies, followed, kinds, measures, clock)
         self._owners = owners
 
     def decode(self, body: bytes) -> MachineReview:
@@ -219,7 +219,7 @@ class InstanceAdmission(MachineAdmission):
         request = AddressRequest(family, tuple(given.values()), dry_run=review.dry_run, dependent=instance)
         labels = [_label(review.interfaces[index]) for index in given]
         policy = self._policies.policy_of(review.namespace)
-        decision, conflicts = await allocate(self._allocator, request, lambda _: policy.resolution)
+        decision, conflicts = await self._allocation.allocate(request, policy.resolution)
         if not isinstance(decision, Allocated):
             raise denial_of(decision, instance, self._field, labels, policy)
         addresses = texts_of(decision.addresses)

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from hashlib import sha256
+from logging import DEBUG
 from typing import Final, NamedTuple
 
 import structlog
 
 from kubemacpool.admission import messages
-from kubemacpool.admission.allocation import Resolution, allocate
+from kubemacpool.admission.allocation import AddressAllocation
 from kubemacpool.admission.handler import BAD_REQUEST, UNTOUCHED, Admission, Denial, Verdict, denial_of, texts_of
 from kubemacpool.admission.messages import Field
 from kubemacpool.admission.owners import Owners
@@ -17,7 +18,7 @@ from kubemacpool.core.addresses import format_address
 from kubemacpool.core.parties import POD, Party
 from kubemacpool.core.pool import Pool
 from kubemacpool.core.requests import AddressRequest, Allocated
-from kubemacpool.ports import AddressAllocator, Clock, Measures
+from kubemacpool.ports import Clock, Measures
 from kubemacpool.wire.networks import NETWORKS_ANNOTATION, is_short_form
 from kubemacpool.wire.objects import MOST_INTERFACES
 from kubemacpool.wire.pod_review import STICKY, PodReview, decode_pod_review
@@ -50,6 +51,7 @@ def preferred(pool: Pool, pod: tuple[str, str, str], interface: int, taken: Coll
 
 _log = structlog.get_logger(__name__)
 
+
 UNSEPARATED: Final = 12
 """Characters of an address that is written as hexadecimal digits only."""
 
@@ -75,7 +77,7 @@ class PodAdmission(Admission[PodReview]):
 
     def __init__(
         self,
-        allocator: AddressAllocator,
+        allocation: AddressAllocation,
         policies: NamespacePolicies,
         owners: Owners,
         place: Place,
@@ -83,7 +85,7 @@ class PodAdmission(Admission[PodReview]):
         clock: Clock,
     ) -> None:
         super().__init__(measures, clock)
-        self._allocator = allocator
+        self._allocation = allocation
         self._policies = policies
         self._owners = owners
         self._place = place
@@ -110,43 +112,50 @@ class PodAdmission(Admission[PodReview]):
         wishes = [wish for wish in asked.wishes if wish.address is not None]
         if not wishes:
             return _untouched(review)
-        request, labels = _request(review, family, asked, wishes)
+        request = _request(review, family, asked, wishes, dependent=pod)
         policy = self._policies.policy_of(review.namespace)
-        request = request._replace(dependent=pod)
-        decision, conflicts = await allocate(self._allocator, request, lambda _: policy.resolution)
+        decision, conflicts = await self._allocation.allocate(request, policy.resolution)
         if not isinstance(decision, Allocated):
-            raise denial_of(decision, pod, Field(asked.where, "mac"), labels, policy)
-        addresses = texts_of(decision.addresses)
-        _log.debug("allocated", object=str(pod), family=str(family), addresses=addresses, dry_run=review.dry_run)
+            raise denial_of(decision, pod, Field(asked.where, "mac"), _labels(asked, wishes), policy)
+        if _log.is_enabled_for(DEBUG):
+            addresses = texts_of(decision.addresses)
+            _log.debug("allocated", object=str(pod), family=str(family), addresses=addresses, dry_run=review.dry_run)
+        if not conflicts:
+            return Verdict("allocated", warnings=policy.warnings(mattered=False))
+        labels = _labels(asked, wishes)
         warnings = [_admitted(messages.conflict(labels, policy.shown(each, review.namespace))) for each in conflicts]
-        return Verdict("allocated", warnings=[*warnings, *policy.warnings(mattered=bool(conflicts))])
+        return Verdict("allocated", warnings=[*warnings, *policy.warnings(mattered=True)])
 
     async def _admit_alone(self, review: PodReview, party: Party, asked: Asked) -> Verdict:
-        if not asked.wishes:
+        wishes = asked.wishes
+        if not wishes:
             return _untouched(review)._replace(patch=_patch(review, asked, {}) if asked.restored else None)
-        warnings = [*_untouched(review).warnings, *_spelling_warnings(asked.wishes)]
-        request, labels = _request(review, party, asked, asked.wishes)
-        entries = {
-            place: wish.entry for place, wish in enumerate(asked.wishes, len(asked.kept)) if wish.entry is not None
-        }
+        warnings = _spelling_warnings(wishes)
+        if asked.selections is None:  # the addresses are in the default network's annotation
+            warnings = [*_untouched(review).warnings, *warnings]
+        request = _request(review, party, asked, wishes)
+        kept = len(asked.kept)
+        entries = {place: wish.entry for place, wish in enumerate(wishes, kept) if wish.entry is not None}
         sticky = self._preferred(review, party, request, entries, warnings)
+        if sticky:
+            wanted = tuple(sticky.get(place, address) for place, address in enumerate(request.wanted))
+            request = request._replace(wanted=wanted)
         policy = self._policies.policy_of(review.namespace)
-
-        def resolution(interface: int) -> Resolution:
-            return Resolution.REPLACE if interface in sticky else policy.resolution
-
-        wanted = tuple(sticky.get(place, address) for place, address in enumerate(request.wanted))
-        decision, conflicts = await allocate(self._allocator, request._replace(wanted=wanted), resolution)
+        decision, conflicts = await self._allocation.allocate(request, policy.resolution, sticky)
         if not isinstance(decision, Allocated):
-            raise denial_of(decision, party, Field(asked.where, "mac"), labels, policy)
-        for each in conflicts:
-            text = messages.conflict(labels, policy.shown(each, review.namespace))
-            mac = format_address(decision.addresses[each.interface])
-            warnings.append(_instead(text, mac) if each.interface in sticky else _admitted(text))
+            raise denial_of(decision, party, Field(asked.where, "mac"), _labels(asked, wishes), policy)
+        addresses = decision.addresses
+        if conflicts:
+            labels = _labels(asked, wishes)
+            for each in conflicts:
+                text = messages.conflict(labels, policy.shown(each, review.namespace))
+                mac = format_address(addresses[each.interface])
+                warnings.append(_instead(text, mac) if each.interface in sticky else _admitted(text))
         warnings += policy.warnings(mattered=any(each.interface not in sticky for each in conflicts))
-        patch = _patch(review, asked, {entry: decision.addresses[place] for place, entry in entries.items()})
-        given = texts_of(decision.addresses[len(asked.kept) :])
-        _log.debug("allocated", object=str(party), addresses=given, dry_run=review.dry_run)
+        if _log.is_enabled_for(DEBUG):
+            given = texts_of(addresses[kept:])
+            _log.debug("allocated", object=str(party), addresses=given, dry_run=review.dry_run)
+        patch = _patch(review, asked, {entry: addresses[place] for place, entry in entries.items()})
         return Verdict("allocated", patch, warnings)
 
     def _preferred(
@@ -200,18 +209,25 @@ def _without_default(review: PodReview) -> PodReview:
     )
 
 
-def _request(review: PodReview, party: Party, asked: Asked, wishes: Sequence[Wish]) -> tuple[AddressRequest, list[str]]:
-    """What is to be decided, and what people call each interface: those that the pod keeps come first."""
-    wanted = (*asked.kept, *(wish.address for wish in wishes))
-    request = AddressRequest(party, wanted, asked.carried, review.dry_run, uid=review.object_uid)
-    return request, [*asked.kept.values(), *(wish.label for wish in wishes)]
+def _request(
+    review: PodReview, party: Party, asked: Asked, wishes: Sequence[Wish], dependent: Party | None = None
+) -> AddressRequest:
+    """What is to be decided: interfaces that the pod keeps come first."""
+    wanted = (*asked.kept, *[wish.address for wish in wishes])
+    return AddressRequest(party, wanted, asked.carried, review.dry_run, dependent, review.object_uid)
+
+
+def _labels(asked: Asked, wishes: Sequence[Wish]) -> list[str]:
+    """What people call each interface of the request."""
+    return [*asked.kept.values(), *[wish.label for wish in wishes]]
 
 
 def _patch(review: PodReview, asked: Asked, given: Mapping[int, int]) -> bytes | None:
     """What makes the annotation have these addresses, by entry, and those that it lost."""
     if asked.selections is None:
         return None
-    macs = {entry: format_address(address) for entry, address in (asked.restored | dict(given)).items()}
+    addresses = {**asked.restored, **given} if asked.restored else given
+    macs = {entry: format_address(address) for entry, address in addresses.items()}
     value = asked.selections.filled(review.namespace, macs)
     return None if value is None else annotation_patch(NETWORKS_ANNOTATION, value)
 

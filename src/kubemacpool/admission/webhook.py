@@ -1,18 +1,18 @@
 """Every replica answers; those that do not lead ask the one that does."""
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
 from kubemacpool.admission.forwarding import Forwarder
-from kubemacpool.ports import Clock, Leadership, Measures, PeerError
+from kubemacpool.ports import Clock, Leadership, Measures, PeerError, RetryLaterError
 from kubemacpool.wire.review import (
     MISDIRECTED,
     RETRY_AFTER,
     SERVICE_UNAVAILABLE,
     Answer,
+    ReviewError,
     decode_uid,
     encode_denied,
     in_words,
@@ -55,33 +55,51 @@ SPARE_SECONDS: Final = 0.5
 PATIENCE_SECONDS: Final = 10.0
 """The API server's, where it does not tell: a webhook's time-out unless something else is configured."""
 
+CANNOT_DECIDE: Final = "kubemacpool cannot decide yet: "
+
+OK: Final = 200
+BAD_REQUEST: Final = 400
+
 _log = structlog.get_logger(__name__)
 
 
-class Router:
-    """Answers a review here if this replica leads, and otherwise has it answered where one does."""
+class Handler(Protocol):
+    """Judges the reviews of one kind of object (`admission/handler.py`)."""
+
+    async def answer(self, body: bytes) -> bytes:
+        """The AdmissionReview that answers one.
+
+        Raises:
+            ReviewError: it is none, or about something else.
+            RetryLaterError: there is no answer now.
+        """
+        ...
+
+
+class Webhook:
+    """Answers the reviews of one path: here if this replica leads, and otherwise by having the leader asked."""
 
     def __init__(
         self,
         path: str,
-        answer_here: Callable[[bytes], Awaitable[Answer]],
+        handler: Handler,
         leadership: Leadership,
         forwarder: Forwarder,
         measures: Measures,
         clock: Clock,
     ) -> None:
-        """Route the reviews of one path.
+        """Serve one path.
 
         Args:
-            path: where they are sent to, here and at the others.
-            answer_here: decides in this process, or answers 503.
+            path: where the reviews are sent to, here and at the others.
+            handler: judges in this process.
             leadership: who leads.
-            forwarder: hands reviews to the others; one for all paths.
+            forwarder: reaches the leader; one for all paths.
             measures: told of what was forwarded.
             clock: the process's own.
         """
         self._path = path
-        self._answer_here = answer_here
+        self._handler = handler
         self._leadership = leadership
         self._forwarder = forwarder
         self._measures = measures
@@ -94,16 +112,41 @@ class Router:
         Args:
             body: the review, as it came.
             patience: seconds after which the API server gives up, None where it did not say.
-            forwarded: whether another replica sent it: then it is answered here or not at all, and at once.
+            forwarded: whether another replica sent it: then it is answered here or not at all, and at once. The leader
+                alone sees every time that an admission is asked for, by whomever.
         """
+        arrived = self._clock.now()
         if patience is None:
             patience = PATIENCE_SECONDS
-        arrived = self._clock.now()
-        if forwarded:
-            return await self._answer_forwarded(body, arrived, patience)
+        if forwarded and not self._leadership.leading:
+            return in_words(MISDIRECTED, "not leading")
+        try:
+            if forwarded:
+                return await self._answer_here(body)
+            return await self._answer_somewhere(body, arrived, patience)
+        except RetryLaterError as error:
+            return self._last_word(body, error, self._deadlines.of(body, arrived, patience))
+
+    async def _answer_here(self, body: bytes) -> Answer:
+        """What this replica says.
+
+        Raises:
+            RetryLaterError: it cannot say anything now.
+        """
+        try:
+            return Answer(OK, await self._handler.answer(body))
+        except ReviewError as error:
+            return in_words(BAD_REQUEST, str(error))
+
+    async def _answer_somewhere(self, body: bytes, arrived: float, patience: float) -> Answer:
+        """What the leader says, as soon as there is one.
+
+        Raises:
+            RetryLaterError: there is none, or it cannot say anything now.
+        """
         left = min(HOLD_SECONDS, patience - SPARE_SECONDS)
         answer = await self._attempt(body, max(left, SPARE_SECONDS), patience)
-        if answer is not None and answer.status != SERVICE_UNAVAILABLE:
+        if answer is not None:
             return answer
         deadline = self._deadlines.of(body, arrived, patience)
         hold_until = min(arrived + HOLD_SECONDS, deadline - SPARE_SECONDS)
@@ -111,22 +154,10 @@ class Router:
             mine = await self._forwarder.turn(left)
             left = hold_until - self._clock.now()
             answer = await self._attempt(body, max(left, SPARE_SECONDS), patience, mine=mine)
-        if answer is None:
-            # The API server would ask again on this connection: here, where nobody may know who leads by then.
-            answer = (await self._excuse(body))._replace(elsewhere=True)
-        return self._last_word(body, answer, deadline)
-
-    async def _answer_forwarded(self, body: bytes, arrived: float, patience: float) -> Answer:
-        """What the leader says; it alone sees every time that an admission is asked for, by whomever."""
-        if not self._leadership.leading:
-            return in_words(MISDIRECTED, "not leading")
-        answer = await self._answer_here(body)
-        if answer.status != SERVICE_UNAVAILABLE:
-            return answer
-        return self._last_word(body, answer, self._deadlines.of(body, arrived, patience))
+        return await self._excuse(body) if answer is None else answer
 
     def _is_worth_waiting(self) -> bool:
-        """Whether this replica hears of the leader, and would reach it: else the API server had better ask."""
+        """Whether this replica hears of the leader, and would reach it: else the API server had better ask another."""
         return not self._leadership.out_of_touch and not self._forwarder.is_cut_off
 
     async def _attempt(self, body: bytes, seconds: float, patience: float, *, mine: bool = False) -> Answer | None:
@@ -136,42 +167,54 @@ class Router:
             body: the review.
             seconds: for the leader to answer.
             patience: the API server's.
-            mine: whether it is this review's turn to be handed to a replica that has been silent.
+            mine: whether it is this review's turn to be forwarded to a replica that has been silent.
+
+        Raises:
+            RetryLaterError: the leader cannot say anything now; that takes longer than a review can be held.
         """
-        if self._decides():
-            answer = await self._answer_here(body)
-            # What keeps the leader from answering takes longer than anybody can be held.
-            return answer if answer.status != SERVICE_UNAVAILABLE or self._decides() else None
+        if self._leadership.leading:
+            try:
+                return await self._answer_here(body)
+            except RetryLaterError:
+                if self._leads():
+                    raise
+                return None
         endpoint = self._leadership.leader_endpoint
         if endpoint is None or not (mine or self._forwarder.may_try(endpoint)):
             return None
         try:
-            return await self._hand_on(endpoint, body, seconds, patience)
+            answer = await self._forward(endpoint, body, seconds, patience)
         except PeerError:
             return None
+        if answer.status == SERVICE_UNAVAILABLE:
+            raise RetryLaterError(answer.body.decode().strip().removeprefix(CANNOT_DECIDE))
+        return answer
 
-    def _decides(self) -> bool:
+    def _leads(self) -> bool:
         return self._leadership.leading
 
     async def _excuse(self, body: bytes) -> Answer:
-        """Why there is no answer."""
+        """Why there is no answer. The API server would ask again on this connection, where nobody may know a leader.
+
+        Raises:
+            RetryLaterError: always, but for a review that needs no leader.
+        """
         endpoint = self._leadership.leader_endpoint
-        if endpoint is None:
+        if endpoint is not None:
+            raise RetryLaterError(f"replica {endpoint}, which leads, does not answer", elsewhere=True)
+        try:
             return await self._answer_here(body)
-        return in_words(
-            SERVICE_UNAVAILABLE, f"kubemacpool cannot decide yet: replica {endpoint}, which decides, does not answer"
-        )
+        except RetryLaterError as error:
+            raise RetryLaterError(str(error), elsewhere=True) from error
 
-    def _last_word(self, body: bytes, answer: Answer, deadline: float) -> Answer:
-        """When the API server has no time left to ask again, say no with code 503, so that people read why."""
-        uid = decode_uid(body)
-        last = deadline - self._clock.now() < RETRY_AFTER + SPARE_SECONDS
-        if answer.status != SERVICE_UNAVAILABLE or not last or not uid:
-            return answer
-        reason = answer.body.decode().strip()
-        return Answer(200, encode_denied(uid, SERVICE_UNAVAILABLE, "ServiceUnavailable", f"{reason}; try again"))
+    def _last_word(self, body: bytes, error: RetryLaterError, deadline: float) -> Answer:
+        """Not now; when the API server has no time left to ask again, a denial with code 503: people read why."""
+        reason = f"{CANNOT_DECIDE}{error}"
+        if deadline - self._clock.now() < RETRY_AFTER + SPARE_SECONDS and (uid := decode_uid(body)):
+            return Answer(OK, encode_denied(uid, SERVICE_UNAVAILABLE, "ServiceUnavailable", f"{reason}; try again"))
+        return in_words(SERVICE_UNAVAILABLE, reason)._replace(elsewhere=error.elsewhere)
 
-    async def _hand_on(self, endpoint: str, body: bytes, seconds: float, patience: float) -> Answer:
+    async def _forward(self, endpoint: str, body: bytes, seconds: float, patience: float) -> Answer:
         path = f"{self._path}?timeout={patience:.3f}s"  # as the API server tells it
         try:
             answer = await self._forwarder.forward(endpoint, path, body, seconds)
@@ -181,6 +224,6 @@ class Router:
             raise
         if answer.status == MISDIRECTED:
             self._measures.forwarded("misdirected")
-            raise PeerError(f"replica {endpoint} does not decide")
+            raise PeerError(f"replica {endpoint} does not lead")
         self._measures.forwarded("answered")
         return answer

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from kubemacpool.core.addresses import AddressError, check_interface_address
-from kubemacpool.core.allocations import Terms
+from kubemacpool.core.allocations import ITS_OWN, Terms
 from kubemacpool.core.budgets import MOST_RESERVED, Budgets, over_limit
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.pool import Pool
@@ -194,8 +194,13 @@ class Allocator:
         for address, wanted in zip(addresses, request.wanted, strict=True):
             if wanted is None:
                 self._block.give(address)
+        plain = request.dependent is None and not request.shared and not request.uid
         for address in allocated:
-            terms = Terms(request.dependent, address in implicit, address in request.shared, request.uid)
+            terms = (
+                ITS_OWN
+                if plain
+                else Terms(request.dependent, address in implicit, address in request.shared, request.uid)
+            )
             self.ledger.allocate(address, request.party, now, terms)
         return Allocated(addresses)
 

@@ -20,6 +20,7 @@ Moments are seconds on the caller's monotonic clock; they must not decrease from
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
+from typing import Final
 
 from kubemacpool.core.allocations import GIVEN_EARLY, ITS_OWN, Allocation, Cooling, Departures, InFlight, Terms
 from kubemacpool.core.collisions import Collisions
@@ -28,6 +29,8 @@ from kubemacpool.core.parties import POD, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTA
 from kubemacpool.core.pool import Occupancy, Pool
 from kubemacpool.core.retention import Tenure, first_sight
 from kubemacpool.core.withheld import Withheld
+
+_NOBODY: Final[frozenset[str]] = frozenset()
 
 
 class Ledger:
@@ -197,7 +200,8 @@ class Ledger:
         admissions = 1 if earlier is None else earlier.admissions + 1
         if terms.dependent is not None and self._inherited_at is not None:
             admissions += 1  # a leader before us may have allocated one implicitly that would be taken for this one
-        terms = terms._replace(implicit=terms.implicit and (earlier is None or earlier.terms.implicit))
+        if terms.implicit and earlier is not None and not earlier.terms.implicit:
+            terms = terms._replace(implicit=False)
         known = self._uids_carrying(address, terms.dependent or party, terms.uid)
         self._in_flight.add(address, Allocation(party, now, admissions, known, terms))
         self._mark(address)
@@ -683,6 +687,8 @@ class Ledger:
 
         An object that exists already is awaited to say so, if it does not; it may have kept the address without that.
         """
+        if not self._is_held(address):
+            return _NOBODY
         if uid:
             return frozenset(
                 each.uid for each in self.holders_of(address) if each.uid == uid and self._says(each, address)

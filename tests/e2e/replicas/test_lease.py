@@ -126,7 +126,7 @@ async def test_a_holder_whose_certificate_is_not_of_our_authority_is_sent_nothin
 
         await eventually(stepped_down, "the replica that decided has seen it")
         for replica in installed.replicas:
-            assert f"replica {other.endpoint}, which decides, does not answer" in await excuse(
+            assert f"replica {other.endpoint}, which leads, does not answer" in await excuse(
                 installed, replica, namespace
             )
             reasons = {str(line["reason"]) for line in installed.log_of(replica, since, event="not forwarded")}

@@ -11,6 +11,7 @@ from tests.unit.doubles import (
     KeptMeasures,
     ManualClock,
     ReservingAtOnce,
+    answer_of,
     new_admissions,
     new_allocator,
     new_policies,
@@ -133,7 +134,7 @@ class Webhook:
 
     async def answer(self, document: object, old: object = None, **request: object) -> Answer:
         """The answer as it goes over HTTP."""
-        return await self.admission.answer(machine_review(document, old, **request))
+        return await answer_of(self.admission, machine_review(document, old, **request))
 
     async def judge(self, document: object, old: object = None, **request: object) -> Verdict:
         """The verdict."""

@@ -8,6 +8,7 @@ from tests.unit.doubles import (
     KeptMeasures,
     ManualClock,
     ReservingAtOnce,
+    answer_of,
     new_admissions,
     new_allocator,
     new_policies,
@@ -67,7 +68,7 @@ class Webhook:
 
     async def answer(self, body: bytes) -> Answer:
         """The answer as it goes over HTTP."""
-        return await self.admission.answer(body)
+        return await answer_of(self.admission, body)
 
     async def judge(self, networks: str | None, **metadata: Any) -> Verdict:  # noqa: ANN401 (as JSON has them)
         """The verdict on a pod with this annotation."""

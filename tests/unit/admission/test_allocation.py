@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from tests.unit.doubles import FIRST, ManualClock, ReservingAtOnce, need, new_allocator
 
-from kubemacpool.admission.allocation import ATTEMPTS, LocalAllocator
+from kubemacpool.admission.allocation import MOST_RESERVATIONS, AddressAllocation, Resolution
 from kubemacpool.core.budgets import COMMON, SHARE
 from kubemacpool.core.parties import Party
 from kubemacpool.core.requests import AddressRequest, Allocated, Decision, Limit, OverLimit, Refused, Unreserved
@@ -21,11 +21,12 @@ class Scene:
         self.core = new_allocator(size)
         self.clock = ManualClock()
         self.reserving = ReservingAtOnce(self.core)
-        self.allocator = LocalAllocator(self.core, self.reserving, lambda _: None, self.clock)
+        self.allocation = AddressAllocation(self.core, self.reserving, lambda _: None, self.clock)
 
     async def decide(self, *wanted: int | None, party: Party = A, dry_run: bool = False) -> Decision:
         """One request."""
-        return await self.allocator.decide(AddressRequest(party, wanted, dry_run=dry_run))
+        request = AddressRequest(party, wanted, dry_run=dry_run)
+        return (await self.allocation.allocate(request, Resolution.REFUSE)).decision
 
 
 async def test_while_another_replica_leads_nothing_is_allocated() -> None:
@@ -142,7 +143,7 @@ async def test_who_loses_what_was_named_for_it_again_and_again_is_asked_to_come_
     scene.reserving.reserve = in_vain  # type: ignore[method-assign]  # others take what it names
     with pytest.raises(RetryLaterError, match=r"^too many ask for the same addresses at once$"):
         await scene.decide(ELSEWHERE)
-    assert count == ATTEMPTS
+    assert count == MOST_RESERVATIONS
 
 
 @pytest.mark.parametrize(
@@ -183,7 +184,7 @@ def test_an_obstacle_told_again_replaces_its_sentence_and_keeps_its_place() -> N
 async def test_the_limit_is_that_of_the_namespace_of_the_party() -> None:
     scene = Scene()
     none = Limit(0, "by a label")
-    scene.allocator = LocalAllocator(
+    scene.allocation = AddressAllocation(
         scene.core, scene.reserving, lambda namespace: none if namespace == A.namespace else None, scene.clock
     )
     decision = await scene.decide(None)

@@ -20,7 +20,7 @@ from tests.unit.admission.machines import (
     nic,
     read_verdict,
 )
-from tests.unit.doubles import FIRST
+from tests.unit.doubles import FIRST, answer_of
 
 from kubemacpool.core.parties import Party
 from kubemacpool.wire.machines import NetworkKind
@@ -307,7 +307,7 @@ async def test_a_review_of_something_else_is_400() -> None:
 
 async def test_an_allocation_is_logged_at_debug() -> None:
     with capture_logs() as logs:
-        read_verdict(await Webhook().admission.answer(machine_review(machine(nic("red")))))
+        read_verdict(await answer_of(Webhook().admission, machine_review(machine(nic("red")))))
     assert logs == [
         {
             "event": "allocated",

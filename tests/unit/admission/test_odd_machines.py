@@ -19,7 +19,7 @@ from tests.unit.admission.machines import (
     odd_machine,
     read_verdict,
 )
-from tests.unit.doubles import FIRST
+from tests.unit.doubles import FIRST, answer_of
 from tests.unit.wire.strategies import JSON_VALUES, Json, damaged
 
 from kubemacpool.admission.policies import ConflictPolicy
@@ -75,7 +75,7 @@ async def test_no_review_raises(review: Json, default: ConflictPolicy) -> None:
     """Whatever it is, the API server gets an answer, and a person whose machine it is reads why."""
     webhook = Webhook(default=default)
     webhook.hold("Pod", "holder", FIRST)
-    answer = await webhook.admission.answer(json.dumps(review).encode())
+    answer = await answer_of(webhook.admission, json.dumps(review).encode())
     assert answer.status in {200, 400}
     if answer.status == 200:
         response = json.loads(answer.body)["response"]
@@ -90,4 +90,4 @@ async def test_no_interfaces_and_networks_are_answered_with_an_http_error(
     webhook = Webhook()
     after, old = odd_machine(interfaces, networks, name="vm"), odd_machine(before, networks, name="vm")
     for body in (machine_review(after), machine_review(after, old)):
-        read_verdict(await webhook.admission.answer(body))
+        read_verdict(await answer_of(webhook.admission, body))

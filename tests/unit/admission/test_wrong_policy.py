@@ -8,6 +8,7 @@ from tests.unit.doubles import (
     FIRST,
     ManualClock,
     ReservingAtOnce,
+    answer_of,
     new_admissions,
     new_allocator,
     new_policies,
@@ -60,9 +61,9 @@ async def judge(kind: str, mac: str, default: ConflictPolicy, annotation: str) -
     allocator.ledger.observe(Holder(key, "u2", Party(*key), (FIRST,)), clock.now())
     judges = new_admissions(allocator, ReservingAtOnce(allocator), policies, clock=clock)
     if kind == "Pod":
-        answer = await judges.pods.answer(pod_review(f'[{{"name":"red","mac":"{mac}"}}]'))
+        answer = await answer_of(judges.pods, pod_review(f'[{{"name":"red","mac":"{mac}"}}]'))
     else:
-        answer = await judges.machines.answer(machine_review(mac))
+        answer = await answer_of(judges.machines, machine_review(mac))
     response = json.loads(answer.body)["response"]
     return Verdict(response["allowed"], response.get("warnings", []), response.get("status", {}).get("message", ""))
 

@@ -4,7 +4,7 @@ import asyncio
 
 from tests.unit.doubles import FIRST, ManualClock, NobodyLeads, need, new_allocator
 
-from kubemacpool.admission.allocation import LocalAllocator
+from kubemacpool.admission.allocation import AddressAllocation, Resolution
 from kubemacpool.core.allocator import Allocator
 from kubemacpool.core.parties import Party
 from kubemacpool.core.requests import AddressRequest, Allocated, Unreserved
@@ -50,7 +50,7 @@ class Office(NobodyLeads):
         clock = ManualClock()
         self._held = HeldLease(LeaseWriter(Member("a", ""), self.store), core, {}, clock, lambda: None)
         self._held.begin(EMPTY, clock.now(), afresh=False)
-        self.allocator = LocalAllocator(core, self, lambda _: None, clock)
+        self.allocation = AddressAllocation(core, self, lambda _: None, clock)
 
     @property
     def due_in(self) -> float:
@@ -89,9 +89,9 @@ async def test_an_address_stays_named_until_the_request_that_waited_for_it_has_g
     office = Office(new_allocator(size=32))
     writing = asyncio.create_task(office.write_without_pause())
     requests = [asks_for(f"pod-{number}", FIRST + 8 + number, None) for number in range(8)]
-    decisions = await asyncio.gather(*map(office.allocator.decide, requests))
+    outcomes = await asyncio.gather(*(office.allocation.allocate(each, Resolution.REFUSE) for each in requests))
     writing.cancel()
-    assert [type(decision) for decision in decisions] == [Allocated] * 8
+    assert [type(outcome.decision) for outcome in outcomes] == [Allocated] * 8
 
 
 async def test_what_was_named_for_a_request_that_has_gone_on_is_named_no_longer() -> None:

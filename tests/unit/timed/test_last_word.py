@@ -7,9 +7,9 @@ from tests.unit.doubles import KeptMeasures, NobodyLeads, pod_review
 from tests.unit.election.candidates import LoopClock
 
 from kubemacpool.admission.forwarding import Forwarder
-from kubemacpool.admission.webhook import REMEMBERED, Deadlines, Router
-from kubemacpool.ports import PeerError
-from kubemacpool.wire.review import SERVICE_UNAVAILABLE, Answer, in_words
+from kubemacpool.admission.webhook import CANNOT_DECIDE, REMEMBERED, Deadlines, Webhook
+from kubemacpool.ports import PeerError, RetryLaterError
+from kubemacpool.wire.review import SERVICE_UNAVAILABLE, Answer
 
 PATIENCE = 10.0
 WHY = "kubemacpool cannot decide yet: the ConfigMap is missing"
@@ -23,21 +23,27 @@ class SilentPeer:
         raise PeerError(f"{endpoint}{path}: {len(body)} bytes not taken in {seconds} s")
 
 
-def _router(leadership: NobodyLeads) -> Router:
-    async def why(body: bytes) -> Answer:
+class Waiting:
+    """Never has an answer (implements `Handler`)."""
+
+    async def answer(self, body: bytes) -> bytes:
+        """No answer."""
         assert body
-        return in_words(SERVICE_UNAVAILABLE, WHY)
+        raise RetryLaterError(WHY.removeprefix(CANNOT_DECIDE))
 
+
+def _webhook(leadership: NobodyLeads) -> Webhook:
     clock = LoopClock()
-    return Router("/mutate-pods", why, leadership, Forwarder(leadership, SilentPeer(), clock), KeptMeasures(), clock)
+    forwarder = Forwarder(leadership, SilentPeer(), clock)
+    return Webhook("/mutate-pods", Waiting(), leadership, forwarder, KeptMeasures(), clock)
 
 
-async def _ask_as_the_api_server_does(router: Router, body: bytes) -> tuple[Answer, int]:
+async def _ask_as_the_api_server_does(webhook: Webhook, body: bytes) -> tuple[Answer, int]:
     """Ask again a second after each 503, until the time-out: the last answer, and how often it was asked."""
     began, asked = LoopClock().now(), 0
     while True:
         asked += 1
-        answer = await router.answer(body, PATIENCE, forwarded=False)
+        answer = await webhook.answer(body, PATIENCE, forwarded=False)
         assert LoopClock().now() < began + PATIENCE, "the API server has given up meanwhile"
         if answer.status != SERVICE_UNAVAILABLE:
             return answer, asked
@@ -53,7 +59,7 @@ def _denial(answer: Answer) -> dict[str, object]:
 
 
 async def test_what_nobody_could_decide_is_refused_with_the_reason_before_the_api_server_gives_up() -> None:
-    answer, asked = await _ask_as_the_api_server_does(_router(NobodyLeads()), pod_review("[]"))
+    answer, asked = await _ask_as_the_api_server_does(_webhook(NobodyLeads()), pod_review("[]"))
     assert asked == 3
     assert _denial(answer) == {"code": 503, "reason": "ServiceUnavailable", "message": f"{WHY}; try again"}
 
@@ -61,15 +67,15 @@ async def test_what_nobody_could_decide_is_refused_with_the_reason_before_the_ap
 async def test_a_leader_that_does_not_answer_is_named_in_the_reason() -> None:
     leadership = NobodyLeads()
     leadership.leader_endpoint = "10.0.0.7:8000"
-    answer, _ = await _ask_as_the_api_server_does(_router(leadership), pod_review("[]"))
-    assert "replica 10.0.0.7:8000, which decides, does not answer" in str(_denial(answer)["message"])
+    answer, _ = await _ask_as_the_api_server_does(_webhook(leadership), pod_review("[]"))
+    assert "replica 10.0.0.7:8000, which leads, does not answer" in str(_denial(answer)["message"])
 
 
 async def test_the_one_who_leads_has_the_last_word_on_what_other_replicas_were_asked_in_turn() -> None:
     """Each of them was asked for the first time, and knows of no deadline that is near."""
     leadership = NobodyLeads()
     leadership.leading = True
-    allocator = _router(leadership)
+    allocator = _webhook(leadership)
     first = await allocator.answer(pod_review("[]"), PATIENCE, forwarded=True)
     await asyncio.sleep(PATIENCE - 1)
     last = await allocator.answer(pod_review("[]"), PATIENCE, forwarded=True)
@@ -78,16 +84,16 @@ async def test_the_one_who_leads_has_the_last_word_on_what_other_replicas_were_a
 
 
 async def test_each_admission_has_its_own_deadline() -> None:
-    router = _router(NobodyLeads())
-    await router.answer(pod_review("[]", uid="first"), PATIENCE, forwarded=False)
+    webhook = _webhook(NobodyLeads())
+    await webhook.answer(pod_review("[]", uid="first"), PATIENCE, forwarded=False)
     await asyncio.sleep(5)
-    late = await router.answer(pod_review("[]", uid="first"), PATIENCE, forwarded=False)
-    other = await router.answer(pod_review("[]", uid="second"), PATIENCE, forwarded=False)
+    late = await webhook.answer(pod_review("[]", uid="first"), PATIENCE, forwarded=False)
+    other = await webhook.answer(pod_review("[]", uid="second"), PATIENCE, forwarded=False)
     assert (late.status, other.status) == (200, SERVICE_UNAVAILABLE)
 
 
 async def test_what_is_no_review_is_not_refused_as_one() -> None:
-    answer = await _router(NobodyLeads()).answer(b"{}", 1.0, forwarded=False)
+    answer = await _webhook(NobodyLeads()).answer(b"{}", 1.0, forwarded=False)
     assert answer.status == SERVICE_UNAVAILABLE
 
 

@@ -3,7 +3,15 @@
 import pytest
 from tests.unit.admission.machines import MAC1, MAC2, UNTOUCHED, Document, Nic, Verdict, machine_review, nic
 from tests.unit.admission.machines import read_verdict as read_machine_verdict
-from tests.unit.doubles import FIRST, KeptMeasures, ReservingAtOnce, new_admissions, new_allocator, new_policies
+from tests.unit.doubles import (
+    FIRST,
+    KeptMeasures,
+    ReservingAtOnce,
+    answer_of,
+    new_admissions,
+    new_allocator,
+    new_policies,
+)
 from tests.unit.election.candidates import LoopClock
 
 from kubemacpool.admission.machines import KnownMachines
@@ -68,7 +76,7 @@ class Webhook:
 
     async def answer(self, document: object, **request: object) -> Answer:
         """The answer as it goes over HTTP."""
-        return await self.admission.answer(machine_review(document, **KIND, **request))
+        return await answer_of(self.admission, machine_review(document, **KIND, **request))
 
     async def judge(self, document: object, **request: object) -> Verdict:
         """The verdict."""

@@ -8,15 +8,15 @@ from tests.unit.doubles import KeptMeasures, NobodyLeads
 from tests.unit.election.candidates import LoopClock
 
 from kubemacpool.admission.forwarding import ALIVE_SECONDS, PAUSE_SECONDS, PROBE_SECONDS, Forwarder
-from kubemacpool.admission.webhook import HOLD_SECONDS, SPARE_SECONDS, Router
+from kubemacpool.admission.webhook import BAD_REQUEST, CANNOT_DECIDE, HOLD_SECONDS, SPARE_SECONDS, Webhook
 from kubemacpool.election.timing import RENEWAL_SECONDS
-from kubemacpool.ports import PeerError, UnreachableError
-from kubemacpool.wire.review import MISDIRECTED, Answer, in_words
+from kubemacpool.ports import PeerError, RetryLaterError, UnreachableError
+from kubemacpool.wire.review import MISDIRECTED, SERVICE_UNAVAILABLE, Answer, ReviewError, in_words
 
 BODY = b'{"a": "review without a uid"}'
 PATIENCE = 10.0
 GRANTED, GRANTED_THERE = Answer(200, b"allocated"), Answer(200, b"allocated there")
-LATER = in_words(503, "later")
+LATER = in_words(503, "kubemacpool cannot decide yet: later")
 NOT_HERE = in_words(MISDIRECTED, "not leading")
 SOON = 0.001
 
@@ -66,11 +66,11 @@ class Scene:
         self.peer_seconds = 0.0
         """How long the others take."""
         self.forwarder = Forwarder(self.office, self, LoopClock())
-        self.router = Router("/mutate-pods", self._answer, self.office, self.forwarder, self.measures, LoopClock())
+        self.webhook = Webhook("/mutate-pods", self, self.office, self.forwarder, self.measures, LoopClock())
 
     async def ask(self, patience: float | None = PATIENCE, *, forwarded: bool = False) -> Answer:
         """One review."""
-        return await self.router.answer(BODY, patience, forwarded=forwarded)
+        return await self.webhook.answer(BODY, patience, forwarded=forwarded)
 
     async def timed(self, patience: float | None = PATIENCE) -> tuple[Answer, float]:
         """One review, and how long it took."""
@@ -110,9 +110,15 @@ class Scene:
             self.office.change(renewed_at=LoopClock().now())
             await asyncio.sleep(RENEWAL_SECONDS)
 
-    async def _answer(self, body: bytes) -> Answer:
+    async def answer(self, body: bytes) -> bytes:
+        """What this replica says (implements `Handler`)."""
         self.answered_here.append(body)
-        return self.here if self.office.leading else LATER
+        answer = self.here if self.office.leading else LATER
+        if answer.status == SERVICE_UNAVAILABLE:
+            raise RetryLaterError(answer.body.decode().strip().removeprefix(CANNOT_DECIDE))
+        if answer.status == BAD_REQUEST:
+            raise ReviewError(answer.body.decode().strip())
+        return answer.body
 
 
 async def test_the_one_who_leads_answers_by_itself() -> None:
@@ -202,11 +208,11 @@ async def test_a_replica_that_stops_leading_over_a_review_hands_it_to_its_succes
     scene.win()
     scene.there["b:8000"] = GRANTED_THERE
 
-    async def lost(_: bytes) -> Answer:
+    async def lost(body: bytes) -> bytes:
         scene.lose()
-        return LATER
+        raise RetryLaterError(f"it is lost with {len(body)} bytes")
 
-    scene.router._answer_here = lost
+    scene.answer = lost  # type: ignore[method-assign]  # it is lost meanwhile
     scene.later(0.5, lambda: scene.lose("b:8000"))
     assert await scene.ask() == GRANTED_THERE
 
@@ -259,7 +265,7 @@ async def test_another_replica_is_given_no_longer_than_is_left() -> None:
     scene.peer_seconds = 0.6
     answer, seconds = await scene.timed(2.5)
     assert answer.status == 503
-    assert b"replica b:8000, which decides, does not answer" in answer.body
+    assert b"replica b:8000, which leads, does not answer" in answer.body
     given = [seconds for *_, seconds in scene.forwarded]
     assert given[0] == 2.5 - SPARE_SECONDS
     assert given[1] < given[0] - 2 * scene.peer_seconds + SOON
