@@ -136,8 +136,9 @@ class PodAdmission(Admission[PodReview]):
         request = _request(review, party, asked, wishes)
         kept = len(asked.kept)
         entries = {place: wish.entry for place, wish in enumerate(wishes, kept) if wish.entry is not None}
-        sticky = self._preferred(review, party, request, entries, warnings)
-        if sticky:
+        sticky: Mapping[int, int] = {}
+        if review.sticky is not None:
+            sticky = self._preferred(review, party, request, entries, warnings)
             wanted = tuple(sticky.get(place, address) for place, address in enumerate(request.wanted))
             request = request._replace(wanted=wanted)
         policy = self._policies.policy_of(review.namespace)
@@ -151,7 +152,8 @@ class PodAdmission(Admission[PodReview]):
                 text = messages.conflict(labels, policy.shown(each, review.namespace))
                 mac = format_address(addresses[each.interface])
                 warnings.append(_instead(text, mac) if each.interface in sticky else _admitted(text))
-        warnings += policy.warnings(mattered=any(each.interface not in sticky for each in conflicts))
+        if policy.has_faults:
+            warnings += policy.warnings(mattered=any(each.interface not in sticky for each in conflicts))
         if _log.is_enabled_for(DEBUG):
             given = texts_of(addresses[kept:])
             _log.debug("allocated", object=str(party), addresses=given, dry_run=review.dry_run)

@@ -69,6 +69,11 @@ class Policy(NamedTuple):
             return refusal._replace(detail=FOREIGN)
         return refusal
 
+    @property
+    def has_faults(self) -> bool:
+        """Whether anything is wrong with the namespace's annotations."""
+        return bool(self.fault or self.limit_fault)
+
     def warnings(self, *, mattered: bool) -> list[str]:
         """Faults of annotations, for admission warnings: of the policy where it mattered, of the limit always."""
         told = [self.fault if mattered else "", self.limit_fault]
@@ -110,8 +115,10 @@ class NamespacePolicies:
         if policy.limit is not None:
             return policy.limit
         limit = self._default_limit()
+        if limit is None:
+            return None
         fault = f"; {policy.limit_fault}" if policy.limit_fault else ""
-        return None if limit is None else Limit(limit, f"{NAMESPACE_LIMIT} in ConfigMap {RANGE_CONFIG_MAP}{fault}")
+        return Limit(limit, f"{NAMESPACE_LIMIT} in ConfigMap {RANGE_CONFIG_MAP}{fault}")
 
     def present(self, identity: ObjectIdentity, item: NamespaceRules, resource_version: int) -> None:  # noqa: ARG002 (the listener's signature)
         """A namespace has annotations of ours."""

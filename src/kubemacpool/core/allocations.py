@@ -135,8 +135,9 @@ class InFlight:
 
     def add(self, address: int, allocation: Allocation) -> None:
         """Record an allocation later than all others, in place of what its party had of the address."""
-        self.end(address, allocation.party)
         party = allocation.party.as_machine()
+        if (address, party) in self._allocations:
+            self.end(address, party)
         self._allocations[address, party] = allocation
         self._parties.setdefault(address, {})[party] = None
         self._count(address, allocation, 1)
@@ -150,11 +151,9 @@ class InFlight:
         self._count(address, allocation, 1)
 
     def end(self, address: int, party: Party) -> None:
-        """Forget the allocation of an address to a party, if there is one."""
+        """Forget the allocation of an address to a party, which there is."""
         party = party.as_machine()
-        allocation = self._allocations.pop((address, party), None)
-        if allocation is None:
-            return
+        allocation = self._allocations.pop((address, party))
         parties = self._parties[address]
         del parties[party]
         if not parties:

@@ -68,13 +68,14 @@ class Allocator:
             request: who asks for what.
             now: seconds on the monotonic clock.
         """
-        refusals = self._refusals(request)
+        automatic = request.wanted.count(None) == len(request.wanted)
+        refusals = () if automatic else self._refusals(request)
         if refusals:
             return Refused(refusals)
         over = over_limit(self.ledger, request)
         if over is not None:
             return over
-        in_doubt = self._in_doubt(request)
+        in_doubt = () if automatic else self._in_doubt(request)
         if in_doubt:
             return InDoubt(in_doubt)
         self.ledger.end_cooling(now)  # time did it, not this request: so for a dry run as well
@@ -180,9 +181,10 @@ class Allocator:
         self, request: AddressRequest, addresses: tuple[int, ...], now: float
     ) -> Allocated | OverBudget | Unreserved:
         """Allocate these, one an interface, if the Lease lists them and nobody else needs the room there more."""
-        allocated = tuple(address for address in addresses if address not in request.carried)
+        carried = request.carried
+        allocated = tuple(each for each in addresses if each not in carried) if carried else addresses
         implicit = self._held_through_others(request, allocated)
-        needed = tuple(address for address in allocated if address not in implicit)
+        needed = tuple(each for each in allocated if each not in implicit) if implicit else allocated
         automatic = request.wanted.count(None)
         over = Budgets(self.ledger).judge(request.party, needed, automatic)
         if over is not None:
@@ -260,9 +262,13 @@ class Allocator:
     def _choose(self, request: AddressRequest) -> list[int | None]:
         """An address for every interface, in order; None where there is none left."""
         # What the object carried is not chosen anew, whether the ledger knows of it or not: it would not be recorded.
-        spoken_for = request.carried.union(address for address in request.wanted if address is not None)
+        wanted = request.wanted
+        if not request.carried and wanted.count(None) == len(wanted):
+            found: list[int | None] = [*islice(self._candidates(), len(wanted))]
+            return found + [None] * (len(wanted) - len(found))
+        spoken_for = request.carried.union(address for address in wanted if address is not None)
         free = (address for address in self._candidates() if address not in spoken_for)
-        return [next(free, None) if wanted is None else wanted for wanted in request.wanted]
+        return [next(free, None) if address is None else address for address in wanted]
 
     def _candidates(self) -> Iterator[int]:
         """What may be given to somebody who asks for any, best first; the released ones rather than none (rule 8)."""
