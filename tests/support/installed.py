@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 import msgspec
-from prometheus_client.parser import text_string_to_metric_families
+from tests.support.metrics import figures_of
 
 from devcluster.installation import read_plan, write_plan
 from devcluster.processes import ProcessId
@@ -228,11 +228,7 @@ class Installed:
             _, text, _ = await self.ask(f"{replica.metrics_url}/metrics")
         except (aiohttp.ClientError, OSError, TimeoutError):
             return {}
-        return {
-            sample.name + "".join(f"{{{key}={value}}}" for key, value in sample.labels.items()): sample.value
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-        }
+        return figures_of(text)
 
     async def counts(self, replica: ReplicaStatus | None = None) -> dict[str, float]:
         """How many addresses are held, in flight, in doubt and cooling, to the leader or to another."""
