@@ -90,8 +90,12 @@ test: check ## All tests on a real control plane, but those that `make nightly` 
 	@echo 'Left for `make nightly`: a minute of chaos, a run of every benchmark, and a sample of small mistakes.'
 
 .PHONY: bench
-bench: $(INSTALLED) ## Measure the webhook and the control plane with and without it
-	@$(PY) bench/run.py
+bench: $(INSTALLED) ## Measure the webhook and the control plane with and without it (BENCH="--only webhook"; BENCH=--help)
+	@$(PY) bench/run.py $(BENCH)
+
+.PHONY: bench-docs
+bench-docs: $(INSTALLED) ## Make docs/benchmarks.md from docs/benchmarks.json and its template
+	@PYTHONPATH=cluster $(PY) -m bench.page
 
 .PHONY: chaos
 chaos: $(INSTALLED) ## Inflict faults on a real control plane while pods are created (CHAOS="--seconds 60 --seed 1")

@@ -20,12 +20,14 @@ from typing import TYPE_CHECKING
 import msgspec
 from bench.children import Others, cpu_seconds
 from bench.errors import BenchError
+from bench.frame import turns
 from bench.installing import Installation, Route
 from bench.loading import Target, Volume, send
 from bench.plane import KUBERNETES, started
 from bench.pods import PODS, Kind, delete_all, write_body
 from bench.release import installations
 from bench.results import Cluster, Ratio, Sample, Series, Writes, find, quietest, ratio, sample
+from bench.rivals import AGAINST
 from bench.writes import Writing
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.programs import Programs
+    from bench.rivals import Rivals
 
     from devcluster.controlplane import ControlPlane
 
@@ -74,17 +77,17 @@ class _Case:
     name: str
     installed: str
     kind: Kind = Kind.NETWORKS
-    route: Route = Route.DECIDER
+    route: Route = Route.LEADER
 
 
 NONE, NONE_PLAIN = _Case("none", "none"), _Case("none, plain", "none", Kind.PLAIN)
 FLOOR, PATCH = _Case("floor", "floor"), _Case("patch", "patch")
 OURS, OURS_PLAIN = _Case("ours", "ours"), _Case("ours, plain", "ours", Kind.PLAIN)
-DECIDER = _Case("three: leader", "three")
+LEADER = _Case("three: leader", "three")
 FOLLOWER = _Case("three: follower", "three", route=Route.FOLLOWER)
 SPREAD = _Case("three: spread", "three", route=Route.SPREAD)
 EXPLICIT = _Case("three: explicit", "three", Kind.EXPLICIT)
-CASES = (NONE, FLOOR, PATCH, OURS, DECIDER, FOLLOWER, SPREAD, EXPLICIT, NONE_PLAIN, OURS_PLAIN)
+CASES = (NONE, FLOOR, PATCH, OURS, LEADER, FOLLOWER, SPREAD, EXPLICIT, NONE_PLAIN, OURS_PLAIN)
 IDLE = "three"
 COMPARED = (
     ("floor / none", FLOOR, NONE),
@@ -93,19 +96,23 @@ COMPARED = (
     ("patch / floor", PATCH, FLOOR),
     ("ours / patch", OURS, PATCH),
     ("ours, plain / none, plain", OURS_PLAIN, NONE_PLAIN),
-    ("three: leader / ours", DECIDER, OURS),
-    ("three: follower / three: leader", FOLLOWER, DECIDER),
-    ("three: spread / three: leader", SPREAD, DECIDER),
+    ("three: leader / ours", LEADER, OURS),
+    ("three: follower / three: leader", FOLLOWER, LEADER),
+    ("three: spread / three: leader", SPREAD, LEADER),
     ("three: spread / patch", SPREAD, PATCH),
-    ("three: explicit / three: leader", EXPLICIT, DECIDER),
+    ("three: explicit / three: leader", EXPLICIT, LEADER),
 )
 
 
-def measure(programs: Programs, directory: Path, extent: Extent, progress: Callable[[str], None]) -> Cluster:
+def measure(
+    programs: Programs, directory: Path, extent: Extent, rivals: Rivals, progress: Callable[[str], None]
+) -> Cluster:
     """Measure every case in every round, in turns."""
+    cases, compared = cases_with(rivals)
     with started(directory, progress, controllers=extent.controllers) as control_plane:
-        bench = _Bench(control_plane, programs, directory, extent.settle, progress)
-        series = {(case, clients): Series(case.name, clients, []) for case in CASES for clients in CLIENTS}
+        installed = installations(control_plane, programs.floor, directory, rivals)
+        bench = _Bench(control_plane, programs.load, directory, installed, extent.settle, progress)
+        series = {(case, clients): Series(case.name, clients, []) for case in cases for clients in CLIENTS}
         for number in range(extent.rounds):
             bench.round(series, extent, f"round {number + 1} of {extent.rounds}", number)
     all_series = list(series.values())
@@ -115,7 +122,7 @@ def measure(programs: Programs, directory: Path, extent: Extent, progress: Calla
         extent.pods,
         bench.pod_bytes,
         all_series,
-        _ratios(all_series),
+        _ratios(all_series, compared),
         bench.idle,
     )
 
@@ -126,19 +133,19 @@ class _Bench:
     def __init__(
         self,
         control_plane: ControlPlane,
-        programs: Programs,
+        load: Path,
         directory: Path,
+        installed: Sequence[Installation],
         settle: float,
         progress: Callable[[str], None],
     ) -> None:
         self._control_plane = control_plane
         self._settle = settle
-        self._load = programs.load
+        self._load = load
         self._progress = progress
         self._bodies = {kind: write_body(directory, kind) for kind in Kind}
-        daemons = DAEMONS | (CONTROLLERS if control_plane.spec.controllers else {})
-        self._daemons = {short: [_pid(control_plane, name)] for short, name in daemons.items()}
-        self._installations = {each.name: each for each in installations(control_plane, programs.floor, directory)}
+        self._daemons = daemons(control_plane)
+        self._installations = {each.name: each for each in installed}
         self.idle: list[Writes] = []
 
     @property
@@ -148,9 +155,7 @@ class _Bench:
 
     def round(self, series: dict[tuple[_Case, int], Series], extent: Extent, name: str, number: int) -> None:
         """Measure every case once; which comes first changes from round to round."""
-        order = list(self._installations)
-        turn = number % len(order)
-        for installed in order[turn:] + order[:turn]:
+        for installed in turns(list(self._installations), number):
             installation = self._installations[installed]
             runs = [key for key in series if key[0].installed == installed]
             route = None
@@ -223,6 +228,27 @@ def check_asked(name: str, asked: Sequence[int], shares: Sequence[float], pods: 
         raise BenchError(message)
 
 
+def daemons(control_plane: ControlPlane) -> dict[str, list[int]]:
+    """The pids of the control plane's own programs, by short names."""
+    spec = control_plane.spec
+    names = DAEMONS | (CONTROLLERS if spec.controllers else {}) | ({"kwok": "kwok"} if spec.nodes else {})
+    return {short: [_pid(control_plane, name)] for short, name in names.items()}
+
+
+def cases_with(rivals: Rivals) -> tuple[list[_Case], list[tuple[str, _Case, _Case]]]:
+    """All cases, and what is compared with what; with those that were named on the command line."""
+    cases, compared = list(CASES), list(COMPARED)
+    if rivals.against is not None:
+        networks, plain = _Case(AGAINST, AGAINST), _Case(f"{AGAINST}, plain", AGAINST, Kind.PLAIN)
+        cases += [networks, plain]
+        compared += [("ours / against", OURS, networks), ("ours, plain / against, plain", OURS_PLAIN, plain)]
+    for other in rivals.beside:
+        case = _Case(other.name, other.name)
+        cases.append(case)
+        compared += [(f"{other.name} / floor", case, FLOOR), (f"ours / {other.name}", OURS, case)]
+    return cases, compared
+
+
 def _pid(control_plane: ControlPlane, name: str) -> int:
     process = control_plane.layout.daemon(name).running()
     if process is None:
@@ -231,9 +257,9 @@ def _pid(control_plane: ControlPlane, name: str) -> int:
     return process.pid
 
 
-def _ratios(series: list[Series]) -> list[Ratio]:
+def _ratios(series: list[Series], compared: Sequence[tuple[str, _Case, _Case]]) -> list[Ratio]:
     return [
         ratio(name, find(series, ours.name, clients), find(series, theirs.name, clients))
-        for name, ours, theirs in COMPARED
+        for name, ours, theirs in compared
         for clients in CLIENTS
     ]

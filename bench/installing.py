@@ -6,6 +6,7 @@ Service's own address, which is a loopback one.
 
 from __future__ import annotations
 
+import re
 import ssl
 import time
 from base64 import b64encode
@@ -17,6 +18,7 @@ import msgspec
 from bench.asking import ask
 from bench.children import Child, running
 from bench.errors import BenchError
+from bench.listening import listener_of
 
 from devcluster.deployment import Service
 from devcluster.errors import ApiError
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from bench.rivals import Beside
 
     from devcluster.api import ApiServer
     from devcluster.controlplane import ControlPlane
@@ -40,13 +44,15 @@ TAKES_EFFECT_SECONDS = 30.0
 SURE_AFTER = 5
 # As it stands in the JSON of the created pod: an address in the annotation, which is itself JSON in a text.
 ADDRESS_MARK = r"\"mac\":\""
+# Source: https://kubernetes.io/docs/reference/instrumentation/metrics/
+_ASKED = re.compile(r"^apiserver_admission_webhook_request_total\{([^}]*)\} (\S+)$", re.MULTILINE)
 _ANNOTATED = {"k8s.v1.cni.cncf.io/networks": '[{"name":"ovs-conf"}]'}
 
 
 class Route(Enum):
     """Which replica is asked, where there are several."""
 
-    DECIDER = "leader"
+    LEADER = "leader"
     FOLLOWER = "follower"
     SPREAD = "spread"
 
@@ -109,6 +115,57 @@ class Bare:
     def shares(self) -> Sequence[float]:
         """Nobody is asked."""
         return ()
+
+
+class Elsewhere:
+    """A webhook that somebody else has started, reached by its URL; with the rules and conditions of ours."""
+
+    # What it does with a pod is its own affair.
+    mark = ""
+
+    def __init__(self, other: Beside, api: ApiServer, webhook: dict[str, object]) -> None:
+        """Take over everything from a webhook but who it is and where."""
+        self.name = other.name
+        self._api = api
+        self._port = other.port
+        self._called = f"{other.name}.beside.bench.example"
+        client = {"url": other.url, "caBundle": b64encode(other.ca.read_bytes()).decode()}
+        self._configuration: dict[str, object] = {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": CONFIGURATION,
+            "metadata": {"name": f"bench-beside-{self.name}"},
+            "webhooks": [webhook | {"name": self._called, "clientConfig": client}],
+        }
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Have the API server ask it."""
+        with configured(self._api, self._configuration):
+            await_effect(self._counts, self.name)
+            yield
+
+    def turn_to(self, route: Route) -> None:
+        """Which of its replicas is asked, it has to know itself."""
+
+    def processes(self) -> dict[str, list[int]]:
+        """The process that listens there, if it is to be seen."""
+        pid = listener_of(self._port)
+        return {} if pid is None else {"webhook": [pid]}
+
+    def asked(self) -> Sequence[int]:
+        """The API server counts how often it has asked."""
+        exposition = self._api.request("GET", "/metrics").decode()
+        named = f'name="{self._called}"'
+        return (sum(int(float(count)) for labels, count in _ASKED.findall(exposition) if named in labels),)
+
+    def shares(self) -> Sequence[float]:
+        """It is asked about every pod."""
+        return (1.0,)
+
+    def _counts(self) -> bool:
+        before = self.asked()
+        trial(self._api)
+        return self.asked() == (before[0] + 1,)
 
 
 class Floor:

@@ -6,7 +6,7 @@ import os
 import platform
 import re
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 
 import msgspec
@@ -27,7 +27,8 @@ class Machine(msgspec.Struct, frozen=True):
     versions: dict[str, str]
 
 
-PACKAGES = ("kubemacpool", "aiohttp", "uvloop", "msgspec", "cryptography")
+PACKAGES = ("kubemacpool", "aiohttp", "httptools", "uvloop", "msgspec", "cryptography")
+INSTALLED = frozenset(each.name for each in distributions())
 
 
 def describe(go_version: str = "") -> Machine:
@@ -41,7 +42,7 @@ def describe(go_version: str = "") -> Machine:
         load_average=os.getloadavg()[0],
         python=platform.python_version(),
         go=go_version,
-        versions={name: version(name) for name in PACKAGES},
+        versions={name: version(name) for name in PACKAGES if name in INSTALLED},
     )
 
 

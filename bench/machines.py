@@ -17,7 +17,7 @@ from bench.asking import figures, is_ready
 from bench.children import Child, Others, memory_mib, running
 from bench.errors import BenchError
 from bench.installing import TAKES_EFFECT_SECONDS, configured
-from bench.ours import DECIDES, Launch, launches
+from bench.ours import LEADS, Launch, launches
 from bench.plane import KUBERNETES, started
 from bench.release import apply_release
 from bench.results import Machines, Population, Start, Storm, Writes
@@ -38,7 +38,7 @@ READY_SECONDS = 120.0
 POLL_SECONDS = 0.01
 # Three renewals of the Lease.
 IDLE_SECONDS = 4.0
-IN_FLIGHT = 'kubemacpool_addresses{state="in flight"}'
+IN_FLIGHT = 'kubemacpool_addresses{state="in_flight"}'
 HELD = 'kubemacpool_addresses{state="held"}'
 # Our ServiceAccount may not write these: whoever does is the stand-in.
 OF_THE_STAND_IN = frozenset({"pods", *(path.rpartition("/")[2] for path in (MACHINES, INSTANCES))})
@@ -122,7 +122,7 @@ class _Bench:
             seconds = time.monotonic() - begun
             cpu = child.cpu_seconds()
             share = others.share(cpu)
-            self._await(child, lambda: self._figure(DECIDES) == 1, "decide", TAKES_EFFECT_SECONDS)
+            self._await(child, lambda: self._figure(LEADS) == 1, "decide", TAKES_EFFECT_SECONDS)
             now, peak = memory_mib(child.pid)
             held = round(self._figure(HELD))
         return Start(seconds, cpu, now, peak, held, share)
@@ -133,7 +133,7 @@ class _Bench:
         launch = self._launch
         with running("the replica", launch.command, launch.log, launch.environment) as child:
             self._await(child, lambda: is_ready(launch.webhooks), "be ready", READY_SECONDS)
-            self._await(child, lambda: self._figure(DECIDES) == 1, "decide", TAKES_EFFECT_SECONDS)
+            self._await(child, lambda: self._figure(LEADS) == 1, "decide", TAKES_EFFECT_SECONDS)
             yield child
 
     def _storm(self, child: Child) -> Storm:

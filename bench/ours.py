@@ -30,6 +30,7 @@ from bench.installing import (
 )
 
 from devcluster.deployment import DEPLOYMENT, NAMESPACE, Deployment, Service, environment_of, expand, plan
+from kubemacpool.wire.lease import LEASE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,9 +42,16 @@ REPLICAS = 3
 METRICS_PORT = 9443
 HEALTH_PORT = 9543
 POLL_SECONDS = 0.05
-DECIDES = "kubemacpool_leader"
+LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
+OUR_PROGRAM = Path(sys.executable).parent
+LEADS = "kubemacpool_leader"
 FORWARDED = 'kubemacpool_forwarded_reviews_total{outcome="answered"}'
-GRANTED = 'kubemacpool_admission_duration_seconds_count{outcome="allocated"}'
+ALLOCATED = 'kubemacpool_admission_duration_seconds_count{outcome="allocated"}'
+# What a checkout from before the words were changed calls the same.
+EARLIER = {
+    LEADS: "kubemacpool_decider",
+    ALLOCATED: 'kubemacpool_admission_duration_seconds_count{outcome="granted"}',
+}
 
 
 class Launch(NamedTuple):
@@ -56,7 +64,13 @@ class Launch(NamedTuple):
     metrics: str
 
 
-def launches(control_plane: ControlPlane, name: str, replicas: int, directory: Path) -> list[Launch]:
+def launches(
+    control_plane: ControlPlane,
+    name: str,
+    replicas: int,
+    directory: Path,
+    program: Path = OUR_PROGRAM,
+) -> list[Launch]:
     """Read from the applied manifest how the program is called.
 
     Args:
@@ -64,6 +78,7 @@ def launches(control_plane: ControlPlane, name: str, replicas: int, directory: P
         name: what the installation is called.
         replicas: how many are to be started.
         directory: for logs and the kubeconfig.
+        program: directory that the program is in.
     """
     api = control_plane.api
     deployment = api.get(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{DEPLOYMENT}", Deployment)
@@ -86,8 +101,8 @@ def launches(control_plane: ControlPlane, name: str, replicas: int, directory: P
             "KUBEMACPOOL_DRAIN_DELAY": "0",
         }
         arguments = expand(made.arguments, environment)
-        # The program of this environment, whatever PATH says.
-        command = [str(Path(sys.executable).with_name(arguments[0])), *arguments[1:]]
+        # The program of that environment, whatever PATH says.
+        command = [str(program / arguments[0]), *arguments[1:]]
         log = directory / f"{name}-{number}.log"
         found.append(
             Launch(command, log, environment, f"{address}:{PORT + number}", f"{address}:{METRICS_PORT + number}")
@@ -100,8 +115,16 @@ class Ours:
 
     mark = ADDRESS_MARK
 
-    def __init__(
-        self, name: str, replicas: int, control_plane: ControlPlane, directory: Path, configuration: dict[str, object]
+    def __init__(  # noqa: PLR0913 (an installation has so many sides)
+        self,
+        name: str,
+        replicas: int,
+        control_plane: ControlPlane,
+        directory: Path,
+        configuration: dict[str, object],
+        *,
+        parts: int | None = None,
+        program: Path = OUR_PROGRAM,
     ) -> None:
         """Make ready.
 
@@ -111,26 +134,39 @@ class Ours:
             control_plane: where the manifest is applied, but for the webhook.
             directory: for logs and the kubeconfig.
             configuration: the manifest's webhook configuration, with one webhook.
+            parts: among how many webhooks the pods are shared out by their names; as many as replicas if not given.
+            program: directory that the program is in.
         """
         self.name = name
         self._api = control_plane.api
-        self._configuration = shared_out(configuration, replicas)
-        self._replicas = launches(control_plane, name, replicas, directory)
+        self._program = program
+        self._parts = replicas if parts is None else parts
+        self._configuration = shared_out(configuration, self._parts)
+        self._replicas = launches(control_plane, name, replicas, directory, program)
         self._children: list[Child] = []
         self._leader = 0
         self._route = Route.SPREAD
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        """Run every replica, and wait until one decides."""
+        """Run every replica, and wait until one leads."""
         with configured(self._api, self._configuration), ExitStack() as stack:
-            stack.callback(self._children.clear)
+            stack.callback(self._forget)
+            self._forget()
             for number, each in enumerate(self._replicas):
                 started = running(f"replica {number}", each.command, each.log, each.environment)
                 self._children.append(stack.enter_context(started))
-            self._leader = self._await_decider()
-            self.turn_to(Route.DECIDER)
+            self._leader = self._await_leader()
+            self.turn_to(Route.LEADER)
             yield
+
+    def _forget(self) -> None:
+        """Nothing runs any more. What another program has written into the Lease, ours may not understand."""
+        self._children.clear()
+        if self._program != OUR_PROGRAM:
+            self._api.request("DELETE", f"{LEASES}/{LEASE_NAME}")
+            # As in the manifest, which the first leader takes for an installation in which nothing was allocated yet.
+            self._api.request("POST", LEASES, {"metadata": {"name": LEASE_NAME}})
 
     def turn_to(self, route: Route) -> None:
         """Lead every webhook where the route says."""
@@ -154,7 +190,7 @@ class Ours:
         figures = [self._figures(number) for number in range(len(self._replicas))]
         forwarded = [round(each.get(FORWARDED, 0)) for each in figures]
         asked = forwarded.copy()
-        asked[self._leader] = round(figures[self._leader].get(GRANTED, 0)) - sum(forwarded)
+        asked[self._leader] = round(figures[self._leader].get(ALLOCATED, 0)) - sum(forwarded)
         return asked
 
     def shares(self) -> Sequence[float]:
@@ -163,7 +199,7 @@ class Ours:
         return [targets.count(number) / len(targets) for number in range(len(self._replicas))]
 
     def _targets(self) -> list[int]:
-        return targets(self._route, len(self._replicas), self._leader)
+        return targets(self._route, self._parts, self._leader)
 
     def _goes_there(self) -> bool:
         before = self.asked()
@@ -173,14 +209,14 @@ class Ours:
         asked = [after - earlier for after, earlier in zip(self.asked(), before, strict=True)]
         return asked == [round(share * count) for share in self.shares()]
 
-    def _await_decider(self) -> int:
+    def _await_leader(self) -> int:
         """Wait until every replica serves, and one of them leads."""
         until = time.monotonic() + TAKES_EFFECT_SECONDS
         while time.monotonic() < until:
             for child in self._children:
                 child.check()
             try:
-                leading = [self._figures(number).get(DECIDES, 0.0) for number in range(len(self._replicas))]
+                leading = [self._figures(number).get(LEADS, 0.0) for number in range(len(self._replicas))]
             except OSError:  # not all of them listen yet
                 leading = []
             if sum(leading) == 1:
@@ -190,14 +226,15 @@ class Ours:
         raise BenchError(message)
 
     def _figures(self, number: int) -> dict[str, float]:
-        return figures(self._replicas[number].metrics)
+        found = figures(self._replicas[number].metrics)
+        return found | {name: found[earlier] for name, earlier in EARLIER.items() if earlier in found}
 
 
 def targets(route: Route, replicas: int, leader: int) -> list[int]:
     """Which replica each of as many webhooks leads to."""
     if route is Route.SPREAD:
         return list(range(replicas))
-    return [leader if route is Route.DECIDER else (leader + 1) % replicas] * replicas
+    return [leader if route is Route.LEADER else (leader + 1) % replicas] * replicas
 
 
 def shared_out(configuration: dict[str, object], parts: int) -> dict[str, object]:

@@ -18,12 +18,15 @@ APISERVER_ARGUMENTS = ("--delete-collection-workers=16",)
 
 
 @contextmanager
-def started(directory: Path, progress: Callable[[str], None], *, controllers: bool = False) -> Iterator[ControlPlane]:
+def started(
+    directory: Path, progress: Callable[[str], None], *, controllers: bool = False, nodes: int = 0
+) -> Iterator[ControlPlane]:
     """Run a control plane for as long as the block lasts, and no longer than this process."""
     spec = ControlPlaneSpec(
         directory / "controlplane",
         KUBERNETES,
         controllers=controllers,
+        nodes=nodes,
         apiserver_args=APISERVER_ARGUMENTS,
         ends_with_caller=True,
     )

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import yaml
-from bench.installing import CONFIGURATION, NAMESPACE, PORT, Bare, Floor, Installation, section
+from bench.installing import CONFIGURATION, NAMESPACE, PORT, Bare, Elsewhere, Floor, Installation, section
 from bench.ours import REPLICAS, SERVICE, Ours
+from bench.rivals import AGAINST
 
 from devcluster.settings import RELEASE_MANIFEST
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from bench.rivals import Rivals
 
     from devcluster.controlplane import ControlPlane
 
@@ -57,19 +60,38 @@ def of_pods(configuration: dict[str, object]) -> dict[str, object]:
     return configuration | {"webhooks": [webhook for webhook in webhooks if webhook["name"] == POD_WEBHOOK]}
 
 
-def installations(control_plane: ControlPlane, floor: Path, directory: Path) -> list[Installation]:
-    """Apply the release manifest, but for the webhook of pods, which comes and goes with its case."""
-    configuration = of_pods(apply_release(control_plane))
+def pod_configuration(control_plane: ControlPlane) -> dict[str, object]:
+    """Apply the release manifest, but for the webhook of pods, whose configuration comes and goes with its case."""
+    return of_pods(apply_release(control_plane))
+
+
+def installed_beside(
+    control_plane: ControlPlane, rivals: Rivals, configuration: dict[str, object]
+) -> list[Installation]:
+    """The webhooks of others."""
+    (webhook,) = msgspec.convert(configuration["webhooks"], list[dict[str, object]])
+    return [Elsewhere(other, control_plane.api, webhook) for other in rivals.beside]
+
+
+def installations(control_plane: ControlPlane, floor: Path, directory: Path, rivals: Rivals) -> list[Installation]:
+    """Apply the release manifest, and make everything that is compared ready to be installed."""
+    configuration = pod_configuration(control_plane)
     (webhook,) = msgspec.convert(configuration["webhooks"], list[dict[str, object]])
     floors = [
         Floor(name, networks, control_plane, floor, directory) for name, networks in (("floor", ""), ("patch", SAME))
     ]
     for each in floors:
         each.register(webhook)
+    against: list[Installation] = []
+    if rivals.against is not None:
+        program = rivals.against.python.parent
+        against = [Ours(AGAINST, 1, control_plane, directory, configuration, program=program)]
     return [
         Bare(control_plane.api),
         *floors,
         Ours("ours", 1, control_plane, directory, configuration),
+        *against,
+        *installed_beside(control_plane, rivals, configuration),
         Ours("three", REPLICAS, control_plane, directory, configuration),
     ]
 

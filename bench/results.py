@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from statistics import median
 from typing import TYPE_CHECKING
 
 import msgspec
+from bench.frame import Spread, spread
 from bench.machine import Machine  # noqa: TC002 (msgspec reads the annotation)
 
 if TYPE_CHECKING:
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from bench.children import Others
     from bench.loading import Load
 
+
+RATE = "requests a second"
+COST = "requests a second of the webhook's CPU time"
+"""Which other programs disturb less."""
 
 QUIET = 0.1
 """Others may use this share of the machine without its being called disturbed."""
@@ -53,15 +57,15 @@ class Series(msgspec.Struct, frozen=True):
     clients: int
     samples: list[Sample]
 
-    def median(self, figure: Callable[[Sample], float]) -> float:
-        """Return the median of a figure over the rounds."""
-        return median(map(figure, self.samples))
+    def spread(self, figure: Callable[[Sample], float]) -> Spread:
+        """Return the spread of a figure over the rounds."""
+        return spread(map(figure, self.samples))
 
-    def cpu_ms(self, process: str) -> float | None:
-        """Return the median CPU time of a process per request, or None if it took no part."""
+    def cpu_ms(self, process: str) -> Spread | None:
+        """Return the spread of a process's CPU time per request, or None if it took no part."""
         if process not in self.samples[0].cpu_ms:
             return None
-        return self.median(lambda sample: sample.cpu_ms[process])
+        return self.spread(lambda sample: sample.cpu_ms[process])
 
 
 class Ratio(msgspec.Struct, frozen=True):
@@ -69,9 +73,16 @@ class Ratio(msgspec.Struct, frozen=True):
 
     name: str
     clients: int
+    what: str
+    """The rate, or the CPU time of the webhook."""
     median: float
     lowest: float
     highest: float
+
+    @property
+    def spread(self) -> Spread:
+        """Median, lowest and highest."""
+        return Spread(self.median, self.lowest, self.highest)
 
 
 class Webhook(msgspec.Struct, frozen=True):
@@ -96,6 +107,34 @@ class Cluster(msgspec.Struct, frozen=True):
     """While three replicas run and nobody creates pods."""
 
 
+class Passage(msgspec.Struct, frozen=True):
+    """So many pods, from the creation of the first to the removal of the last."""
+
+    pods: int
+    seconds_until_running: float
+    seconds_until_gone: float
+    cpu_ms: dict[str, float]
+    """Of each process, for each pod, or a second where nothing happens."""
+    others: float
+
+
+class Life(msgspec.Struct, frozen=True):
+    """The same passage in every round."""
+
+    name: str
+    passages: list[Passage]
+
+    def spread(self, figure: Callable[[Passage], float]) -> Spread:
+        """Return the spread of a figure over the rounds."""
+        return spread(map(figure, self.passages))
+
+    def cpu_ms(self, process: str) -> Spread | None:
+        """Return the spread of a process's CPU time, or None if it took no part."""
+        if process not in self.passages[0].cpu_ms:
+            return None
+        return self.spread(lambda passage: passage.cpu_ms[process])
+
+
 class Gap(msgspec.Struct, frozen=True):
     """What clients saw of one disturbance. Times are milliseconds."""
 
@@ -115,16 +154,12 @@ class Disturbance(msgspec.Struct, frozen=True):
     name: str
     gaps: list[Gap]
 
-    def median(self, figure: Callable[[Gap], float]) -> float:
-        """Return the median of a figure over the rounds."""
-        return median(map(figure, self.gaps))
-
-    def highest(self, figure: Callable[[Gap], float]) -> float:
-        """Return the highest of a figure over the rounds."""
-        return max(map(figure, self.gaps))
+    def spread(self, figure: Callable[[Gap], float]) -> Spread:
+        """Return the spread of a figure over the rounds."""
+        return spread(map(figure, self.gaps))
 
 
-class Acquisition(msgspec.Struct, frozen=True):
+class Takeover(msgspec.Struct, frozen=True):
     """Creates that go on while the leader goes."""
 
     kubernetes: str
@@ -152,13 +187,9 @@ class Population(msgspec.Struct, frozen=True):
     name: str
     starts: list[Start]
 
-    def median(self, figure: Callable[[Start], float]) -> float:
-        """Return the median of a figure over the rounds."""
-        return median(map(figure, self.starts))
-
-    def highest(self, figure: Callable[[Start], float]) -> float:
-        """Return the highest of a figure over the rounds."""
-        return max(map(figure, self.starts))
+    def spread(self, figure: Callable[[Start], float]) -> Spread:
+        """Return the spread of a figure over the rounds."""
+        return spread(map(figure, self.starts))
 
 
 class Storm(msgspec.Struct, frozen=True):
@@ -199,21 +230,56 @@ class Machines(msgspec.Struct, frozen=True):
     storm: Storm
 
 
-class Results(msgspec.Struct, frozen=True):
-    """Everything."""
+class Nodes(msgspec.Struct, frozen=True):
+    """Pods from their creation to their removal, with controllers and simulated nodes."""
+
+    kubernetes: str
+    nodes: int
+    replicas: int
+    series: list[Life]
+    idle: list[Life]
+    """What the same processes use while nothing happens: CPU ms a second."""
+
+
+class Run(msgspec.Struct, frozen=True):
+    """When, where and how something was measured."""
 
     command: list[str]
+    commit: str
     machine: Machine
     rounds: int
+    rivals: dict[str, str] = {}
+    """What each name stands for that is not ours."""
+
+
+class Results(msgspec.Struct, frozen=True):
+    """Everything; each scenario with the run that has measured it."""
+
+    runs: dict[str, Run]
     webhook: Webhook | None = None
     cluster: Cluster | None = None
-    acquisition: Acquisition | None = None
+    nodes: Nodes | None = None
+    takeover: Takeover | None = None
     machines: Machines | None = None
 
     def write(self, path: Path) -> None:
         """Write the document."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(msgspec.json.format(msgspec.json.encode(self)) + b"\n")
+
+    def with_scenario(self, name: str, run: Run, measured: object) -> Results:
+        """These, and what one more scenario has shown."""
+        return msgspec.structs.replace(self, runs=self.runs | {name: run}, **{name: measured})
+
+    def over(self, earlier: Results) -> Results:
+        """What was measured now, and what only an earlier run has measured."""
+        measured = {name: getattr(self, name) for name in self.runs}
+        return msgspec.structs.replace(earlier, runs=earlier.runs | self.runs, **measured)
+
+
+def read_results(path: Path) -> Results:
+    """Read a document that was written so."""
+    return msgspec.json.decode(path.read_bytes(), type=Results)
 
 
 def sample(load: Load, cpu_seconds: Mapping[str, float], others: Others) -> Sample:
@@ -242,7 +308,18 @@ def find(series: Sequence[Series], name: str, clients: int) -> Series:
     return next(each for each in series if each.name == name and each.clients == clients)
 
 
-def ratio(name: str, ours: Series, theirs: Series) -> Ratio:
-    """Compare the rates of two series, round by round, so that a machine that gets slower does not count."""
-    each = [mine.per_second / other.per_second for mine, other in zip(ours.samples, theirs.samples, strict=True)]
-    return Ratio(name, ours.clients, median(each), min(each), max(each))
+def ratio(name: str, ours: Series, theirs: Series, what: str = RATE) -> Ratio:
+    """Compare two series, round by round, so that a machine that gets slower does not count.
+
+    Args:
+        name: of the ratio.
+        ours: what is compared.
+        theirs: what it is compared with.
+        what: of which figure: `RATE`, or `COST`, which says how much cheaper in CPU time ours is.
+    """
+    pairs = zip(ours.samples, theirs.samples, strict=True)
+    if what == RATE:
+        found = spread(mine.per_second / other.per_second for mine, other in pairs)
+    else:
+        found = spread(other.cpu_ms["webhook"] / (mine.cpu_ms["webhook"] or float("nan")) for mine, other in pairs)
+    return Ratio(name, ours.clients, what, found.median, found.lowest, found.highest)

@@ -21,11 +21,11 @@ import yaml
 from bench.asking import figures
 from bench.clients import Clients, gap
 from bench.errors import BenchError
-from bench.ours import DECIDES, REPLICAS
+from bench.ours import LEADS, REPLICAS
 from bench.plane import KUBERNETES, started
 from bench.pods import Kind, delete_all, write_body
 from bench.release import documents, make_namespace
-from bench.results import Acquisition, Disturbance, Gap
+from bench.results import Disturbance, Gap, Takeover
 
 from devcluster.deployment import DEPLOYMENT
 from devcluster.installation import ReplicaStatus, read_plan, write_plan
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 CLIENTS = 4
 NOTHING, KILLED, ROLLED = "nothing", "kill -9 of the leader", "SIGTERM to each in turn"
-WITHOUT_DECIDER = "kubemacpool_without_leader_seconds_total"
+WITHOUT_LEADER = "kubemacpool_without_leader_seconds_total"
 POLL_SECONDS = 0.1
 # Creates before and after a disturbance, so that its edges are seen.
 MARGIN_SECONDS = 1.0
@@ -55,7 +55,7 @@ class Extent:
     seconds: float
 
 
-def measure(directory: Path, extent: Extent, progress: Callable[[str], None]) -> Acquisition:
+def measure(directory: Path, extent: Extent, progress: Callable[[str], None]) -> Takeover:
     """Measure every disturbance in every round, in turns."""
     directory.mkdir(parents=True, exist_ok=True)
     with started(directory, progress) as control_plane:
@@ -73,7 +73,7 @@ def measure(directory: Path, extent: Extent, progress: Callable[[str], None]) ->
                 progress(f"round {number + 1} of {extent.rounds}: {name}")
                 gaps[name].append(asyncio.run(bench.observe(disturb)))
                 delete_all(control_plane.api)
-    return Acquisition(KUBERNETES, REPLICAS, CLIENTS, [Disturbance(name, each) for name, each in gaps.items()])
+    return Takeover(KUBERNETES, REPLICAS, CLIENTS, [Disturbance(name, each) for name, each in gaps.items()])
 
 
 class _Bench:
@@ -121,7 +121,7 @@ class _Bench:
         replica = self._leader()
         process = None if replica.pid is None else ProcessId.of(replica.pid)
         if process is None:
-            message = f"{replica.name}, which decides, does not run; see {replica.log}."
+            message = f"{replica.name}, which leads, does not run; see {replica.log}."
             raise BenchError(message)
         process.send(signal.SIGKILL)
         await self._steady(other_than=process.pid)
@@ -137,13 +137,13 @@ class _Bench:
         await self._steady()
 
     async def _steady(self, other_than: int | None = None) -> None:
-        """Wait until all are ready, and one decides."""
+        """Wait until all are ready, and one leads."""
         until = time.monotonic() + SETTLED_SECONDS
         while time.monotonic() < until:
             replicas = self._replicas()
             ready = [each for each in replicas if each.state == "ready" and each.pid != other_than]
             if len(ready) == len(replicas) == REPLICAS:
-                leading = [(await _figures(each)).get(DECIDES) for each in ready]
+                leading = [(await _figures(each)).get(LEADS) for each in ready]
                 if leading.count(1.0) == 1:
                     return
             await asyncio.sleep(POLL_SECONDS)
@@ -152,9 +152,9 @@ class _Bench:
 
     def _leader(self) -> ReplicaStatus:
         for each in self._replicas():
-            if figures(urlsplit(each.metrics_url).netloc).get(DECIDES):
+            if figures(urlsplit(each.metrics_url).netloc).get(LEADS):
                 return each
-        message = "No replica decides."
+        message = "No replica leads."
         raise BenchError(message)
 
     def _replicas(self) -> list[ReplicaStatus]:
@@ -182,7 +182,7 @@ class _Counters:
         """Ask every process again and again."""
         while True:
             for each in self._replicas():
-                seconds = (await _figures(each)).get(WITHOUT_DECIDER)
+                seconds = (await _figures(each)).get(WITHOUT_LEADER)
                 if seconds is not None and each.pid is not None:
                     self._first.setdefault(each.pid, seconds)
                     self._last[each.pid] = seconds

@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from tests.support.cluster_client import NETWORKS
+
+from chaos.cluster import NETWORKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

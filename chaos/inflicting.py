@@ -13,8 +13,7 @@ from chaos.faults import Fault, Kind
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tests.support.cutter import Cutter
-
+    from chaos.relaying import Relay
     from chaos.stage import Stage
 
 POLL_SECONDS = 0.05
@@ -132,7 +131,7 @@ class Inflicter:
         downtime.ended = time.monotonic()
 
 
-async def _cut(relays: Iterable[Cutter], seconds: float) -> None:
+async def _cut(relays: Iterable[Relay], seconds: float) -> None:
     ways = list(relays)
     try:
         for relay in ways:
@@ -140,10 +139,10 @@ async def _cut(relays: Iterable[Cutter], seconds: float) -> None:
         await asyncio.sleep(seconds)
     finally:
         for relay in ways:
-            relay.mend()
+            relay.open()
 
 
-async def _silence(relays: Iterable[Cutter], seconds: float) -> None:
+async def _silence(relays: Iterable[Relay], seconds: float) -> None:
     ways = list(relays)
     for relay in ways:
         relay.silence()
@@ -151,4 +150,4 @@ async def _silence(relays: Iterable[Cutter], seconds: float) -> None:
         await asyncio.sleep(seconds)
     finally:
         for relay in ways:
-            relay.mend()
+            relay.open()

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from tests.abuse.crowding import Crowd
 from tests.support.cluster_client import pod
-from tests.support.installed import Installed, eventually, installation
+from tests.support.installed import Installed, eventually
 
+from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.settings import RELEASE_MANIFEST
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     assert text.count(shipped) == 1
     manifest = directory / "kubemacpool.yaml"
     manifest.write_text(text.replace(shipped, limited), "utf-8")
-    with installation(directory / "cluster", nodes=1, manifest=manifest) as installed:
+    with ControlPlane(ControlPlaneSpec(directory / "cluster", nodes=1, ends_with_caller=True)) as control_plane:
+        installed = Installed(control_plane, manifest)
+        installed.sync()
         yield installed
 
 

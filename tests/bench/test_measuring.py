@@ -98,7 +98,7 @@ def test_several_webhooks_share_the_pods_on_the_conditions_of_the_one() -> None:
 
 @pytest.mark.parametrize("leader", range(3))
 def test_a_route_leads_to_the_leader_or_to_one_that_is_not_or_to_all(leader: int) -> None:
-    assert targets(Route.DECIDER, 3, leader) == [leader] * 3
+    assert targets(Route.LEADER, 3, leader) == [leader] * 3
     (follower,) = set(targets(Route.FOLLOWER, 3, leader))
     assert follower in {0, 1, 2} - {leader}
     assert sorted(targets(Route.SPREAD, 3, leader)) == [0, 1, 2]
