@@ -245,7 +245,7 @@ class Conductor:
         found = []
         for port, replica in sorted(self._stage.ready_replicas().items()):
             figures = await self._stage.metrics(replica)
-            wanted = {"held": self._auditor.addresses} | ({"pending": 0, "in_doubt": 0} if port == leader else {})
+            wanted = {"held": self._auditor.addresses} | ({"in_flight": 0, "in_doubt": 0} if port == leader else {})
             found += [
                 f"{replica.name} says {figures[ADDRESSES.format(state)]:.0f} {state}, not {count}"
                 for state, count in wanted.items()
