@@ -81,10 +81,10 @@ unit: $(INSTALLED)
 	@$(PY) -m pytest tests/unit -q --numprocesses=auto --durations=0 --durations-min=1 --cov=kubemacpool.core --cov=kubemacpool.wire --cov-branch --cov-fail-under=100
 
 # More than cores: a test waits more than it computes.
-WORKERS ?= $(shell expr 2 \* $$(nproc))
+WORKERS ?= $(shell expr 3 \* $$(nproc) / 2)
 
 .PHONY: test
-test: check ## All tests on a real control plane, but those that `make nightly` runs (WORKERS=4)
+test: check ## All tests on a real control plane, but those that `make nightly` runs (WORKERS=3)
 	@$(DEVCLUSTER) build
 	@$(PY) -m pytest tests --ignore=tests/unit -m "not nightly" --numprocesses=$(WORKERS)
 	@echo 'Left for `make nightly`: a minute of chaos, a run of every benchmark, and a sample of small mistakes.'

@@ -44,27 +44,33 @@ def secret(name: str, pair: KeyPair, **more: bytes) -> str:
 
 
 @pytest.fixture(scope="module")
-def old_at() -> datetime:
-    """When the authority begins to be old."""
+def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A cluster of this test's own."""
+    spec = ControlPlaneSpec(tmp_path_factory.mktemp("aging-cluster"), nodes=1, ends_with_caller=True)
+    with ControlPlane(spec) as control_plane:
+        yield control_plane
+
+
+@pytest.fixture(scope="module")
+def old_at(control_plane: ControlPlane) -> datetime:
+    """When the authority begins to be old: not before the cluster is up."""
+    control_plane.kubectl("create", "namespace", OURS)
     return datetime.now(UTC) + YOUNG
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory, old_at: datetime) -> Iterator[Installed]:
+def installed(control_plane: ControlPlane, old_at: datetime) -> Installed:
     """An installation whose certificates are of an authority that will be old soon."""
     issued = old_at - (LIFETIME + BACKDATED) * (2 / 3) + BACKDATED
     authority = issue_authority(issued, LIFETIME)
     names = service_names(("kubemacpool-service", "kubemacpool-metrics-service"), OURS)
     serving = issue_serving(authority, ServerNames(names), issued, LIFETIME)
-    spec = ControlPlaneSpec(tmp_path_factory.mktemp("aging-cluster"), nodes=1, ends_with_caller=True)
-    with ControlPlane(spec) as control_plane:
-        control_plane.kubectl("create", "namespace", OURS)
-        control_plane.kubectl("create", "-f", "-", stdin=secret(AUTHORITY_SECRET, authority))
-        ca = authority.certificate_pem
-        control_plane.kubectl("create", "-f", "-", stdin=secret(SERVING_SECRET, serving, ca_crt=ca))
-        installed = Installed(control_plane, RELEASE_MANIFEST)
-        installed.sync()
-        yield installed
+    control_plane.kubectl("create", "-f", "-", stdin=secret(AUTHORITY_SECRET, authority))
+    ca = authority.certificate_pem
+    control_plane.kubectl("create", "-f", "-", stdin=secret(SERVING_SECRET, serving, ca_crt=ca))
+    installed = Installed(control_plane, RELEASE_MANIFEST)
+    installed.sync()
+    return installed
 
 
 async def test_an_authority_that_grows_old_is_followed_by_another_while_creates_go_on(
