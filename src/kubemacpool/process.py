@@ -26,7 +26,7 @@ from kubemacpool.kube.kubeconfig_fields import ClusterConfigError
 from kubemacpool.kube.tls import RenewedTls
 from kubemacpool.kube.writes import WebhookConfiguration
 from kubemacpool.ports import Importance
-from kubemacpool.runtime import DescriptorsError, Loop, MonotonicClock, Room, raise_limit, room_in
+from kubemacpool.runtime import Collector, DescriptorsError, Loop, MonotonicClock, Room, raise_limit, room_in
 from kubemacpool.server import limits
 from kubemacpool.server.https import Handler, Route, Server
 from kubemacpool.server.peers import PeerClient
@@ -162,6 +162,8 @@ class Process:
             tasks.create_task(self._end_when_given_up(supervisor))
             for name, server in self._servers.items():
                 supervisor.keep(f"sweep {name}", server.sweep, Importance.USEFUL)
+            collector = Collector(serving=lambda: not self._readiness.obstacles)
+            supervisor.keep("collector", collector.run, Importance.USEFUL)
             supervisor.keep("log", self._tell_of_lines_left_out, Importance.USEFUL)
             supervisor.keep("events", events.run, Importance.USEFUL)
             supervisor.keep("trust", trust.run, Importance.USEFUL)
