@@ -39,7 +39,7 @@ from kubemacpool.runtime import Loop, MonotonicClock
 from kubemacpool.settings import DEFAULT_WAIT_TIME
 from kubemacpool.telemetry.logs import configure_logs
 from kubemacpool.telemetry.metrics import Metrics
-from kubemacpool.wire.pods import pod_decoder
+from kubemacpool.wire.pods import PodDecoder
 from kubemacpool.wiring import PODS
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ async def ours(port: int, context: ssl.SSLContext, events: int) -> float:
     listener = SettingAside(POD, follower, lambda: False, Trials(clock), measures)
     config = ClusterConfig(f"https://{HOST}:{port}", None, True, None, None, FixedToken())  # noqa: FBT003 (verified)
     async with ApiClient(config, lambda: context) as client:
-        reflector = Reflector(client, PODS, pod_decoder(pod_network=False), listener)
+        reflector = Reflector(client, PODS, PodDecoder(pod_network=False), listener)
         reflector.on_idle = follower.progress.idle
         task = asyncio.create_task(reflector.run())
         try:

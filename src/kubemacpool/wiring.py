@@ -40,7 +40,7 @@ from kubemacpool.wire.lease import decode_lease
 from kubemacpool.wire.machines import NOT_OURS, NetworkKind, decoders
 from kubemacpool.wire.migrations import decode_migration
 from kubemacpool.wire.objects import KUBEVIRT, Decoded, ItemT
-from kubemacpool.wire.pods import pod_decoder
+from kubemacpool.wire.pods import PodDecoder
 from kubemacpool.wire.review import SERVICE_UNAVAILABLE, Answer, in_words
 
 PODS: Final = Resource(
@@ -107,7 +107,7 @@ class FollowedCluster:
 
         self._pod_follower = follower(POD)
         self._pod_follower.begin()
-        self._pods = self._reflector(PODS, pod_decoder(pod_network=not passed_over), self._pod_follower, POD)
+        self._pods = self._reflector(PODS, PodDecoder(pod_network=not passed_over), self._pod_follower, POD)
         machine, instance = decoders(passed_over)
         self._machines = {
             VIRTUAL_MACHINE: self._kind(VIRTUAL_MACHINE, "virtualmachines", follower(VIRTUAL_MACHINE), machine),

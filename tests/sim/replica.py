@@ -35,7 +35,7 @@ from kubemacpool.ports import Forwarding, Outcome, Peer, Regarding
 from kubemacpool.server.routes import MUTATE_PODS
 from kubemacpool.wire.config import RANGE_CONFIG_MAP, decode_config_map, decode_namespace
 from kubemacpool.wire.lease import decode_lease
-from kubemacpool.wire.pods import decode_pod
+from kubemacpool.wire.pods import PodDecoder
 from kubemacpool.wire.review import SERVICE_UNAVAILABLE, Answer, in_words
 from kubemacpool.wiring import NAMESPACES, PODS
 
@@ -209,7 +209,7 @@ class SimulatedReplica:
         population = Population(ledger)
         follower = Follower(POD, population, self._readiness, unheard, clock)
         follower.begin()
-        pods = Reflector(self.client, PODS, decode_pod, follower, surroundings=surroundings)
+        pods = Reflector(self.client, PODS, PodDecoder(), follower, surroundings=surroundings)
         followed = FollowedKind(POD, follower.progress, CollectionRead(self.client, PODS), pods.relist)
         read_barrier = ReadBarrier(ledger, lambda: [followed], clock)
         self.elector = Elector(

@@ -1,11 +1,12 @@
 """Pods as a watch on their metadata shows them: which addresses each carries, and which its interfaces have."""
 
-from collections.abc import Callable, Container
+from collections.abc import Container
 from typing import Final
 
 import msgspec
 
 from kubemacpool.core.addresses import AddressError, parse_address
+from kubemacpool.core.families import OwnerReference
 from kubemacpool.core.parties import VIRTUAL_MACHINE_INSTANCE
 from kubemacpool.wire.networks import (
     DEFAULT_NETWORK_ANNOTATION,
@@ -43,6 +44,11 @@ class _Annotations(msgspec.Struct, gc=False):
     default_network: str | None = msgspec.field(name=DEFAULT_NETWORK_ANNOTATION, default=None)
     status: str | None = msgspec.field(name=STATUS_ANNOTATION, default=None)
 
+    @property
+    def size(self) -> int:
+        """How many characters they have."""
+        return sum(len(each) for each in (self.networks, self.default_network, self.status) if each is not None)
+
 
 class _Metadata(StoredMetadata, gc=False, rename="camel"):
     annotations: _Annotations | None = None
@@ -67,46 +73,66 @@ _NOTHING: Final = CarriedAddresses(())
 _attachments: Final = msgspec.json.Decoder(list[_Attachment] | None)
 
 
-def pod_decoder(*, pod_network: bool) -> Callable[[bytes | msgspec.Raw], Decoded[CarriedAddresses]]:
-    """What reads pods.
-
-    Args:
-        pod_network: whether addresses of virtual machines on the pod network count. Only then does a launcher pod carry
-            what its `default-network` says: KubeVirt has there the address of the machine's interface on the primary
-            network, which in another primary network of OVN-Kubernetes may be somebody else's too.
-    """
-
-    def decode(raw: bytes | msgspec.Raw) -> Decoded[CarriedAddresses]:
-        return decode_pod(raw, pod_network=pod_network)
-
-    return decode
+MOST_REMEMBERED: Final = 4096
+LONGEST_REMEMBERED: Final = 4096
+"""Of so many pods, and so many characters of each, what was read last is remembered: most events of a pod come within
+seconds of each other. That is 16 MB at most, and 3 MB of ordinary pods."""
 
 
-def decode_pod(raw: bytes | msgspec.Raw, *, pod_network: bool = False) -> Decoded[CarriedAddresses]:
-    """Read the addresses that a pod carries; no item for a pod without any, which may have interfaces with some still.
+class PodDecoder:
+    """Reads pods as their events come; annotations that are as they were for the same pod are not read again."""
 
-    Raises:
-        UnreadableObjectError: when an annotation cannot be read, so that nothing is known of the pod's addresses.
-        msgspec.ValidationError: when it is not an object with metadata.
-    """
-    metadata = _objects.decode(raw).metadata
-    identity, version = identify(metadata)
-    annotations = metadata.annotations
-    owner = controller_of(metadata.owner_references, VIRTUAL_MACHINE_INSTANCE)
-    if annotations is None or annotations == _NO_ANNOTATIONS:  # most pods: they concern nobody
-        carried = CarriedAddresses((), owner=owner) if owner is not None else _NOTHING
+    def __init__(self, *, pod_network: bool = False) -> None:
+        """Remember nothing yet.
+
+        Args:
+            pod_network: whether addresses of virtual machines on the pod network count. Only then does a launcher pod
+                carry what its `default-network` says: KubeVirt has there the address of the machine's interface on the
+                primary network, which in another primary network of OVN-Kubernetes may be somebody else's too.
+        """
+        self._pod_network = pod_network
+        self._remembered: dict[str, tuple[_Annotations, CarriedAddresses]] = {}
+
+    def __call__(self, raw: bytes | msgspec.Raw) -> Decoded[CarriedAddresses]:
+        """Read the addresses that a pod carries; no item for one without any, which may have interfaces with some.
+
+        Raises:
+            UnreadableObjectError: when an annotation cannot be read, so that nothing is known of the pod's addresses.
+            msgspec.ValidationError: when it is not an object with metadata.
+        """
+        metadata = _objects.decode(raw).metadata
+        identity, version = identify(metadata)
+        annotations = metadata.annotations
+        owner = controller_of(metadata.owner_references, VIRTUAL_MACHINE_INSTANCE)
+        if annotations is None or annotations == _NO_ANNOTATIONS:  # most pods: they concern nobody
+            carried = CarriedAddresses((), owner=owner) if owner is not None else _NOTHING
+            return Decoded(identity, version, None, remnant=carried)
+        remembered = self._remembered.get(identity.uid)
+        if remembered is not None and remembered[0] == annotations and remembered[1].owner == owner:
+            carried = remembered[1]
+        else:
+            try:
+                carried = _carried(annotations, owner, pod_network=self._pod_network)
+            except NetworksError as error:
+                raise UnreadableObjectError(identity, version, str(error)) from error
+            self._remember(identity.uid, annotations, carried)
+        if carried.addresses or carried.fault or carried.attached:
+            return Decoded(identity, version, carried)
         return Decoded(identity, version, None, remnant=carried)
-    try:
-        networks = _parsed(annotations.networks)
-        default = _parsed(annotations.default_network) if owner is None or pod_network else None
-    except NetworksError as error:
-        raise UnreadableObjectError(identity, version, str(error)) from error
+
+    def _remember(self, uid: str, annotations: _Annotations, carried: CarriedAddresses) -> None:
+        self._remembered.pop(uid, None)
+        if annotations.size <= LONGEST_REMEMBERED:
+            self._remembered[uid] = annotations, carried
+            if len(self._remembered) > MOST_REMEMBERED:
+                del self._remembered[next(iter(self._remembered))]
+
+
+def _carried(annotations: _Annotations, owner: OwnerReference | None, *, pod_network: bool) -> CarriedAddresses:
+    networks = _parsed(annotations.networks)
+    default = _parsed(annotations.default_network) if owner is None or pod_network else None
     addresses, fault = _addresses(networks, default) if networks or default else ((), "")
-    attached = read_attached(annotations.status, addresses)
-    carried = CarriedAddresses(addresses, fault, owner, attached)
-    if addresses or fault or attached:
-        return Decoded(identity, version, carried)
-    return Decoded(identity, version, None, remnant=carried)
+    return CarriedAddresses(addresses, fault, owner, read_attached(annotations.status, addresses))
 
 
 def read_attached(status: str | None, carried: Container[int]) -> tuple[int, ...] | None:

@@ -8,9 +8,14 @@ from tests.unit.wire.strategies import Json, damaged
 from kubemacpool.core.families import OwnerReference
 from kubemacpool.wire.networks import DEFAULT_NETWORK_ANNOTATION, NETWORKS_ANNOTATION
 from kubemacpool.wire.objects import CarriedAddresses, Decoded, ObjectIdentity, UnreadableObjectError
-from kubemacpool.wire.pods import STATUS_ANNOTATION, decode_pod, pod_decoder, read_attached
+from kubemacpool.wire.pods import LONGEST_REMEMBERED, MOST_REMEMBERED, STATUS_ANNOTATION, PodDecoder, read_attached
 
 IDENTITY = ObjectIdentity("ns1", "samplepod", "u1")
+
+
+def decode_pod(raw: bytes) -> Decoded[CarriedAddresses]:
+    """Read one pod by itself."""
+    return PodDecoder()(raw)
 
 
 def _pod(networks: str | None, **metadata: object) -> bytes:
@@ -102,11 +107,56 @@ def test_two_addresses_an_entry_are_as_many_as_two_entries() -> None:
 
 def test_the_default_network_of_a_launcher_pod_counts_where_the_pod_network_is_served() -> None:
     raw = _annotated(default=DEFAULT, ownerReferences=[TO_VMI])
-    assert pod_decoder(pod_network=False)(raw).item is None
-    served = pod_decoder(pod_network=True)(raw).item
+    assert PodDecoder(pod_network=False)(raw).item is None
+    served = PodDecoder(pod_network=True)(raw).item
     assert served is not None
     assert served.addresses == (0x020000000002,)
-    assert pod_decoder(pod_network=False)(_annotated(default="[broken", ownerReferences=[TO_VMI])).item is None
+    assert PodDecoder(pod_network=False)(_annotated(default="[broken", ownerReferences=[TO_VMI])).item is None
+
+
+ONE = '[{"name":"a","mac":"02:00:00:00:00:01"}]'
+TWO = '[{"name":"a","mac":"02:00:00:00:00:02"}]'
+
+
+def test_annotations_that_are_as_they_were_are_not_read_again() -> None:
+    decode = PodDecoder()
+    first = decode(_pod(ONE, resourceVersion="7")).item
+    again = decode(_pod(ONE, resourceVersion="8", labels={"new": "x"}))
+    assert again.item is first
+    assert again.resource_version == 8
+    assert decode(_pod(ONE, uid="u2")).item is not first
+
+
+def test_whatever_has_changed_is_read_again() -> None:
+    decode = PodDecoder()
+    status = json.dumps([{"name": "ns/net", "mac": "02:00:00:00:00:09"}])
+    steps: list[tuple[bytes, tuple[int, ...], tuple[int, ...] | None, bool]] = [
+        (_pod(ONE), (0x020000000001,), None, False),
+        (_pod(TWO), (0x020000000002,), None, False),
+        (_pod(TWO, ownerReferences=[TO_VMI]), (0x020000000002,), None, True),
+        (_annotated(networks=TWO, status=status), (0x020000000002,), (0x020000000009,), False),
+        (_pod(ONE), (0x020000000001,), None, False),
+    ]
+    for raw, addresses, attached, owned in steps:
+        item = decode(raw).item
+        assert item is not None
+        assert (item.addresses, item.attached, item.owner is not None) == (addresses, attached, owned)
+    with pytest.raises(UnreadableObjectError):
+        decode(_pod("[broken"))
+    assert decode(_pod(ONE)).item == CarriedAddresses((0x020000000001,))
+    assert decode(_pod(None)).item is None
+
+
+def test_long_annotations_and_many_pods_are_not_remembered() -> None:
+    decode = PodDecoder()
+    long = f'[{{"name":"a","mac":"02:00:00:00:00:01"{" " * LONGEST_REMEMBERED}}}]'
+    assert decode(_pod(long)).item is not decode(_pod(long)).item
+    first = decode(_pod(ONE, uid="first")).item
+    for number in range(MOST_REMEMBERED - 1):
+        decode(_pod(TWO, uid=str(number)))
+    assert decode(_pod(ONE, uid="first")).item is first
+    decode(_pod(TWO, uid="one more"))
+    assert decode(_pod(ONE, uid="first")).item is not first
 
 
 def _attachment(name: str, mac: str = "02:00:00:00:00:09", **more: object) -> dict[str, object]:
