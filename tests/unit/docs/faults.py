@@ -31,6 +31,8 @@ _ALERT: Final = re.compile(r"\bKubemacpool[A-Z]\w+")
 _IDENTIFIER: Final = re.compile(r"[A-Z][a-z]+(?:[A-Z][a-z]+)+|[a-z]+(?:_[a-z]+)+|[A-Z]+(?:_[A-Z]+)+")
 _FIGURE: Final = re.compile(r"([\d,.]+)(?: (ms|s|min|h|KiB|MiB))?")
 _UNITS: Final = {"ms": 0.001, "s": 1, "min": 60, "h": 3600, "KiB": 1 << 10, "MiB": 1 << 20}
+_MODEL: Final = "tests/model/"
+_LEFT_OUT: Final = "left out in `tests/model`"
 _CONSTANT: Final = re.compile(r"`([\w/]+\.py)` `([A-Z_]+)`")
 
 
@@ -51,6 +53,7 @@ def faults(text: str, folder: Path, tree: Tree) -> Iterator[str]:
     for code in (*spans(text), *blocks(text)):
         yield from _of_names(code, tree)
     yield from wrong_figures(text, tree)
+    yield from _unknown_sabotages(text, tree)
 
 
 def _broken_links(text: str, folder: Path) -> Iterator[str]:
@@ -115,3 +118,15 @@ def wrong_figures(text: str, tree: Tree) -> Iterator[str]:
                     yield f"{said!r} is no figure for {name}"
                 elif float(figure[1].replace(",", "")) * _UNITS.get(figure[2], 1) != value:
                     yield f"{name} is {value}, and not {said}"
+
+
+def _unknown_sabotages(text: str, tree: Tree) -> Iterator[str]:
+    """Names in the column of what `tests/model` leaves out that it does not have."""
+    inside = False
+    for cells in rows(text):
+        if cells[-1].startswith(_LEFT_OUT):
+            inside = True
+        elif inside:
+            for name in re.findall(r"`([a-z-]+)`", cells[-1]):
+                if not any(f'"{name}"' in source for path, source in tree.files.items() if path.startswith(_MODEL)):
+                    yield f"tests/model leaves out nothing that is called {name}"

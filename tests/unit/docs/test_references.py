@@ -51,6 +51,10 @@ def test_the_documents_that_name_most_are_among_them(table: str) -> None:
         ("`GoneAway`", "nothing is called GoneAway"),
         ("`gone_away`", "nothing is called gone_away"),
         ("`GONE_AWAY`", "nothing is called GONE_AWAY"),
+        (
+            "| rule | left out in `tests/model` |\n| 1 | `gone-away` |",
+            "tests/model leaves out nothing that is called gone-away",
+        ),
         ("| 6 s | `election/timing.py` `LEASE_SECONDS` |", "LEASE_SECONDS is 5, and not 6 s"),
         ("| 5 min | `election/timing.py` `LEASE_SECONDS` |", "LEASE_SECONDS is 5, and not 5 min"),
         ("| a while | `election/timing.py` `LEASE_SECONDS` |", "'a while' is no figure for LEASE_SECONDS"),
