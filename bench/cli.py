@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).resolve().parents[1]
 OUT = REPOSITORY / "_out"
 TABLE_WIDTH = 150
-INTERRUPTED = 130
 
 
 class Scenario(StrEnum):
@@ -150,8 +149,6 @@ def main() -> None:
     except (BenchError, ClusterError) as error:
         print(f"bench: {error}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

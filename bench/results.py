@@ -321,5 +321,5 @@ def ratio(name: str, ours: Series, theirs: Series, what: str = RATE) -> Ratio:
     if what == RATE:
         found = spread(mine.per_second / other.per_second for mine, other in pairs)
     else:
-        found = spread(other.cpu_ms["webhook"] / (mine.cpu_ms["webhook"] or float("nan")) for mine, other in pairs)
+        found = spread(other.cpu_ms["webhook"] / mine.cpu_ms["webhook"] for mine, other in pairs)
     return Ratio(name, ours.clients, what, found.median, found.lowest, found.highest)

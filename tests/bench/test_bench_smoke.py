@@ -72,9 +72,45 @@ def test_the_webhook_alone_is_measured_beside_the_floor(work: Path) -> None:
         (name, clients) for name in ("floor", "ours") for clients in (1, 16)
     ]
     assert all(each.samples[0].requests > 0 and each.samples[0].p50_ms > 0 for each in results.webhook.series)
-    assert [each.name for each in results.webhook.ratios] == ["ours / floor", "ours / floor"]
+    assert {(each.name, each.clients) for each in results.webhook.ratios} == {("ours / floor", 1), ("ours / floor", 16)}
     assert 6500 < results.webhook.review_bytes < 7500
     assert results.runs["webhook"].machine.cores > 0
+
+
+@pytest.fixture
+def other(work: Path) -> Iterator[tuple[str, ...]]:
+    """The options for another webhook, which is the floor once more."""
+    built = programs.built(work / "bin", print)
+    with webhook.floor(built, work) as server:
+        yield f"--beside=other=https://{server.target.address}/mutate-pods", f"--ca={server.target.ca}"
+
+
+def test_another_webhook_and_another_checkout_are_measured_beside_ours(work: Path, other: tuple[str, ...]) -> None:
+    """The checkout is this one."""
+    results = run(work, "--only=webhook", f"--against={REPOSITORY}", *other)
+    assert results.webhook is not None
+    names = ("floor", "ours", "against", "other")
+    assert [(each.name, each.clients) for each in results.webhook.series] == [
+        (name, clients) for name in names for clients in (1, 16)
+    ]
+    assert all(each.samples[0].cpu_ms["webhook"] > 0 for each in results.webhook.series)
+    compared = {each.name for each in results.webhook.ratios}
+    assert compared == {"ours / floor", "against / floor", "other / floor", "ours / against", "ours / other"}
+    assert set(results.runs["webhook"].rivals) == {"against", "other"}
+
+
+def test_what_a_pod_costs_leader_and_followers_is_told_apart(work: Path, other: tuple[str, ...]) -> None:
+    results = run(work, "--only=nodes", f"--against={REPOSITORY}", *other)
+    assert results.nodes is not None
+    names = [f"{name}, {kind}" for name in ("none", "ours", "other", "against") for kind in ("plain", "networks")]
+    assert [each.name for each in results.nodes.series] == names
+    daemons = {"apiserver", "etcd", "controllers", "scheduler", "kwok"}
+    webhooks = {"none": set(), "other": {"webhook"}}
+    for each in results.nodes.series:
+        of_its_own = webhooks.get(each.name.partition(",")[0], {"leader", "followers"})
+        assert set(each.passages[0].cpu_ms) == daemons | of_its_own
+        assert each.passages[0].pods == 8
+    assert [each.name for each in results.nodes.idle] == ["none", "ours", "other", "against"]
 
 
 def test_pod_creates_are_measured_with_every_webhook_and_with_none(work: Path) -> None:
