@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ssl
-import time
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import aiohttp
 import msgspec
+from tests.support.cluster_client import NETWORKS, ClusterClient
 
 from chaos.auditing import Carrier
 
@@ -20,7 +18,6 @@ NAMESPACE = "chaos"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kubemacpool-system/leases"
 LEASE_NAME = "kubemacpool-leader"
-NETWORKS = "k8s.v1.cni.cncf.io/networks"
 ENDPOINT = "kubemacpool.io/endpoint"
 NAMED = "kubemacpool.io/reserved"
 METADATA_ONLY = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
@@ -31,37 +28,6 @@ CREATED = 201
 OK = 200
 
 T = TypeVar("T")
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """What the API server said, and when."""
-
-    sent: float
-    answered: float
-    status: int
-    """0 where there was no answer; then the body says why."""
-    body: bytes
-
-    @property
-    def message(self) -> str:
-        """Why it did not do what was asked."""
-        try:
-            return msgspec.json.decode(self.body, type=_Status).message
-        except msgspec.DecodeError:
-            return self.body.decode(errors="replace")
-
-    @property
-    def reason(self) -> str:
-        """The same in one word; empty where there is none."""
-        try:
-            return msgspec.json.decode(self.body, type=_Status).reason
-        except msgspec.DecodeError:
-            return ""
-
-
-class _Status(msgspec.Struct):
-    message: str = ""
-    reason: str = ""
 
 
 class _Metadata(msgspec.Struct, rename="camel"):
@@ -158,53 +124,14 @@ def addresses_of(annotation: str) -> frozenset[str]:
     return frozenset(selection.mac.lower() for selection in selections if selection.mac)
 
 
-class Cluster:
-    """The API server."""
+class Cluster(ClusterClient):
+    """The API server, as the run asks it."""
 
     def __init__(self, control_plane: ControlPlane) -> None:
         """Read the administrator's certificate."""
-        self.url = control_plane.server_url
-        tls = ssl.create_default_context(cafile=str(control_plane.ca_path))
-        tls.load_cert_chain(control_plane.layout.pki / "admin.crt", control_plane.layout.pki / "admin.key")
-        self._tls = tls
-        self._session: aiohttp.ClientSession | None = None
+        super().__init__(control_plane, REQUEST_SECONDS)
 
-    async def __aenter__(self) -> Self:
-        """Be ready for requests."""
-        connector = aiohttp.TCPConnector(ssl=self._tls, limit=0)
-        self._session = aiohttp.ClientSession(connector=connector)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Close every connection."""
-        await self.session.close()
-
-    @property
-    def session(self) -> aiohttp.ClientSession:
-        """Where requests are made."""
-        if self._session is None:
-            message = "Cluster is used outside its `async with`"
-            raise RuntimeError(message)
-        return self._session
-
-    async def ask(
-        self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
-    ) -> Answer:
-        """Make a request, whatever becomes of it."""
-        sent = time.monotonic()
-        try:
-            async with self.session.request(
-                method,
-                self.url + path,
-                data=None if body is None else msgspec.json.encode(body),
-                headers={"Content-Type": "application/json"} | dict(headers or {}),
-                timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS),
-            ) as reply:
-                return Answer(sent, time.monotonic(), reply.status, await reply.read())
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            return Answer(sent, time.monotonic(), 0, (str(error) or type(error).__name__).encode())
-
-    async def get(self, path: str, kind: type[T], headers: Mapping[str, str] | None = None) -> T:
+    async def read(self, path: str, kind: type[T], headers: Mapping[str, str] | None = None) -> T:
         """Read something that is there.
 
         Raises:
@@ -218,8 +145,8 @@ class Cluster:
 
     async def pods(self) -> PodList:
         """List every pod, consistently."""
-        return await self.get("/api/v1/pods", PodList, {"Accept": METADATA_ONLY.format("List")})
+        return await self.read("/api/v1/pods", PodList, {"Accept": METADATA_ONLY.format("List")})
 
     async def lease(self) -> Lease:
         """Read the Lease."""
-        return await self.get(f"{LEASES}/{LEASE_NAME}", Lease)
+        return await self.read(f"{LEASES}/{LEASE_NAME}", Lease)

@@ -7,8 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-
-from chaos.cluster import NETWORKS
+from tests.support.cluster_client import NETWORKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -13,7 +13,8 @@ from chaos.faults import Fault, Kind
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from chaos.relaying import Relay
+    from tests.support.cutter import Cutter
+
     from chaos.stage import Stage
 
 POLL_SECONDS = 0.05
@@ -131,7 +132,7 @@ class Inflicter:
         downtime.ended = time.monotonic()
 
 
-async def _cut(relays: Iterable[Relay], seconds: float) -> None:
+async def _cut(relays: Iterable[Cutter], seconds: float) -> None:
     ways = list(relays)
     try:
         for relay in ways:
@@ -139,10 +140,10 @@ async def _cut(relays: Iterable[Relay], seconds: float) -> None:
         await asyncio.sleep(seconds)
     finally:
         for relay in ways:
-            relay.open()
+            relay.mend()
 
 
-async def _silence(relays: Iterable[Relay], seconds: float) -> None:
+async def _silence(relays: Iterable[Cutter], seconds: float) -> None:
     ways = list(relays)
     for relay in ways:
         relay.silence()
@@ -150,4 +151,4 @@ async def _silence(relays: Iterable[Relay], seconds: float) -> None:
         await asyncio.sleep(seconds)
     finally:
         for relay in ways:
-            relay.open()
+            relay.mend()

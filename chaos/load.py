@@ -14,10 +14,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
+from tests.support.cluster_client import NETWORKS, Reply
 
 from chaos.causes import Failure
 from chaos.claims import refused
-from chaos.cluster import CREATED, NAMESPACE, NETWORKS, PODS, Answer, PodRecord
+from chaos.cluster import CREATED, NAMESPACE, PODS, PodRecord
 from chaos.deeds import SHARED
 
 if TYPE_CHECKING:
@@ -206,10 +207,10 @@ class Load:
         return answer.status != 0
 
     @staticmethod
-    def _addresses(answer: Answer) -> frozenset[str]:
+    def _addresses(answer: Reply) -> frozenset[str]:
         return msgspec.json.decode(answer.body, type=PodRecord).carrier().addresses
 
-    def _judge(self, request: Request, answer: Answer) -> str:
+    def _judge(self, request: Request, answer: Reply) -> str:
         if answer.status == CREATED:
             carrier = msgspec.json.decode(answer.body, type=PodRecord).carrier()
             if len(carrier.addresses) != INTERFACES or (request.explicit and request.explicit not in carrier.addresses):

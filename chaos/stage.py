@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Self
 
 import aiohttp
 import msgspec
-from prometheus_client.parser import text_string_to_metric_families
+from tests.support.cutter import Cutter
+from tests.support.metrics import figures_of
 
 from chaos.cluster import NAMESPACE, Cluster
 from chaos.proxying import ServiceProxy
-from chaos.relaying import Relay
 from devcluster import kubeconfig
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.egress import write_table
@@ -56,9 +56,9 @@ class Stage:
     def __init__(self, directory: Path, replicas: int, seed: int, progress: Progress) -> None:
         """Start nothing yet."""
         self.proxy = ServiceProxy(self._ready, seed)
-        self.to_peers: dict[int, Relay] = {}
+        self.to_peers: dict[int, Cutter] = {}
         """By webhook port: the way from other replicas to this one."""
-        self.to_api_server: dict[int, Relay] = {}
+        self.to_api_server: dict[int, Cutter] = {}
         """By webhook port: the way from this replica to the API server."""
         self.control_plane = ControlPlane(
             ControlPlaneSpec(
@@ -140,11 +140,7 @@ class Stage:
         timeout = aiohttp.ClientTimeout(total=10)
         async with self.cluster.session.get(f"{replica.metrics_url}/metrics", ssl=False, timeout=timeout) as answer:
             text = await answer.text()
-        return {
-            sample.name + "".join(f"{{{key}={value}}}" for key, value in sample.labels.items()): sample.value
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-        }
+        return figures_of(text)
 
     def webhook_urls(self) -> list[str]:
         """Where the replicas answer reviews, without the Service."""
@@ -165,8 +161,8 @@ class Stage:
         peers, gateway = f"127.{number}.255.254", f"127.{number}.0.1"
         kubeconfigs = self._directory / "kubeconfigs"
         for port in record.share.ports:
-            self.to_peers[port] = Relay((HOST, port))
-            self.to_api_server[port] = Relay((HOST, record.ports.kube_apiserver))
+            self.to_peers[port] = Cutter((HOST, port))
+            self.to_api_server[port] = Cutter((HOST, record.ports.kube_apiserver))
             await self.to_peers[port].listen(peers, port)
             await self.to_api_server[port].listen(gateway, port)
             kubeconfig.write_with_token_file(

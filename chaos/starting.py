@@ -8,13 +8,16 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from tests.support.cluster_client import NETWORKS
 
 from chaos.causes import Failure
-from chaos.cluster import CREATED, NETWORKS, UnexpectedError
+from chaos.cluster import CREATED, UnexpectedError
 from chaos.deeds import GROUP, Document, instance, machine, networks, pod, reference
 
 if TYPE_CHECKING:
-    from chaos.cluster import Answer, Cluster
+    from tests.support.cluster_client import Reply
+
+    from chaos.cluster import Cluster
 
 NAMESPACE: Final = "machines"
 COUNT: Final = 4
@@ -149,5 +152,5 @@ class Starter:
         return answer.status == _NOT_FOUND
 
 
-def _document(answer: Answer) -> dict[str, Any]:
+def _document(answer: Reply) -> dict[str, Any]:
     return msgspec.json.decode(answer.body, type=dict[str, Any])

@@ -9,9 +9,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
+from tests.support.cluster_client import NETWORKS
 
 from chaos.calling import Caller
-from chaos.cluster import NETWORKS, PodRecord, UnexpectedError, addresses_of
+from chaos.cluster import PodRecord, UnexpectedError, addresses_of
 from chaos.deeds import (
     CALLS,
     FINALIZER,
@@ -39,9 +40,11 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from tests.support.cluster_client import Reply
+
     from chaos.auditing import Auditor
     from chaos.claims import Claims
-    from chaos.cluster import Answer, Cluster
+    from chaos.cluster import Cluster
 
 OWN: Final = "tenant"
 FULL: Final = "tenant-full"
@@ -181,7 +184,7 @@ class Tenant:
 
     async def _ask(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
-    ) -> Answer:
+    ) -> Reply:
         """As the tenant."""
         impersonated = {"Impersonate-User": USER, "Impersonate-Group": "system:authenticated"}
         answer = await self._cluster.ask(method, path, body, impersonated | dict(headers or {}))

@@ -6,6 +6,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.installed import Installed, installation
 from tests.support.scheduling import SuiteScheduling
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec
@@ -38,3 +39,10 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
     )
     with ControlPlane(spec) as plane:
         yield plane
+
+
+@pytest.fixture(scope="session")
+def with_kubevirt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+    """The installation of all suites in which there are machines; whoever changes it leaves it as it was."""
+    with installation(tmp_path_factory.mktemp("with-kubevirt"), nodes=2, kubevirt=True) as installed:
+        yield installed

@@ -15,16 +15,12 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.e2e.conftest import block, block_outside, cluster, namespace, use_range
 from tests.e2e.kubevirt.conftest import collisions, kubevirt, machines_in, vms
-from tests.support.installed import Installed
-
-from devcluster.controlplane import ControlPlane, ControlPlaneSpec
-from devcluster.kubevirt import serve_kinds
-from devcluster.settings import RELEASE_MANIFEST
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from tests.support.cluster_client import ClusterClient
+    from tests.support.installed import Installed
 
     Elsewhere = Callable[[str], Awaitable[str]]
 
@@ -42,14 +38,9 @@ __all__ = [
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+def installed(with_kubevirt: Installed) -> Installed:
     """An installation that follows virtual machines; whoever changes it leaves it as it was."""
-    spec = ControlPlaneSpec(tmp_path_factory.mktemp("abuse-cluster"), nodes=2, ends_with_caller=True)
-    with ControlPlane(spec) as control_plane:
-        serve_kinds(control_plane)
-        installed = Installed(control_plane, RELEASE_MANIFEST)
-        installed.sync()
-        yield installed
+    return with_kubevirt
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 import pytest
-from tests.abuse.test_trust import SECRETS, bundles_of
+from tests.abuse.test_trust import bundles_of
 from tests.support.cluster_client import ConfigMap, pod
+from tests.support.credentials import SECRETS
 from tests.support.installed import Installed
 
 from devcluster.controlplane import ControlPlane, ControlPlaneSpec

@@ -10,11 +10,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import pytest
 from tests.support.cluster_client import pod, together
-from tests.support.installed import Installed, eventually, process_of
-
-from devcluster.controlplane import ControlPlane, ControlPlaneSpec
-from devcluster.kubevirt import serve_kinds
-from devcluster.settings import RELEASE_MANIFEST
+from tests.support.installed import Installed, eventually, installation, process_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,11 +26,7 @@ ASIDE: Final = "kubemacpool_objects_set_aside{kind=Pod}"
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     """An installation of a program with faults, on a cluster of its own."""
-    spec = ControlPlaneSpec(tmp_path_factory.mktemp("faulty"), controllers=False, ends_with_caller=True)
-    with ControlPlane(spec) as control_plane:
-        serve_kinds(control_plane)
-        installed = Installed(control_plane, RELEASE_MANIFEST)
-        installed.sync()
+    with installation(tmp_path_factory.mktemp("faulty"), controllers=False, kubevirt=True) as installed:
         plan = installed._plan()
         arguments = [sys.executable, str(PROGRAM), *plan.arguments[1:]]
         installed._follow(msgspec.structs.replace(plan, revision=plan.revision + 1, arguments=arguments))

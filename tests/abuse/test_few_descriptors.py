@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from tests.abuse.crowding import Crowd
 from tests.support.cluster_client import pod
-from tests.support.installed import Installed, eventually
+from tests.support.installed import Installed, eventually, installation
 
-from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.settings import RELEASE_MANIFEST
 from kubemacpool.server.limits import TELL_SECONDS
 
@@ -45,9 +44,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     assert text.count(shipped) == 1
     manifest = directory / "kubemacpool.yaml"
     manifest.write_text(text.replace(shipped, limited), "utf-8")
-    with ControlPlane(ControlPlaneSpec(directory / "cluster", nodes=1, ends_with_caller=True)) as control_plane:
-        installed = Installed(control_plane, manifest)
-        installed.sync()
+    with installation(directory / "cluster", nodes=1, manifest=manifest) as installed:
         yield installed
 
 

@@ -9,11 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.support.cluster_client import pod
-from tests.support.installed import ENVIRONMENT, Installed, eventually
+from tests.support.installed import ENVIRONMENT, Installed, eventually, installation
 from tests.support.telling import until_told
-
-from devcluster.controlplane import ControlPlane, ControlPlaneSpec
-from devcluster.settings import RELEASE_MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,11 +25,8 @@ pytestmark = pytest.mark.usefixtures("survivors")
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     """An installation that keeps names of other namespaces to itself."""
-    directory = tmp_path_factory.mktemp("hidden-holders")
-    with ControlPlane(ControlPlaneSpec(directory, nodes=1, ends_with_caller=True)) as control_plane:
-        environment = {**ENVIRONMENT, "KUBEMACPOOL_HIDE_FOREIGN_HOLDERS": "true"}
-        installed = Installed(control_plane, RELEASE_MANIFEST, environment)
-        installed.sync()
+    environment = {**ENVIRONMENT, "KUBEMACPOOL_HIDE_FOREIGN_HOLDERS": "true"}
+    with installation(tmp_path_factory.mktemp("hidden-holders"), nodes=1, environment=environment) as installed:
         yield installed
 
 

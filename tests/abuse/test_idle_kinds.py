@@ -9,11 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from tests.support.cluster_client import pod
-from tests.support.installed import Installed, eventually, process_of
+from tests.support.installed import Installed, eventually, installation, process_of
 
-from devcluster.controlplane import ControlPlane, ControlPlaneSpec
-from devcluster.kubevirt import serve_kinds
-from devcluster.settings import RELEASE_MANIFEST
 from kubemacpool.election.leadership import PATIENCE
 
 if TYPE_CHECKING:
@@ -28,11 +25,7 @@ LATER_SECONDS: Final = 15.0
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     """An installation whose replicas may be ended."""
-    spec = ControlPlaneSpec(tmp_path_factory.mktemp("idle-cluster"), controllers=False, ends_with_caller=True)
-    with ControlPlane(spec) as control_plane:
-        serve_kinds(control_plane)
-        installed = Installed(control_plane, RELEASE_MANIFEST)
-        installed.sync()
+    with installation(tmp_path_factory.mktemp("idle-cluster"), controllers=False, kubevirt=True) as installed:
         yield installed
 
 

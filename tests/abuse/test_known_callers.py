@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import pytest
 from tests.abuse.test_callers import FORWARDED
 from tests.support.cluster_client import pod, together
-from tests.support.installed import ENVIRONMENT, Installed, eventually
+from tests.support.installed import ENVIRONMENT, Installed, eventually, installation
 from tests.support.reviews import review, verdict, webhook
 
-from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.pki import Authority
 from devcluster.settings import RELEASE_MANIFEST
 
@@ -82,10 +81,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory, known: Known) -> Iterato
     kubeconfig.write_text(KUBECONFIG.format(host=HOST, directory=known.directory, name=NAME), encoding="utf-8")
     admission.write_text(ADMISSION.format(kubeconfig=kubeconfig), encoding="utf-8")
     arguments = (f"--admission-control-config-file={admission}",)
-    with ControlPlane(ControlPlaneSpec(home, nodes=1, apiserver_args=arguments, ends_with_caller=True)) as plane:
-        asked_for = {"KUBEMACPOOL_CLIENT_CA_FILE": str(known.file), "KUBEMACPOOL_CLIENT_NAME": f"other, {NAME}"}
-        installed = Installed(plane, RELEASE_MANIFEST, ENVIRONMENT | asked_for)
-        installed.sync()
+    asked_for = {"KUBEMACPOOL_CLIENT_CA_FILE": str(known.file), "KUBEMACPOOL_CLIENT_NAME": f"other, {NAME}"}
+    with installation(home, nodes=1, apiserver_args=arguments, environment=ENVIRONMENT | asked_for) as installed:
         yield installed
 
 

@@ -8,12 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from tests.support.cluster_client import NETWORKS, RANGE, pod
-from tests.support.installed import Installed, eventually
+from tests.support.installed import Installed, eventually, installation
 from tests.support.machine_manifests import machine, nic
-
-from devcluster.controlplane import ControlPlane, ControlPlaneSpec
-from devcluster.kubevirt import serve_kinds
-from devcluster.settings import RELEASE_MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,11 +49,7 @@ TEXTS: Final = (
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     """An installation of these tests' own: they edit its Lease and its ConfigMap."""
-    spec = ControlPlaneSpec(tmp_path_factory.mktemp("odd"), controllers=False, ends_with_caller=True)
-    with ControlPlane(spec) as control_plane:
-        serve_kinds(control_plane)
-        installed = Installed(control_plane, RELEASE_MANIFEST)
-        installed.sync()
+    with installation(tmp_path_factory.mktemp("odd"), controllers=False, kubevirt=True) as installed:
         yield installed
 
 

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from tests.support.cluster_client import ClusterClient, Found, pod, together
-from tests.support.installed import ENVIRONMENT, Installed, eventually
+from tests.support.installed import Installed, eventually, installation
 from tests.support.lease import LEASE
 
-from devcluster.controlplane import ControlPlane, ControlPlaneSpec
-from devcluster.settings import RELEASE_MANIFEST
 from kubemacpool.election.timing import RENEWAL_SECONDS
 
 if TYPE_CHECKING:
@@ -21,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.e2e.conftest import Block
+
+    from devcluster.controlplane import ControlPlane
 
 pytestmark = pytest.mark.usefixtures("survivors")
 
@@ -31,10 +31,7 @@ LOST: Final = "nobody knows what was allocated lately: waiting until nothing of 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     """An installation on a cluster that may be set back."""
-    spec = ControlPlaneSpec(tmp_path_factory.mktemp("restored-cluster"), controllers=False, ends_with_caller=True)
-    with ControlPlane(spec) as control_plane:
-        installed = Installed(control_plane, RELEASE_MANIFEST, ENVIRONMENT)
-        installed.sync()
+    with installation(tmp_path_factory.mktemp("restored-cluster"), controllers=False) as installed:
         yield installed
 
 

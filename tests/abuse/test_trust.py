@@ -12,6 +12,7 @@ import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from tests.e2e.test_objects import MUTATOR, Configuration
 from tests.support.cluster_client import ConfigMap, pod
+from tests.support.credentials import SECRETS, spoil
 from tests.support.installed import eventually
 
 from devcluster.settings import RELEASE_MANIFEST
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from tests.support.cluster_client import ClusterClient
     from tests.support.installed import Installed
 
-SECRETS: Final = "/api/v1/namespaces/kubemacpool-system/secrets"
-GARBAGE: Final = {"data": {"tls.crt": "Z2FyYmFnZQ==", "tls.key": "Z2FyYmFnZQ=="}}
 VALID: Final = "kubemacpool_ca_bundle_valid"
 
 pytestmark = pytest.mark.usefixtures("survivors", "trusted_again")
@@ -161,25 +160,17 @@ async def test_spoilt_secrets_heal_while_creates_go_on(
 
     creates = asyncio.create_task(create_on())
     ends = installed.log_ends()
-    match how:
-        case "both Secrets are deleted":
-            await cluster.done("DELETE", f"{SECRETS}/kubemacpool-ca")
-            await cluster.done("DELETE", f"{SECRETS}/kubemacpool-service")
-        case "the serving certificate is deleted":
-            await cluster.done("DELETE", f"{SECRETS}/kubemacpool-service")
-        case "the authority is garbage":
-            await cluster.patch(f"{SECRETS}/kubemacpool-ca", GARBAGE)
-        case "the serving certificate is garbage":
-            await cluster.patch(f"{SECRETS}/kubemacpool-service", GARBAGE)
-        case "the serving certificate is of an early version":  # by which no replica can prove itself to another
-            monkeypatch.setattr(issue, "USAGES", (ExtendedKeyUsageOID.SERVER_AUTH,))
-            data = (await cluster.get(f"{SECRETS}/kubemacpool-ca", ConfigMap)).data
-            authority = KeyPair(base64.b64decode(data["tls.crt"]), base64.b64decode(data["tls.key"]))
-            names = ServerNames(service_names(SERVICES, "kubemacpool-system"))
-            early = issue_serving(authority, names, datetime.now(UTC))
-            pair = {"tls.crt": early.certificate_pem, "tls.key": early.key_pem}
-            encoded = {key: base64.b64encode(value).decode() for key, value in pair.items()}
-            await cluster.patch(f"{SECRETS}/kubemacpool-service", {"data": encoded})
+    if how == "the serving certificate is of an early version":  # by which no replica can prove itself to another
+        monkeypatch.setattr(issue, "USAGES", (ExtendedKeyUsageOID.SERVER_AUTH,))
+        data = (await cluster.get(f"{SECRETS}/kubemacpool-ca", ConfigMap)).data
+        authority = KeyPair(base64.b64decode(data["tls.crt"]), base64.b64decode(data["tls.key"]))
+        names = ServerNames(service_names(SERVICES, "kubemacpool-system"))
+        early = issue_serving(authority, names, datetime.now(UTC))
+        pair = {"tls.crt": early.certificate_pem, "tls.key": early.key_pem}
+        encoded = {key: base64.b64encode(value).decode() for key, value in pair.items()}
+        await cluster.patch(f"{SECRETS}/kubemacpool-service", {"data": encoded})
+    else:
+        await spoil(cluster, how)
 
     await installed.logged(ends, event="a new certificate is served")
     spoilt.set()

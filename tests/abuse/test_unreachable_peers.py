@@ -10,11 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from tests.support.cluster_client import pod, together
-from tests.support.installed import ENVIRONMENT, Installed
+from tests.support.installed import ENVIRONMENT, Installed, installation
 from tests.support.reviews import review, webhook
 
-from devcluster.controlplane import ControlPlane, ControlPlaneSpec
-from devcluster.settings import RELEASE_MANIFEST
 from kubemacpool.admission.webhook import HOLD_SECONDS
 
 if TYPE_CHECKING:
@@ -34,10 +32,9 @@ AT_ONCE: Final = 200
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     """An installation whose replicas tell each other an address at which they are not."""
-    spec = ControlPlaneSpec(tmp_path_factory.mktemp("unreachable-cluster"), controllers=False, ends_with_caller=True)
-    with ControlPlane(spec) as control_plane:
-        installed = Installed(control_plane, RELEASE_MANIFEST, {**ENVIRONMENT, "POD_IP": NOBODY})
-        installed.sync()
+    with installation(
+        tmp_path_factory.mktemp("unreachable-cluster"), controllers=False, environment={**ENVIRONMENT, "POD_IP": NOBODY}
+    ) as installed:
         yield installed
 
 

@@ -14,6 +14,7 @@ import pytest
 from bench.errors import BenchError
 from bench.loading import Volume, send
 from bench.results import LEASE_WRITE, Results, Sample, Series, find, quietest, ratio
+from tests.support.processes import left_behind
 
 from bench import programs, webhook
 
@@ -37,19 +38,6 @@ def run(work: Path, *options: str) -> Results:
     answer = subprocess.run(command(work, *options), capture_output=True, text=True, check=False, timeout=300)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     return msgspec.json.decode((work / "bench.json").read_bytes(), type=Results)
-
-
-def left_behind(work: Path) -> list[str]:
-    """The command lines of running programs that belong to a benchmark."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:  # it has ended meanwhile
-            continue
-        if str(work) in line:
-            found.append(line)
-    return found
 
 
 def sample(*, per_second: float = 1.0, others: float = 0.0) -> Sample:

@@ -6,17 +6,18 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 from chaos.results import Results
+from tests.support.processes import left_behind
 
 from devcluster.settings import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 ENVIRONMENT = dict(os.environ) | {"PYTHONPATH": str(REPOSITORY / "cluster"), "COLUMNS": "160"}
 INTERRUPTED = 130
@@ -25,19 +26,6 @@ INTERRUPTED = 130
 def command(work: Path, *options: str) -> list[str]:
     """The command line, with everything that it keeps in one directory."""
     return [sys.executable, "-m", "chaos", f"--work={work}", f"--json={work / 'chaos.json'}", *options]
-
-
-def left_behind(work: Path) -> list[str]:
-    """The command lines of running programs that belong to the run."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:  # it has ended meanwhile
-            continue
-        if str(work) in line:
-            found.append(line)
-    return found
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 
 import msgspec
-from chaos.cluster import NETWORKS
 from chaos.load import FIXED, INTERFACES, Plan, Request, drawn
+from tests.support.cluster_client import NETWORKS
 
 PLAN = Plan(clients=4, rate=60.0, most_live=600, explicit=tuple(f"02:00:00:00:0a:{index:02x}" for index in range(16)))
 

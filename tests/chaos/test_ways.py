@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, cast
 
 from chaos.proxying import Late, ServiceProxy
-from chaos.relaying import Relay
+from tests.support.cutter import Cutter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -133,9 +133,9 @@ async def client(port: int) -> AsyncIterator[Client]:
 
 
 @asynccontextmanager
-async def way(port: int) -> AsyncIterator[tuple[Relay, int]]:
+async def way(port: int) -> AsyncIterator[tuple[Cutter, int]]:
     """A way to this port, and where it begins."""
-    made = Relay((ADDRESS, port))
+    made = Cutter((ADDRESS, port))
     begin = await free_port()
     await made.listen(ADDRESS, begin)
     try:
@@ -215,7 +215,7 @@ async def test_a_way_that_is_cut_resets_what_exists_and_refuses_what_comes_until
             assert await before.say(b"two") == b""
         async with client(port) as meanwhile:
             assert await meanwhile.say(b"three") == b""
-        cut.open()
+        cut.mend()
         async with client(port) as after:
             assert await after.say(b"four") == b"FOUR"
 
@@ -230,5 +230,5 @@ async def test_a_way_that_is_silent_passes_on_late_what_it_was_told_meanwhile() 
             done, _ = await asyncio.wait(answers, timeout=0.1)
             assert done == set()
             assert not served.asked.is_set()
-            silent.open()
+            silent.mend()
             assert await asyncio.gather(*answers) == [b"TWO", b"THREE"]

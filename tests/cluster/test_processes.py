@@ -94,12 +94,12 @@ def test_a_daemon_has_a_session_and_a_log_of_its_own(daemon: Daemon) -> None:
     """Ctrl-C at the terminal that started the cluster does not reach it."""
     code = (
         "import os, sys, time; print(os.getsid(0) == os.getpid(), flush=True); "
-        "sys.stderr.write('oops'); time.sleep(600)"
+        "print('oops', file=sys.stderr); time.sleep(600)"
     )
     daemon.start([sys.executable, "-c", code], {})
     wait_until(lambda: "oops" in daemon.log_file.read_text(), what="up", within=10, needs=[daemon], progress=print)
 
-    assert daemon.log_file.read_text() == "True\noops"
+    assert daemon.log_file.read_text() == "True\noops\n"
     assert daemon.log_file.stat().st_mode & 0o077 == 0
     daemon.stop(grace=5)
 

@@ -10,6 +10,7 @@ import pytest
 from tests.support.cutter import Cutter
 
 from devcluster.controlplane import ControlPlane
+from devcluster.loopback import HOST
 from kubemacpool.certs.contexts import client_context
 from kubemacpool.certs.issue import issue_authority
 from kubemacpool.kube.client import ApiClient
@@ -56,7 +57,7 @@ async def api(admin: ClusterConfig, connect: Connect) -> AsyncIterator[ApiClient
 @pytest.fixture
 async def cutter(control_plane: ControlPlane) -> AsyncIterator[Cutter]:
     """What stands between `fragile_api` and the API server."""
-    async with Cutter(int(control_plane.server_url.rpartition(":")[2])) as cutter:
+    async with Cutter((HOST, int(control_plane.server_url.rpartition(":")[2]))) as cutter:
         yield cutter
 
 

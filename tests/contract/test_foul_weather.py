@@ -26,7 +26,7 @@ async def test_history_lost_by_compaction_is_made_good_and_the_deletes_in_it_are
         assert view.there.keys() == {"stays", "goes", "returns"}
         view.steps.clear()
         with capture_logs() as logs:
-            cutter.cut()
+            await cutter.cut()
             delete(control_plane, namespace, "podtemplates", "goes", "returns")
             create(control_plane, namespace, "podtemplates", pod_template("comes"), pod_template("returns"))
             control_plane.etcd_compact()
@@ -114,7 +114,7 @@ async def test_deletes_while_the_api_server_was_restarted_out_of_sight_are_told(
     create(control_plane, namespace, "configmaps", config_map("stays"), config_map("goes"))
     async with following(fragile_api, Resource(CONFIG_MAPS, namespace)) as view:
         with capture_logs() as logs:
-            cutter.cut()
+            await cutter.cut()
             delete(control_plane, namespace, "configmaps", "goes")
             control_plane.etcd_compact()
             await asyncio.to_thread(control_plane.stop_apiserver)

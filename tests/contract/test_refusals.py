@@ -71,7 +71,7 @@ def _not_told(piece: bytes) -> None:
 async def test_an_api_server_that_cannot_be_reached_is_unavailable(
     fragile_api: ApiClient, cutter: Cutter, admin: ClusterConfig, connect: Connect
 ) -> None:
-    cutter.cut()
+    await cutter.cut()
     with pytest.raises(ClusterUnavailableError, match="GET /version: "):
         await fragile_api.get("/version")
     async with connect(replace(admin, server="https://127.0.0.1:1")) as client:

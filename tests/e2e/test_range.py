@@ -6,9 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.e2e.conftest import SHIPPED_RANGE
 from tests.support.cluster_client import RANGE, pod
 from tests.support.installed import eventually
+
+from devcluster.settings import RELEASE_MANIFEST
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Block, UseRange
@@ -157,9 +158,8 @@ async def test_a_deleted_config_map_changes_nothing_and_is_told(
     assert (await installed.figures())[VALID] == 0
     assert await installed.readiness() == {"200 ok"}
     assert (await cluster.made(namespace, pod("a"))).mac == block[0]
-    start, end = SHIPPED_RANGE
-    config_map = {"metadata": {"name": RANGE.rpartition("/")[2]}, "data": {"RANGE_START": start, "RANGE_END": end}}
-    await cluster.done("POST", RANGE.rpartition("/")[0], config_map)
+    # As an administrator would: what other tests see of the ConfigMap is then what they would have seen before.
+    await asyncio.to_thread(installed.control_plane.kubectl, "apply", "-f", str(RELEASE_MANIFEST))
     await eventually(lambda: _valid(installed, 1), "the new ConfigMap is taken up")
 
 

@@ -1,9 +1,10 @@
-"""The API server as a user's program sees it: statuses, messages and the warnings of admission."""
+"""The API server as its administrator's program sees it: statuses, messages and the warnings of admission."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from typing import TYPE_CHECKING, Final, NamedTuple, Self, TypeVar
 
 import aiohttp
@@ -59,8 +60,12 @@ class Reply(NamedTuple):
     """What the API server answered."""
 
     status: int
+    """0 where there was no answer; then the body says why."""
     body: bytes
     warnings: tuple[str, ...]
+    sent: float
+    answered: float
+    """Both on the monotonic clock."""
 
     @property
     def created(self) -> bool:
@@ -70,12 +75,19 @@ class Reply(NamedTuple):
     @property
     def message(self) -> str:
         """Why not."""
-        return msgspec.json.decode(self.body, type=_Status).message
+        return self._said.message
+
+    @property
+    def _said(self) -> _Status:
+        try:
+            return msgspec.json.decode(self.body, type=_Status)
+        except msgspec.DecodeError:
+            return _Status(self.body.decode(errors="replace"))
 
     @property
     def reason(self) -> str:
-        """Why not, in one word."""
-        return msgspec.json.decode(self.body, type=_Status).reason
+        """Why not, in one word; empty where there is none."""
+        return self._said.reason
 
     @property
     def metadata(self) -> Metadata:
@@ -147,22 +159,36 @@ def pod(
 class ClusterClient:
     """Requests to the API server of a test's control plane, as its administrator."""
 
-    def __init__(self, control_plane: ControlPlane) -> None:
-        self._url = control_plane.server_url
+    def __init__(self, control_plane: ControlPlane, patience: float = 60.0) -> None:
+        """Read the administrator's certificate.
+
+        Args:
+            control_plane: whose API server it is.
+            patience: seconds that a request may take.
+        """
+        self.url = control_plane.server_url
         self._tls = ssl.create_default_context(cafile=str(control_plane.ca_path))
         pki = control_plane.layout.pki
         self._tls.load_cert_chain(pki / "admin.crt", pki / "admin.key")
+        self._patience = patience
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
+        """Be ready for requests."""
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=self._tls, limit=0), timeout=aiohttp.ClientTimeout(total=60)
+            connector=aiohttp.TCPConnector(ssl=self._tls, limit=0), timeout=aiohttp.ClientTimeout(total=self._patience)
         )
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._session is not None:
-            await self._session.close()
+        """Close every connection."""
+        await self.session.close()
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """Where requests are made."""
+        assert self._session is not None, "used outside its `async with`"
+        return self._session
 
     async def request(
         self,
@@ -172,17 +198,33 @@ class ClusterClient:
         *,
         params: Mapping[str, str] | None = None,
         content_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        """Make one request; whatever the API server answers is an answer."""
-        assert self._session is not None
+        """Make one request; whatever the API server answers is an answer.
+
+        Raises:
+            OSError: it does not (aiohttp has errors of its own as well).
+        """
         data = None if body is None else msgspec.json.encode(body)
-        headers = {"Accept": "application/json"} | ({} if data is None else {"Content-Type": content_type})
-        async with self._session.request(method, self._url + path, data=data, params=params, headers=headers) as answer:
+        own = {"Accept": "application/json"} | ({} if data is None else {"Content-Type": content_type})
+        sent = time.monotonic()
+        async with self.session.request(
+            method, self.url + path, data=data, params=params, headers=own | dict(headers or {})
+        ) as answer:
+            text = await answer.read()
             # A warning is: code, agent, quoted text (RFC 7234, section 5.5).
-            warnings = [text.split(" ", 2)[2] for text in answer.headers.getall("Warning", [])]
-            return Reply(
-                answer.status, await answer.read(), tuple(msgspec.json.decode(text, type=str) for text in warnings)
+            warnings = tuple(
+                msgspec.json.decode(each.split(" ", 2)[2], type=str) for each in answer.headers.getall("Warning", [])
             )
+            return Reply(answer.status, text, warnings, sent, time.monotonic())
+
+    async def ask(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Reply:
+        """Make one request, whatever becomes of it."""
+        sent = time.monotonic()
+        try:
+            return await self.request(method, path, body, headers=headers)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            return Reply(0, (str(error) or type(error).__name__).encode(), (), sent, time.monotonic())
 
     async def get(self, path: str, kind: type[T]) -> T:
         """Read an object that is there."""

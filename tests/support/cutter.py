@@ -1,122 +1,168 @@
-"""A wire between a client and the API server that can be cut, let hang, and mended."""
+"""A way to a server that can be cut, silent, or let hang, and mended: what a network does to its users."""
+
+from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from typing import Self
+from typing import TYPE_CHECKING, Literal, Self
+
+from devcluster.connections import Backend, ClientSide, Side, cut_all
+from devcluster.loopback import HOST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+State = Literal["whole", "cut", "silent"]
 
 
 class Cutter:
-    """Forwards TCP to a port of this machine as long as it is whole.
+    """One way: what connects here is connected to the target, as long as it is whole.
 
-    Args:
-        target: the port to forward to.
+    A way that is cut resets what exists and refuses what comes. One that is silent takes everything and passes nothing
+    on until it is mended, as a network that loses packets would.
 
     Attributes:
-        port: where clients connect.
-        connections: accepted so far, those that were dropped at once included.
+        state: what it does with what comes.
+        port: where clients connect, once it listens.
+        connections: accepted so far, those that were refused at once included.
     """
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: Backend) -> None:
+        """Lead to the target."""
+        self.state: State = "whole"
         self.port = 0
         self.connections = 0
         self._target = target
-        self._whole = True
-        self._hanging = asyncio.Event()
+        self._sides: set[Side] = set()
+        self._kept: list[Callable[[], None]] = []
         self._left: int | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+        """Listen on the loopback, on a port that is free."""
+        await self.listen(HOST, 0)
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        """Close it."""
+        await self.close()
+
+    async def listen(self, address: str, port: int) -> None:
+        """Take connections.
+
+        Raises:
+            OSError: the address and port cannot be listened on.
+        """
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Near(self._sides, self), address, port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        """Stop listening, and cut the connections that exist."""
         if self._server is not None:
             self._server.close()
-        self.cut()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.cut()
 
-    def cut(self) -> None:
-        """Drops every connection, and every new one until mended."""
-        self._whole = False
-        for writer in self._writers:
-            writer.transport.abort()
+    async def cut(self) -> None:
+        """Reset every connection, and refuse others until mended."""
+        self.state = "cut"
+        await cut_all(self._sides)
 
     def cut_after(self, count: int) -> None:
-        """Lets so many more bytes through from the API server, then drops that connection; later ones are whole."""
+        """Let so many more bytes through from the target, then end that connection; later ones are whole."""
         self._left = count
 
+    def silence(self) -> None:
+        """Pass nothing on until mended."""
+        self.state = "silent"
+
     def hang(self) -> None:
-        """Lets nothing more through on the connections that there are, and keeps them open; new ones are whole."""
-        self._hanging.set()
-        self._hanging = asyncio.Event()
+        """Pass nothing more on over the connections that there are, and keep them open; new ones are whole."""
+        for side in self._sides:
+            if isinstance(side, _Near | _Far):
+                side.hangs = True
 
     def mend(self) -> None:
-        """Lets new connections through."""
-        self._whole = True
+        """Pass on what was kept, and whatever comes."""
+        self.state = "whole"
+        kept, self._kept = self._kept, []
+        for late in kept:
+            late()
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        if not self._whole:
-            writer.transport.abort()
-            return
-        self._writers.add(writer)  # now: a task that is cancelled before it begins closes nothing
-        task = asyncio.create_task(self._carry(reader, writer, self._hanging))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def pick(self) -> Backend | None:
+        """Where a new connection leads."""
+        return None if self.state == "cut" else self._target
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hanging: asyncio.Event) -> None:
-        """One connection, from its beginning until both of its ends are closed."""
-        async with self._kept(writer):
-            try:
-                far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
-            except OSError:
-                return
-            async with self._kept(far_writer):
-                if self._whole:
-                    await asyncio.gather(
-                        self._forward(reader, far_writer, hanging, from_server=False),
-                        self._forward(far_reader, writer, hanging, from_server=True),
-                    )
+    def passes(self, late: Callable[[], None]) -> bool:
+        """Tell whether something may pass now; if not, it is done late."""
+        if self.state == "silent":
+            self._kept.append(late)
+        return self.state != "silent"
 
-    @asynccontextmanager
-    async def _kept(self, writer: asyncio.StreamWriter) -> AsyncIterator[None]:
-        """Within reach of whoever cuts, until it is closed: a transport that outlives its loop is never closed."""
-        self._writers.add(writer)
-        try:
-            yield
-        finally:
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
-            self._writers.discard(writer)
+    def allowed(self, data: bytes) -> bytes:
+        """As much of what the target says as may pass."""
+        if self._left is None:
+            return data
+        data = data[: self._left]
+        self._left -= len(data)
+        return data
 
-    async def _forward(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        hanging: asyncio.Event,
-        *,
-        from_server: bool,
-    ) -> None:
-        try:
-            while (piece := await reader.read(4096)) and not hanging.is_set():
-                if from_server and self._left is not None:
-                    piece = piece[: self._left]
-                    self._left -= len(piece)
-                writer.write(piece)
-                await writer.drain()
-                if from_server and self._left == 0:
-                    self._left = None
-                    break
-            if hanging.is_set():
-                await asyncio.Event().wait()
-        except OSError:
-            pass
-        finally:
-            writer.close()
+    def used_up(self) -> bool:
+        """Whether as much has passed as may, which is told once."""
+        used_up = self._left == 0
+        if used_up:
+            self._left = None
+        return used_up
+
+
+class _Near(ClientSide):
+    """The end towards the one who connects."""
+
+    def __init__(self, sides: set[Side], cutter: Cutter) -> None:
+        super().__init__(sides, cutter.pick)
+        self.hangs = False
+        self._cutter = cutter
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._cutter.connections += 1
+        super().connection_made(transport)
+
+    def connect(self) -> None:
+        if self._cutter.passes(lambda: _unless_closed(self, super(_Near, self).connect)):
+            super().connect()
+
+    def data_received(self, data: bytes) -> None:
+        if not self.hangs and self._cutter.passes(
+            lambda: _unless_closed(self, lambda: super(_Near, self).data_received(data))
+        ):
+            super().data_received(data)
+
+    def eof_received(self) -> bool:
+        return self.hangs or super().eof_received()
+
+    def towards_backend(self) -> Side:
+        return _Far(self.sides, self._cutter)
+
+
+class _Far(Side):
+    """The end towards the target."""
+
+    def __init__(self, sides: set[Side], cutter: Cutter) -> None:
+        super().__init__(sides)
+        self.hangs = False
+        self._cutter = cutter
+
+    def data_received(self, data: bytes) -> None:
+        if not self.hangs and self._cutter.passes(
+            lambda: _unless_closed(self, lambda: super(_Far, self).data_received(data))
+        ):
+            super().data_received(self._cutter.allowed(data))
+            if self._cutter.used_up() and self.other is not None and self.other.transport is not None:
+                self.other.transport.close()
+
+    def eof_received(self) -> bool:
+        return self.hangs or super().eof_received()
+
+
+def _unless_closed(side: Side, act: Callable[[], None]) -> None:
+    if side.transport is not None and not side.transport.is_closing():
+        act()

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
 import msgspec
-from prometheus_client.parser import text_string_to_metric_families
+from tests.support.metrics import figures_of
 
+from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.installation import read_plan, write_plan
+from devcluster.kubevirt import serve_kinds
 from devcluster.processes import ProcessId
+from devcluster.settings import RELEASE_MANIFEST
 from devcluster.sync import Installation
 from kubemacpool.certs.contexts import client_context
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 
-    from devcluster.controlplane import ControlPlane
     from devcluster.deployment import Forward, Plan
     from devcluster.installation import ReplicaStatus
 
@@ -48,6 +50,41 @@ async def eventually(
                 await asyncio.sleep(every)
     except TimeoutError:
         raise AssertionError(f"waited {within:.0f} s in vain: {what}") from None
+
+
+@contextmanager
+def installation(
+    directory: Path,
+    *,
+    nodes: int = 0,
+    controllers: bool = True,
+    kubevirt: bool = False,
+    apiserver_args: Sequence[str] = (),
+    manifest: Path = RELEASE_MANIFEST,
+    environment: Mapping[str, str] = ENVIRONMENT,
+    arguments: Sequence[str] = (),
+) -> Iterator[Installed]:
+    """A control plane of real programs with KubeMacPool installed, for as long as the block lasts.
+
+    Args:
+        directory: where all that belongs to it is kept.
+        nodes: how many simulated nodes there are; on none, pods do not run.
+        controllers: whether the controllers run, and the scheduler.
+        kubevirt: whether KubeVirt's kinds are served.
+        apiserver_args: for the API server.
+        manifest: what is applied.
+        environment: of the replicas.
+        arguments: for the replicas.
+    """
+    spec = ControlPlaneSpec(
+        directory, nodes=nodes, controllers=controllers, apiserver_args=tuple(apiserver_args), ends_with_caller=True
+    )
+    with ControlPlane(spec) as control_plane:
+        if kubevirt:
+            serve_kinds(control_plane)
+        installed = Installed(control_plane, manifest, environment, arguments)
+        installed.sync()
+        yield installed
 
 
 def read_log(path: Path, since: int = 0) -> list[LogLine]:
@@ -228,11 +265,7 @@ class Installed:
             _, text, _ = await self.ask(f"{replica.metrics_url}/metrics")
         except (aiohttp.ClientError, OSError, TimeoutError):
             return {}
-        return {
-            sample.name + "".join(f"{{{key}={value}}}" for key, value in sample.labels.items()): sample.value
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-        }
+        return figures_of(text)
 
     async def counts(self, replica: ReplicaStatus | None = None) -> dict[str, float]:
         """How many addresses are held, in flight, in doubt and cooling, to the leader or to another."""

@@ -6,9 +6,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from tests.support.installed import Installed
+from tests.support.installed import Installed, installation
 
-from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.egress import read_table, write_table
 from devcluster.forwarder import Forwarder
 from devcluster.settings import RELEASE_MANIFEST
@@ -31,10 +30,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
         assert text.count(f'"{before}"') == 1
         text = text.replace(f'"{before}"', f'"{after}"')
     manifest.write_text(text, encoding="utf-8")
-    spec = ControlPlaneSpec(tmp_path_factory.mktemp("fault-cluster"), ends_with_caller=True)
-    with ControlPlane(spec) as control_plane:
-        installed = Installed(control_plane, manifest)
-        installed.sync()
+    with installation(tmp_path_factory.mktemp("fault-cluster"), manifest=manifest) as installed:
         yield installed
 
 

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.e2e.test_objects import MUTATOR, Configuration
 from tests.support.cluster_client import pod
+from tests.support.credentials import spoil
 
 if TYPE_CHECKING:
     from tests.support.cluster_client import ClusterClient
     from tests.support.installed import Installed
 
-SECRETS: Final = "/api/v1/namespaces/kubemacpool-system/secrets"
-GARBAGE: Final = {"data": {"tls.crt": "Z2FyYmFnZQ==", "tls.key": "Z2FyYmFnZQ=="}}
 
-
-async def spoil(cluster: ClusterClient, how: str) -> None:
+async def spoil_credentials(cluster: ClusterClient, how: str) -> None:
     """Do to our credentials what somebody might do by mistake."""
-    match how:
-        case "the caBundle is emptied":
-            patch = [{"op": "remove", "path": f"/webhooks/{index}/clientConfig/caBundle"} for index in range(2)]
-            await cluster.done("PATCH", MUTATOR, patch, content_type="application/json-patch+json")
-        case "both Secrets are deleted":
-            await cluster.done("DELETE", f"{SECRETS}/kubemacpool-ca")
-            await cluster.done("DELETE", f"{SECRETS}/kubemacpool-service")
-        case "the serving certificate is deleted":
-            await cluster.done("DELETE", f"{SECRETS}/kubemacpool-service")
-        case "the authority is garbage":
-            await cluster.patch(f"{SECRETS}/kubemacpool-ca", GARBAGE)
-        case "the serving certificate is garbage":
-            await cluster.patch(f"{SECRETS}/kubemacpool-service", GARBAGE)
-        case "the serving certificate is emptied":
-            await cluster.patch(f"{SECRETS}/kubemacpool-service", {"data": {"tls.crt": "", "tls.key": ""}})
+    if how == "the caBundle is emptied":
+        patch = [{"op": "remove", "path": f"/webhooks/{index}/clientConfig/caBundle"} for index in range(2)]
+        await cluster.done("PATCH", MUTATOR, patch, content_type="application/json-patch+json")
+    else:
+        await spoil(cluster, how)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +43,7 @@ async def test_spoilt_credentials_are_healed_by_a_restart(
         return common
 
     before = await bundle()
-    await spoil(cluster, how)
+    await spoil_credentials(cluster, how)
     await installed.restart()
     assert (await cluster.made(namespace, pod("a"))).mac
     assert (await bundle() == before) is authority_stays

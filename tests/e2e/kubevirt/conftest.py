@@ -17,12 +17,8 @@ from tests.support.installed import Installed, eventually
 from tests.support.machines import Machines
 from tests.support.virt_controller import VirtController
 
-from devcluster.controlplane import ControlPlane, ControlPlaneSpec
-from devcluster.kubevirt import serve_kinds
-from devcluster.settings import RELEASE_MANIFEST
-
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from tests.support.cluster_client import ClusterClient
 
@@ -31,14 +27,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+def installed(with_kubevirt: Installed) -> Installed:
     """An installation that follows virtual machines; whoever changes it leaves it as it was."""
-    spec = ControlPlaneSpec(tmp_path_factory.mktemp("kubevirt-cluster"), nodes=2, ends_with_caller=True)
-    with ControlPlane(spec) as control_plane:
-        serve_kinds(control_plane)
-        installed = Installed(control_plane, RELEASE_MANIFEST)
-        installed.sync()
-        yield installed
+    return with_kubevirt
 
 
 @pytest.fixture

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from tests.support.cluster_client import pod, together
-from tests.support.installed import Installed, eventually
+from tests.support.installed import Installed, eventually, installation
 from tests.support.machine_manifests import Document, instance, instance_spec, machine, nic
 from tests.support.machines import INSTANCES, MACHINES, Machines, document, machine_macs
 
-from devcluster.controlplane import ControlPlane, ControlPlaneSpec
-from devcluster.settings import KUBEVIRT_CRDS, RELEASE_MANIFEST
+from devcluster.settings import KUBEVIRT_CRDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,10 +48,7 @@ REST: Final = """\
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     """An installation on a cluster that has never heard of KubeVirt."""
-    spec = ControlPlaneSpec(tmp_path_factory.mktemp("presence-cluster"), controllers=False, ends_with_caller=True)
-    with ControlPlane(spec) as control_plane:
-        installed = Installed(control_plane, RELEASE_MANIFEST)
-        installed.sync()
+    with installation(tmp_path_factory.mktemp("presence-cluster"), controllers=False) as installed:
         yield installed
 
 

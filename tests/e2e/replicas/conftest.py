@@ -6,10 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from tests.e2e.replicas.audit import AuditLog
-from tests.support.installed import Installed
-
-from devcluster.controlplane import ControlPlane, ControlPlaneSpec
-from devcluster.settings import RELEASE_MANIFEST
+from tests.support.installed import Installed, installation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,12 +34,6 @@ def installed(tmp_path_factory: pytest.TempPathFactory, audit_log: AuditLog) -> 
     """An installation that is ready when a test begins, and has to be so when it ends."""
     policy = audit_log.path.with_name("policy.yaml")
     policy.write_text(POLICY, encoding="utf-8")
-    spec = ControlPlaneSpec(
-        tmp_path_factory.mktemp("replicas-cluster"),
-        apiserver_args=(f"--audit-policy-file={policy}", f"--audit-log-path={audit_log.path}"),
-        ends_with_caller=True,
-    )
-    with ControlPlane(spec) as control_plane:
-        installed = Installed(control_plane, RELEASE_MANIFEST)
-        installed.sync()
+    audited = (f"--audit-policy-file={policy}", f"--audit-log-path={audit_log.path}")
+    with installation(tmp_path_factory.mktemp("replicas-cluster"), apiserver_args=audited) as installed:
         yield installed

@@ -6,27 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.e2e.scopes.kinds import KINDS, Kind
-from tests.support.installed import Installed
-
-from devcluster.controlplane import ControlPlane, ControlPlaneSpec
-from devcluster.kubevirt import serve_kinds
-from devcluster.settings import RELEASE_MANIFEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.support.cluster_client import ClusterClient
+    from tests.support.installed import Installed
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+def installed(with_kubevirt: Installed) -> Installed:
     """The installation: whoever changes it leaves it as it was."""
-    spec = ControlPlaneSpec(tmp_path_factory.mktemp("scopes-cluster"), nodes=1, ends_with_caller=True)
-    with ControlPlane(spec) as control_plane:
-        serve_kinds(control_plane)
-        installed = Installed(control_plane, RELEASE_MANIFEST)
-        installed.sync()
-        yield installed
+    return with_kubevirt
 
 
 @pytest.fixture(params=KINDS, ids=str)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from typing import Final
-from unittest.mock import patch
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from tests.unit.core.crowds import Crowded
 
-from kubemacpool.core import holders as carriers_module
 from kubemacpool.core.collisions import Collisions, colliding
 from kubemacpool.core.holders import FEW, Carriers, Unity
 from kubemacpool.core.parties import Holder, ObjectKey, Party
@@ -118,20 +117,8 @@ class CarrierHistory(RuleBasedStateMachine):
         assert not self.carriers._of
 
 
-class CrowdedCarrierHistory(CarrierHistory):
+class CrowdedCarrierHistory(Crowded, CarrierHistory):
     """The same where three that carry one address are a crowd."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._few = patch.object(carriers_module, "FEW", 2)
-        self._few.start()
-
-    def teardown(self) -> None:
-        """And not longer."""
-        try:
-            super().teardown()
-        finally:
-            self._few.stop()
 
 
 TestCrowdedCarrierHistory = CrowdedCarrierHistory.TestCase

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-from unittest.mock import patch
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from tests.unit.core.crowds import Crowded
 from tests.unit.core.family_oracle import FamilyOracle, Present, keys, owner_for, owners, uids
 from tests.unit.core.subjects import BOUND, COOL_DOWN, at, pool
 
-from kubemacpool.core import holders
 from kubemacpool.core.allocator import Allocator
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import POD, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE, Holder, ObjectKey, Party
@@ -350,20 +349,8 @@ class LedgerHistory(RuleBasedStateMachine):
         return found
 
 
-class CrowdedLedgerHistory(LedgerHistory):
+class CrowdedLedgerHistory(Crowded, LedgerHistory):
     """The same where three that carry one address are a crowd."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._few = patch.object(holders, "FEW", 2)
-        self._few.start()
-
-    def teardown(self) -> None:
-        """And not longer."""
-        try:
-            super().teardown()
-        finally:
-            self._few.stop()
 
 
 TestLedgerHistory = LedgerHistory.TestCase

@@ -7,6 +7,8 @@ from contextlib import suppress
 import pytest
 from tests.support.cutter import Cutter
 
+from devcluster.loopback import HOST
+
 
 @pytest.fixture
 async def silent_port() -> AsyncIterator[int]:
@@ -23,7 +25,7 @@ async def silent_port() -> AsyncIterator[int]:
 
 @pytest.mark.parametrize("turns", range(8))
 async def test_a_connection_that_is_being_made_when_the_wire_goes_is_closed(silent_port: int, turns: int) -> None:
-    async with Cutter(silent_port) as cutter:
+    async with Cutter((HOST, silent_port)) as cutter:
         reader, writer = await asyncio.open_connection("127.0.0.1", cutter.port)
         while not cutter.connections:  # noqa: ASYNC110 - told by nobody
             await asyncio.sleep(0)
@@ -44,7 +46,7 @@ async def test_every_connection_that_there_is_hangs_and_later_ones_do_not() -> N
                 writer.write(piece)
         writer.close()
 
-    async with await asyncio.start_server(echo, "127.0.0.1", 0) as server, Cutter(_port(server)) as cutter:
+    async with await asyncio.start_server(echo, "127.0.0.1", 0) as server, Cutter((HOST, _port(server))) as cutter:
         before = [await asyncio.open_connection("127.0.0.1", cutter.port) for _ in range(2)]
         for reader, writer in before:
             writer.write(b"x")
@@ -55,7 +57,7 @@ async def test_every_connection_that_there_is_hangs_and_later_ones_do_not() -> N
         later = await asyncio.open_connection("127.0.0.1", cutter.port)
         later[1].write(b"z")
         assert await later[0].read(100) == b"z"
-        cutter.cut()
+        await cutter.cut()
         for reader, writer in (*before, later):
             with suppress(ConnectionResetError):
                 assert await reader.read() == b"", "nothing of what was sent while it hung"
