@@ -57,9 +57,9 @@ class Importance(enum.Enum):
     """What it means that a task has failed."""
 
     VITAL = "vital"
-    """It cannot be started again: this replica hands over and ends."""
+    """It cannot be restarted: this replica releases the Lease and ends."""
     NEEDED = "needed"
-    """Without it this replica is not ready. One that fails again and again makes it hand over and end."""
+    """Without it this replica is not ready. One that fails again and again makes it release the Lease and end."""
     USEFUL = "useful"
     """Nobody is served worse without it: it is started again for as long as it takes."""
 
@@ -117,16 +117,16 @@ class WatchListener(Protocol[ItemT_contra]):
         Args:
             identity: which object.
             item: what was read of it.
-            resource_version: of the object as it is told.
+            resource_version: of the object as observed.
         """
         ...
 
     def gone(self, identity: ObjectIdentity) -> None:
-        """The object, last told as present, was deleted, or is no longer of interest."""
+        """The object, last known as present, was deleted, or is no longer of interest."""
         ...
 
     def reached(self, resource_version: int) -> None:
-        """Everything up to and including this resourceVersion has been told.
+        """Everything up to and including this resourceVersion has been passed on.
 
         Called at the end of a list, after each event and for each bookmark. Resource versions of one resource compare
         as integers (KEP-5504).
@@ -139,7 +139,7 @@ class WatchListener(Protocol[ItemT_contra]):
 
 
 class Watch(Protocol):
-    """Follows one kind, and tells a listener."""
+    """Follows one kind for a listener."""
 
     async def run(self) -> None:
         """Follow it until cancelled."""
@@ -150,11 +150,11 @@ class Watch(Protocol):
         ...
 
     def move(self, path: str) -> None:
-        """The kind is served at another path from now on: list it there. What was told before stands until then."""
+        """The kind is served at another path from now on: list it there. What was observed before stands until then."""
         ...
 
     def forget(self) -> None:
-        """The kind is not there any more: tell of everything as gone."""
+        """The kind is not there any more: everything is gone."""
         ...
 
 
@@ -186,7 +186,7 @@ class Events(Protocol):
     def warn(self, regarding: Regarding, reason: str, message: str) -> None:
         """Tells of something that a person should look at. Returns at once and never fails.
 
-        The same thing told again within some minutes is counted, not repeated.
+        The same thing reported again within some minutes is counted, not repeated.
 
         Args:
             regarding: the object in question.
@@ -353,7 +353,7 @@ class Peer(Protocol):
         """The other replica's answer to a review.
 
         Args:
-            endpoint: its host and port, as the Lease tells.
+            endpoint: its host and port, as the Lease has them.
             path: where the review was sent to.
             body: the review, as it came.
             seconds: how long to wait at most.

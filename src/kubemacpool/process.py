@@ -54,8 +54,8 @@ _log = structlog.get_logger(__name__)
 
 
 LAST_WORD_SECONDS = 10.0
-"""For a replica that ends for a fault of its own to hand over: twice the Lease's duration, after which another takes
-over all the same."""
+"""For a replica that ends for a fault of its own to release the Lease: twice the Lease's duration, after which another
+replica acquires it all the same."""
 
 
 class StartError(Exception):
@@ -71,7 +71,7 @@ def run_manager(settings: Settings) -> None:
 
     Raises:
         StartError: when it cannot start for a reason that waiting does not mend.
-        ReplicaFailedError: when it has ended for a fault of its own, having handed over.
+        ReplicaFailedError: when it has ended for a fault of its own, having released the Lease.
     """
     ration = configure_logs(settings.log_level, settings.log_format)
     clock = MonotonicClock()
@@ -107,7 +107,7 @@ class Process:
         self._servers: dict[str, Server] = {}
 
     async def run(self) -> None:
-        """Serve until told to stop, then hand over and drain.
+        """Serve until SIGTERM, then release the Lease and drain.
 
         Raises:
             StartError: when an address to listen on cannot be used.
@@ -197,7 +197,7 @@ class Process:
         return opened
 
     async def _end_when_given_up(self, supervisor: Supervisor) -> None:
-        """What cannot be started again makes this replica hand over and end."""
+        """What cannot be restarted makes this replica release the Lease and end."""
         self._failed = await supervisor.given_up()
         _log.error("this replica hands over and ends", reason=self._failed)
         self._stopping.set()
@@ -229,7 +229,7 @@ class Process:
         return self._readiness.obstacles + self._trusted.obstacles
 
     async def _drain(self) -> None:
-        """Hand over, let the Service send its connections elsewhere, finish what is under way, and close the ports."""
+        """Release the Lease, let the Service route around us, finish what is under way, and close the ports."""
         _log.info("draining", delay=self._settings.drain_delay)
         for server in self._servers.values():
             server.begin_draining()
@@ -255,7 +255,7 @@ class Process:
                 elector.resign()
                 await elector.run()
         except Exception:  # noqa: BLE001 (it ends all the same)
-            _log.exception("could not hand over: another replica takes over when the Lease expires")
+            _log.exception("could not release the Lease: another replica acquires it when it expires")
 
 
 def _endpoint(address: str, port: int) -> str:
@@ -282,10 +282,10 @@ def _client_authority(settings: Settings, identity: Identity) -> ClientAuthority
 
 
 def _client_of(kubeconfig: Path | None, clock: MonotonicClock) -> ApiClient:
-    """The client of the API server that we were told of.
+    """The client of the API server that the settings name.
 
     Raises:
-        ClusterConfigError: what we were told cannot be followed.
+        ClusterConfigError: the settings cannot be followed.
     """
 
     def read() -> ClusterConfig:

@@ -14,7 +14,7 @@ class ViewProgress:
         """0 until the first list is complete."""
         self.changed_at = 0
         """The newest resourceVersion at which something may have changed: a view that has come so far has seen the same
-        as this one, which may have been told since that nothing has happened."""
+        as this one, which may have learnt since that nothing has happened."""
         self._idle = False
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._count = 0

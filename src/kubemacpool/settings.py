@@ -25,7 +25,7 @@ LONGEST_TIME: Final = 7 * 24 * 3600
 """Seconds: a week. Nobody means more; a time in milliseconds would be more."""
 
 LOOPBACK: Final = "127.0.0.1"
-"""Advertised by a replica that listens on all interfaces and was not told its address: on a developer's machine."""
+"""Advertised by a replica that listens on all interfaces and was not given its address: on a developer's machine."""
 
 LONGEST_QUOTE: Final = 80
 """Characters of a value that a message quotes."""

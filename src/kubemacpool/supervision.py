@@ -6,7 +6,7 @@
        │                        │
        │ returns, is cancelled  │ vital; or needed, and failed too often in a row
        v                        v
-     ended                   given up: the replica hands over and ends, saying why
+     ended                   given up: the replica releases the Lease and ends, saying why
 
 Only what was foreseen is handled where it arises; a failure that comes here is a fault of ours, so it is logged with
 its traceback, counted, and survived.
@@ -48,7 +48,7 @@ class Supervisor:
     Args:
         tasks: where they run; cancelled with it.
         readiness: hindered while a task that is needed is down.
-        measures: told of every restart.
+        measures: counts every restart.
         now: monotonic seconds.
         sleep: how to wait.
         draw: a random number between 0 and 1.
@@ -112,7 +112,7 @@ class Supervisor:
             raise
 
     def _give_up(self, reason: str) -> None:
-        """The first reason is the one that is told."""
+        """The first reason is the one that is reported."""
         self._reason = self._reason or reason
         self._given_up.set()
 

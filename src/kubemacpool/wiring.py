@@ -45,7 +45,7 @@ from kubemacpool.wire.review import SERVICE_UNAVAILABLE, Answer, in_words
 
 PODS: Final = Resource(
     "/api/v1/pods",
-    field_selector="status.phase!=Succeeded,status.phase!=Failed",  # a pod that completes is told as gone (rule 8)
+    field_selector="status.phase!=Succeeded,status.phase!=Failed",  # a pod that completes is gone (rule 8)
     metadata_only=True,
 )
 
@@ -58,11 +58,11 @@ class Outside(NamedTuple):
     Attributes:
         client: the API server.
         peer: the other replicas.
-        events: where people are told.
+        events: what is reported to people.
         measures: where figures go.
         clock: the process's own.
         readiness: hindered by whatever keeps this replica from deciding.
-        cluster_uid: tells this cluster from all others.
+        cluster_uid: distinguishes this cluster from all others.
         loops: time and chance in the loops that follow the cluster.
     """
 
@@ -89,7 +89,7 @@ class FollowedCluster:
 
         Args:
             ledger: what is derived.
-            outside: the API server, and who is told of what cannot be read.
+            outside: the API server, and where what cannot be read is reported.
             passed_over: on what kinds of network the addresses of virtual machines do not count.
         """
         self.on_rewind: Callable[[str], None] = lambda _: None
@@ -152,7 +152,7 @@ class FollowedCluster:
         self.population.begin_anew()
 
     def _relists(self) -> Iterator[Callable[[], Awaitable[None]]]:
-        """By which everything is told again."""
+        """By which everything is listed again."""
         yield self._pods.relist
         for optional in (*self._machines.values(), self._migrations):
             yield optional.relist

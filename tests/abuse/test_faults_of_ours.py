@@ -104,7 +104,7 @@ async def test_a_replica_whose_election_fails_hands_over_and_ends_with_the_reaso
     lines = installed.log_of(leader, since)
     begun = next(number for number, line in enumerate(lines) if line["event"] == "starting")
     assert lines[begun - 1] == ended
-    assert installed.log_of(leader, since, event="handed over")
+    assert installed.log_of(leader, since, event="released")
     (replica,) = (replica for replica in installed.replicas if replica.name == leader.name)
     assert replica.last_exit == "ended with status 1"
     await cluster.made(namespace, pod("a"))

@@ -56,7 +56,7 @@ async def test_an_allocation_that_came_to_nothing_does_not_make_the_next_hand_ov
     await eventually(decides, "the other one decides")
     began, ended_ = (
         datetime.fromisoformat(str(installed.log_of(successor, since, event=event)[0]["timestamp"]))
-        for event in ("taken over", "leading")
+        for event in ("acquired", "leading")
     )
     assert installed.log_of(successor, since, event="the watch is behind, listing afresh") == []
     assert (ended_ - began).total_seconds() < PATIENCE

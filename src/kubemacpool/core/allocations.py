@@ -32,12 +32,12 @@ class Terms(NamedTuple):
 
 
 ITS_OWN: Final = Terms()
-"""To the party's own object, by name, and to nobody beside it."""
+"""To the party's own object, reserved, and to nobody beside it."""
 
 
 @dataclass(slots=True)
 class Allocation:
-    """An allocate whose object has not been seen: an admission that may still be on its way.
+    """An allocation in flight: its object has not been observed, and may still be persisted.
 
     Attributes:
         party: who may use the address.
@@ -77,7 +77,7 @@ class Cooling(NamedTuple):
 class Departures:
     """Which parties of several objects have left which addresses, with their last object, not long ago.
 
-    While others of its party hold an address, a launcher pod is allocated it implicitly. Whoever takes over does not
+    While others of its party hold an address, a launcher pod is allocated it implicitly. A new leader does not
     know of that; it knows, from here, who may have been allocated what.
     """
 
@@ -86,7 +86,7 @@ class Departures:
 
         Args:
             seconds: twice the in-flight bound. A leader may see an object go later than we do, by less than a bound,
-                and what it allocates until then may be on its way for a bound.
+                and what it allocates until then may be in flight for a bound.
         """
         self._seconds = seconds
         self._since: OrderedDict[tuple[int, Party], float] = OrderedDict()  # in the order of the moments
@@ -97,7 +97,7 @@ class Departures:
         self._since[address, party] = now
 
     def forget(self, address: int, party: Party) -> None:
-        """The party carries the address again: whoever allocated it knew what was on its way."""
+        """The party carries the address again: the replica that allocated it knew what was in flight."""
         self._since.pop((address, party), None)
 
     def end(self, now: float) -> None:
@@ -126,11 +126,11 @@ class InFlight:
         ] = {}  # by namespace, how many allocations to its parties are of each address
 
     def of(self, address: int) -> Iterator[Allocation]:
-        """Every allocate of an address, the latest party's last."""
+        """Every allocation of an address, the latest party's last."""
         return (self._allocations[address, party] for party in self._parties.get(address, ()))
 
     def to(self, address: int, party: Party) -> Allocation | None:
-        """The allocate of an address to a party."""
+        """The allocation of an address to a party."""
         return self._allocations.get((address, party.as_machine()))
 
     def add(self, address: int, allocation: Allocation) -> None:
@@ -178,7 +178,7 @@ class InFlight:
         self._in.clear()
 
     def oldest(self) -> tuple[int, Allocation] | None:
-        """The allocate that was made first, and of which address it is."""
+        """The allocation that was made first, and of which address it is."""
         return next(iter(self), None)
 
     @property
@@ -199,7 +199,7 @@ class InFlight:
         return iter(self._parties)
 
     def __iter__(self) -> Iterator[tuple[int, Allocation]]:
-        """Every allocate, and of which address it is, the oldest first."""
+        """Every allocation, and of which address it is, the oldest first."""
         return ((address, allocation) for (address, _), allocation in self._allocations.items())
 
     def __contains__(self, address: int) -> bool:

@@ -1,4 +1,4 @@
-"""The leader: allocates addresses, and refuses those that somebody else has.
+"""The allocator: allocates addresses, and refuses those that another party has.
 
 One call, one step: nothing in here waits, so a decision and its record cannot be torn apart (rule 11).
 """
@@ -62,7 +62,7 @@ class Allocator:
     def decide(self, request: AddressRequest, now: float) -> Decision | Undecided | Unreserved:
         """Allocate every interface its address, or none (rule 2).
 
-        A dry run is told what would be allocated once it was named (rule 10): reserving changes the Lease.
+        A dry run is answered what would be allocated once it was reserved (rule 10): reserving changes the Lease.
 
         Args:
             request: who asks for what.
@@ -86,10 +86,10 @@ class Allocator:
         return self._allocate(request, tuple(address for address in chosen if address is not None), now)
 
     def acquire(self, update: Iterable[int], last: int | None, now: float, *, first: bool = False) -> None:
-        """The Lease is ours, and names these (rule 4).
+        """The Lease is ours, and lists these (rule 4).
 
         Args:
-            update: every address that it names; all of them are in doubt.
+            update: every address that it lists; all of them are in doubt.
             last: the address that the leader before us gave last to somebody who asked for any.
             now: when the acquisition was confirmed, seconds on the monotonic clock.
             first: whether nobody has led before.
@@ -101,7 +101,7 @@ class Allocator:
             self._block.go_on_after(last)
 
     def step_down(self) -> None:
-        """Somebody else decides: nothing is open to us any more."""
+        """Another replica leads: nothing is reserved for this one any more."""
         self.reservations.close()
         self._block.give_back()
         self.ledger.renounce()
@@ -131,7 +131,7 @@ class Allocator:
         """What the next write of the Lease should say, while we go on leading (rules 1 and 3).
 
         Args:
-            asked: addresses that requests are waiting for by name.
+            asked: explicit addresses that requests are waiting for.
             needed: how many more interfaces of waiting requests have no address of the user's choice.
         """
         ledger = self.ledger
@@ -147,7 +147,7 @@ class Allocator:
         return self._update((*explicit, *block, *(address for address, _ in early)), complete=complete)
 
     def last_update(self) -> LeaseUpdate:
-        """What the last write should say, by which we hand over: nothing is set aside any more (rule 7)."""
+        """What the write that releases the Lease should say: nothing is set aside any more (rule 7)."""
         return self._update((), complete=True)
 
     @property

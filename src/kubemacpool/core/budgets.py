@@ -51,7 +51,7 @@ class Budgets:
         self._total = ledger.unseen_count
 
     def judge(self, party: Party, addresses: Iterable[int], automatic: int) -> OverBudget | None:
-        """Whether a party may be allocated these by name; None if it may.
+        """Why a party may not be allocated these, each reserved for it; None if it may.
 
         Args:
             party: who asks.

@@ -1,9 +1,9 @@
-"""Families: objects that live by another one are of its party; which ones they are is told by controller references.
+"""Families: objects that live by another one are of its party; controller references say which ones they are.
 
 A reference counts only once the object that it names has been seen with that uid, so a forged one makes nobody family.
 It leads from a pod to an instance, and from an instance to a machine: one that leads elsewhere counts for nothing, so
-that a chain of references has an end whatever users write. Objects may be told in any order: an object whose owner is
-told later changes its party then.
+that a chain of references has an end whatever users write. Objects may be observed in any order: one whose owner is
+observed later changes its party then.
 """
 
 from typing import Final, NamedTuple
@@ -81,7 +81,7 @@ class Families:
         return Party(*key) if member is None else self._party_of(member)
 
     def party_of_owner(self, namespace: str, owner: OwnerReference) -> Party | None:
-        """The party of whoever an object says it belongs to; None while that one has not been seen."""
+        """The party of the owner that an object names; None while that owner has not been observed."""
         return self._led_by(_life(namespace, owner))
 
     def waits(self, key: ObjectKey) -> bool:

@@ -1,7 +1,7 @@
 """Carriers: which objects carry which address, and whose these are.
 
 Nearly every address is carried by one object, or by the few of one machine. These are a tuple, and what is asked of
-them is counted when it is asked. But whoever may create pods may have thousands carry one address: beyond `FEW` they
+them is counted when it is asked. But a tenant may have thousands of pods carry one address: beyond `FEW` they
 are a crowd, which counts as they come and go, so that the thousandth costs what the first did.
 """
 
@@ -85,8 +85,8 @@ class Carriers:
         """Start with nobody.
 
         Args:
-            holders: every object seen; those that are told of here have to be in it for as long as they carry anything.
-            unity: which parties are one; `recount` has to be told when that changes.
+            holders: every object observed; those that are counted here have to be in it while they carry anything.
+            unity: which parties are one; `recount` has to be called when that changes.
         """
         self._holders = holders
         self._unity = unity

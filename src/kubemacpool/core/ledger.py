@@ -1,6 +1,6 @@
 """The ledger: who holds which address, what was allocated and not seen yet, and what is cooling down.
 
-It is derived from what is told to it and never stored. An address may be in several of these states at once. Beside
+It is derived from what is observed and never stored. An address may be in several of these states at once. Beside
 them there are the *addresses in doubt*: addresses that an earlier leader may have allocated to somebody, nobody knows
 whom::
 
@@ -70,7 +70,7 @@ class Ledger:
         self.pool = pool
         self._occupancy = Occupancy(pool.size)
 
-    # What the cluster tells
+    # What is observed in the cluster
 
     def observe(self, holder: Holder, now: float, version: int = 0) -> None:
         """An object exists and carries these addresses. Telling it again changes nothing.
@@ -118,7 +118,7 @@ class Ledger:
         """The object is gone, or completed (rule 8); says whether it had an address.
 
         If it had, others may be allocated that. A successor that sees the object still would let it keep its address
-        (rule 2), so its view must be as new: `sight` wants to be told how new that is, once it is known.
+        (rule 2), so its view must be as new: `sight` is called with how new that is, once it is known.
         """
         self._tenures.pop(key, None)
         had = self._drop(key, now)
@@ -141,9 +141,9 @@ class Ledger:
         self._cool(left, Holder(key, uid, Party(*key), ()), now)
 
     def begin_anew(self) -> None:
-        """What is known of the cluster may be wrong, and everything is about to be told again.
+        """What is known of the cluster may be wrong, and everything is about to be listed again.
 
-        Until an object is told again, or is told as gone, what it carried is withheld. What is in flight, in doubt or
+        Until an object is observed again, or is gone, what it carried is withheld. What is in flight, in doubt or
         cooling does not come from there and stands.
         """
         for holder in self._holders.values():
@@ -188,7 +188,7 @@ class Ledger:
     # What the leader does
 
     def allocate(self, address: int, party: Party, now: float, terms: Terms = ITS_OWN) -> None:
-        """Record that an admission with this address may be on its way.
+        """Record that an admission with this address may be in flight.
 
         Args:
             address: which one.
@@ -209,12 +209,12 @@ class Ledger:
     def inherit(self, in_doubt: Iterable[int], now: float, *, first: bool = False) -> None:
         """Begin to lead: our own earlier allocations are history, and what is still listed is in doubt (rule 4).
 
-        What was allocated implicitly is named nowhere: it may be on its way to every party that has left an address.
+        What was allocated implicitly is listed nowhere: it may be in flight to every party that has left an address.
 
         Args:
             in_doubt: every address that the Lease lists.
             now: when the acquisition was confirmed.
-            first: whether nobody has led before, so that nothing can be on its way.
+            first: whether nobody has led before, so that nothing can be in flight.
         """
         self.renounce()
         self._leading = True
@@ -350,7 +350,7 @@ class Ledger:
         return self._carriers.held_in(namespace) + self._attached.held_in(namespace) + unseen
 
     def is_named_for(self, address: int, party: Party) -> bool:
-        """Whether this address is in flight to the party already, by name."""
+        """Whether this address is in flight to the party already, and reserved."""
         allocation = self._in_flight.to(address, party)
         return allocation is not None and not allocation.terms.implicit
 
@@ -504,13 +504,13 @@ class Ledger:
             self._in_flight.end(address, awaiting[0].party)
 
     def _came_through_us(self, address: int, holder: Holder) -> bool:
-        """Whether an object had the address from its beginning, as far as can be told from others that carry it."""
+        """Whether an object had the address from its beginning, as far as others that carry it show."""
         if holder.key.kind == POD:
             return not holder.owned and not self._latecomers.are_to(address, holder.party)
         return holder.key.kind == VIRTUAL_MACHINE or not holder.owned
 
     def _retaining(self, holder: Holder, said: tuple[int, ...]) -> Holder:
-        """A pod as it is told, and what it holds beyond what its annotation says (rule 8)."""
+        """A pod as observed, and what it holds beyond what its annotation says (rule 8)."""
         before = self._tenures.get(holder.key)
         if before is None or before.uid != holder.uid:
             tenure = first_sight(holder.uid, said, holder.attached)

@@ -1,4 +1,4 @@
-"""The population: every object seen, told to the ledger as a holder of its party."""
+"""The population: every object observed, entered into the ledger as a holder of its party."""
 
 from collections.abc import Iterable
 
@@ -35,7 +35,7 @@ class Population:
         return self.ledger.vanish(key, now)
 
     def known(self, key: ObjectKey) -> tuple[int, ...]:
-        """What an object carried when it was told last."""
+        """What an object carried when it was last observed."""
         return self.ledger.known(key)
 
     def withhold(self, key: ObjectKey, uid: str, before: Iterable[int], claimed: Iterable[int], now: float) -> None:
@@ -43,6 +43,6 @@ class Population:
         self.ledger.withhold(key, uid, before, claimed, now)
 
     def begin_anew(self) -> None:
-        """What is known may be wrong, and everything is about to be told again."""
+        """What is known may be wrong, and everything is about to be listed again."""
         self.families.forget()
         self.ledger.begin_anew()

@@ -31,7 +31,7 @@ class AddressRequest(NamedTuple):
         carried: what the object carried before this request (`oldObject` of an update): nothing to decide about these.
         dry_run: decide the same, change nothing (rule 10).
         dependent: the object itself, as a party of its own, where it lives by another object of the party: a launcher
-            pod by its VirtualMachineInstance. What the party holds through others it is allocated without a name.
+            pod by its VirtualMachineInstance. What the party holds through others is allocated to it implicitly.
         uid: of the object, where it exists already (an update); empty for one that is about to be created.
         shared: what it may have though another party has it, because a policy lets it (rule 12).
         limit: of the party's namespace; None for none.

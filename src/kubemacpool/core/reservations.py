@@ -14,7 +14,7 @@ class Reservations:
         self._doubtful: frozenset[int] = frozenset()
 
     def begin_write(self, names: Collection[int]) -> None:
-        """A write that names exactly these is about to be sent; from now on it may take effect at any moment."""
+        """A write that lists exactly these is about to be sent; from now on it may take effect at any moment."""
         self._doubtful |= self._reserved.difference(names)
 
     def confirm(self, names: Iterable[int]) -> None:
@@ -23,7 +23,7 @@ class Reservations:
         self._doubtful = frozenset()
 
     def close(self) -> None:
-        """Nothing is open to this replica."""
+        """Nothing is reserved for this replica."""
         self.confirm(())
 
     def __contains__(self, address: int) -> bool:

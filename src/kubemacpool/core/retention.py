@@ -56,7 +56,7 @@ class Tenure(NamedTuple):
     def after(
         self, said: tuple[int, ...], reported: tuple[int, ...] | None, is_allocated: Callable[[int], bool]
     ) -> "Tenure":
-        """The same pod is told again.
+        """The same pod is observed again.
 
         Args:
             said: what its annotation says now.
@@ -85,5 +85,5 @@ class Tenure(NamedTuple):
 
 
 def first_sight(uid: str, said: tuple[int, ...], reported: tuple[int, ...] | None) -> Tenure:
-    """A pod is told for the first time; who has just been started knows no more of it than this."""
+    """A pod is observed for the first time; a replica that has just started knows no more of it than this."""
     return Tenure(uid).after(said, reported, lambda _: True)

@@ -3,15 +3,15 @@
 ::
 
                     Lease free or expired, and we are ready
-    standing by ─────────────────────────────────────────────> taken over, catching up
+    standing by ─────────────────────────────────────────────> acquired, catching up
         ^                                                            │ our view is as new as the Lease asks (rule 4)
         │   somebody else has it, or it was deleted                  v
         ├──────────────────────────────────────────────────────── leading ──── told to stop ───> handed over
         └──────── we cannot decide for a reason of our own ──────────┘
 
-Clocks decide liveness only. Whoever takes over does so by an update with the resourceVersion that it has read, so of
-two that try one fails; and whoever has not renewed for a while stops leading on its own clock before anybody else may
-begin (rule 6).
+Clocks decide liveness only. A replica acquires the Lease by an update with the resourceVersion that it has read, so of
+two that try one fails; and a leader that has not renewed for a while stops leading on its own clock before anybody else
+may begin (rule 6).
 """
 
 import asyncio
@@ -47,7 +47,7 @@ _NOBODY: Final = "no replica leads at this moment"
 _STOPPING: Final = "this replica is shutting down"
 
 _LOOK_SECONDS: Final = 0.01
-"""Between two looks at what has been seen, before a hand-over."""
+"""Between two looks at what has been observed, before a release."""
 
 _log = structlog.get_logger(__name__)
 
@@ -72,7 +72,7 @@ class Elector:
         Args:
             replica: who we are.
             store: where the Lease is.
-            allocator: the rules, told who leads.
+            allocator: the rules; learns who leads.
             views: by kind, what the ledger is derived from.
             obstacles: what keeps this replica from leading beside the Lease, a sentence each.
             clock: the process's own.
@@ -101,12 +101,12 @@ class Elector:
 
     @property
     def leader_endpoint(self) -> str | None:
-        """Where the other replica is reached that decides, as far as is known; None while nobody else does."""
+        """Where the leader is reached, if it is another replica, as far as is known; None otherwise."""
         return None if self._held.ours else self._known.others_endpoint
 
     @property
     def out_of_touch(self) -> bool:
-        """Whether somebody else may well have taken over without our having heard of it."""
+        """Whether another replica may well have acquired the Lease without our having heard of it."""
         return self.seconds_since_renewal >= LEASE_SECONDS + MARGIN_SECONDS
 
     @property
@@ -147,7 +147,7 @@ class Elector:
         """The block is nearly used up: write the Lease before the renewal is due."""
         self._bell.ring()
 
-    # What the watch on the Lease tells
+    # What the watch on the Lease brings
 
     def present(self, identity: ObjectIdentity, item: LeaseRecord, resource_version: int) -> None:  # noqa: ARG002 (the listener's signature)
         """The Lease says this."""
@@ -181,7 +181,7 @@ class Elector:
     # The loop
 
     async def run(self) -> None:
-        """Take part until told to resign, then hand over."""
+        """Take part until `resign`, then release the Lease."""
         while not self._resigning:
             self._bell.silence()
             self._account()
@@ -192,13 +192,13 @@ class Elector:
         await self._resign()
 
     def resign(self) -> None:
-        """Stop leading at once, and have `run` hand over (rule 7)."""
+        """Stop leading at once, and have `run` release the Lease (rule 7)."""
         self._resigning = True
         self._leaving = _STOPPING
         self._pulse()
 
     async def _stand_by(self) -> None:
-        """Take over if it is time; otherwise wait for that."""
+        """Acquire the Lease if it is time; otherwise wait for that."""
         if any(self._obstacles()) or self._clock.now() < self._aside_until:
             await self._bell.sleep(RETRY_SECONDS)
             return
@@ -223,14 +223,14 @@ class Elector:
             await self._learn_from(error)
 
     async def _make_lease(self) -> None:
-        """There is none, and nothing that was allocated under an earlier one can be on its way any more."""
+        """There is none, and nothing that was allocated under an earlier one can be in flight any more."""
         known = self._known.record
         record = await self._lease.create()
         _log.info("the Lease was made anew")
         self._take_answer(record, known)
 
     async def _acquire(self, record: LeaseRecord) -> None:
-        """Make the Lease ours, names and all (rule 4); it may be so already, by a write whose answer was lost."""
+        """Make the Lease ours, with what is reserved (rule 4); it may be so already, if an answer was lost."""
         unknown = sorted(set(record.seen) - self._kinds)
         if unknown:
             _log.error("the Lease asks for a view of kinds that this program does not follow", kinds=unknown)
@@ -290,7 +290,7 @@ class Elector:
             self._leaving = _STOPPING if self._resigning else ""
 
     async def _resign(self) -> None:
-        """The last write, by which we hand over (rule 7)."""
+        """The last write, which releases the Lease (rule 7)."""
         self._held.refuse(_STOPPING)
         await self._see_what_was_allocated()
         try:
@@ -301,7 +301,7 @@ class Elector:
                     await self._read()
         except OutsideError as error:
             self._held.end()
-            _log.warning("could not hand over: another replica takes over when the Lease expires", error=str(error))
+            _log.warning("could not release the Lease: another replica acquires it when it expires", error=str(error))
 
     async def _release(self, record: LeaseRecord) -> None:
         """Nobody holds the Lease, and the block is given back; we have stopped leading before."""
@@ -309,7 +309,7 @@ class Elector:
         stored = await self._lease.release(record, update)
         self._held.end(self._leaving)
         self._take_answer(stored, record)
-        _log.info("handed over", transitions=stored.transitions, reserved=len(update.reserved))
+        _log.info("released", transitions=stored.transitions, reserved=len(update.reserved))
 
     async def _see_what_was_allocated(self) -> None:
         """Leave the successor as little as may be that it must in doubt, for the whole in-flight bound."""
@@ -343,7 +343,7 @@ class Elector:
                 self._take_answer(record, known)
 
     def _take_answer(self, record: LeaseRecord, asked_at: LeaseRecord | None) -> None:
-        """The Lease is or was so: the watch may have told of what came after it, while the answer was on its way.
+        """The Lease is or was so: the watch may have brought what came after it, while the answer was on its way.
 
         Args:
             record: the answer.
@@ -396,7 +396,7 @@ class Elector:
         return now + LEASE_SECONDS
 
     def _lose(self, reason: str, stopped: float, *, holder_may_return: bool = False) -> None:
-        """Nobody knows what was allocated: nobody leads until nothing of that can be on its way any more."""
+        """Nobody knows what was allocated: nobody leads until nothing of that can be in flight any more."""
         self._held.end(reason)
         if self._known.lose(reason, stopped, holder_may_return=holder_may_return):
             self._pulse()
@@ -408,7 +408,7 @@ class Elector:
         self._pulse()
 
     def _pulse(self) -> None:
-        """Whoever waits for a change looks again."""
+        """What waits for a change looks again."""
         self._bell.tell()
         self._account()
 

@@ -18,7 +18,7 @@ from kubemacpool.progress import ViewProgress
 from kubemacpool.wire.lease import LEASE_NAME, LeaseRecord
 
 PATIENCE: Final = 2.0
-"""Seconds for a watch to tell of what another watch has told already: it normally takes milliseconds."""
+"""Seconds for a watch to bring what another watch has brought already: it normally takes milliseconds."""
 
 _log = structlog.get_logger(__name__)
 
@@ -56,7 +56,7 @@ async def _catch_up(kind: str, view: KindView, version: int) -> None:
 
 ELSEWHERE: Final = "another replica leads"
 FIRST_ACQUISITION: Final = 1
-"""Of a Lease that nobody has held before; one that was deleted is made anew when nothing can be on its way."""
+"""Of a Lease that nobody has held before; one that was deleted is made anew when nothing can be in flight."""
 
 
 class HeldLease:
@@ -64,7 +64,7 @@ class HeldLease:
 
     Args:
         lease: where it is written.
-        allocator: the rules, told when it begins and ends, and what the Lease lists.
+        allocator: the rules; learns when this begins and ends, and what the Lease lists.
         views: by kind, what has to be as new as the Lease asks.
         clock: the process's own.
         on_change: called once the views are new enough, or it is too late for that.
@@ -87,7 +87,7 @@ class HeldLease:
         self._clock = clock
         self._on_change = on_change
         self.lists_afresh = False
-        """Whether we have taken over after a loss, and all kinds are being listed."""
+        """Whether we have acquired the Lease after a loss, and all kinds are being listed."""
         self.too_late = False
         """Whether the views did not become new enough in time."""
         self._wishes = ReserveQueue()
@@ -95,10 +95,10 @@ class HeldLease:
         self._catching_up: asyncio.Task[None] | None = None
 
     def begin(self, record: LeaseRecord, sent: float, *, afresh: bool) -> None:
-        """The Lease is ours; everything that it names is in doubt (rule 4).
+        """The Lease is ours; everything that it lists is in doubt (rule 4).
 
         Args:
-            record: the Lease, taken over.
+            record: the Lease, as acquired.
             sent: when the write was sent.
             afresh: whether it may be silent about what has to be seen, so that the cluster is to be listed.
         """
@@ -109,14 +109,14 @@ class HeldLease:
             record.reserved, record.last, self._clock.now(), first=record.transitions == FIRST_ACQUISITION
         )
         self._catching_up = asyncio.create_task(self._catch_up(record, afresh=afresh))
-        _log.info("taken over", transitions=record.transitions, in_doubt=len(record.reserved))
+        _log.info("acquired", transitions=record.transitions, in_doubt=len(record.reserved))
 
     def confirm(self, record: LeaseRecord) -> None:
-        """The Lease, ours still, names these and no others."""
+        """The Lease, ours still, lists these and no others."""
         self._allocator.reservations.confirm(record.reserved)
 
     def end(self, reason: str = ELSEWHERE) -> None:
-        """The Lease is not ours any more; those who wait for a write of it are told why."""
+        """The Lease is not ours any more; requests that wait for a write of it fail with the reason."""
         if not self.ours:
             return
         self.ours = self._caught_up = self.lists_afresh = self.too_late = False
@@ -128,7 +128,7 @@ class HeldLease:
     def hindrance(self) -> str:
         """Why this replica, whose the Lease is, may not allocate at this moment; empty if it may (rule 6)."""
         if not self._caught_up:
-            return "this replica has just taken over and is not up to date yet"
+            return "this replica has just acquired the Lease and is not up to date yet"
         if self._clock.now() - self.renewed_at >= LEASE_SECONDS - MARGIN_SECONDS:
             return f"Lease {LEASE_NAME} could not be renewed in time"
         return ""
@@ -155,7 +155,7 @@ class HeldLease:
         return self.renewed_at + RENEWAL_SECONDS - self._clock.now()
 
     async def renew(self, record: LeaseRecord) -> LeaseRecord | None:
-        """Renew the Lease, with the names that are needed now (rules 1 and 3).
+        """Renew the Lease, with the addresses that have to be reserved now (rules 1 and 3).
 
         Args:
             record: what it says now, as far as is known.
@@ -165,7 +165,7 @@ class HeldLease:
             over meanwhile.
 
         Raises:
-            OutsideError: the write was not made, or its answer was lost; whoever waits for it waits for the next one.
+            OutsideError: the write was not made, or its answer was lost; what waits for it waits for the next one.
         """
         batch = self._fitting(self._wishes.take())
         needed = [wish.unreserved for wish in (*self._wishes.allocated, *batch)]
@@ -191,7 +191,7 @@ class HeldLease:
         return stored
 
     def _fitting(self, batch: Batch) -> Batch:
-        """Those that the next write may take into account; the others are told why it will not."""
+        """Those that the next write may take into account; the others fail with the reason."""
         allocated = [wish.unreserved for wish in self._wishes.allocated]
         judged = zip(batch, self._allocator.fitting(allocated, [wish.unreserved for wish in batch]), strict=True)
         fitting: Batch = []

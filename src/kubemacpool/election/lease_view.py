@@ -37,11 +37,11 @@ _log = structlog.get_logger(__name__)
 
 
 class LeaseView:
-    """The Lease as it was last read or told, and whether what it said was lost.
+    """The Lease as it was last read or watched, and whether what it said was lost.
 
     Args:
         identity: of this replica.
-        in_flight_bound: after so many seconds nothing that was allocated unseen can be on its way any more.
+        in_flight_bound: after so many seconds nothing that was allocated and not observed can be in flight any more.
         clock: the process's own.
     """
 
@@ -50,7 +50,7 @@ class LeaseView:
         self._in_flight_bound = in_flight_bound
         self._clock = clock
         self.record: LeaseRecord | None = None
-        """What it says; None while there is none, or while none was told of yet."""
+        """What it says; None while there is none, or while none has been read yet."""
         self.observed_at = clock.now()
         """When that was learnt."""
         self._newest = 0
@@ -76,10 +76,10 @@ class LeaseView:
         self.record = record
         self._newest = int(record.resource_version)
         self.observed_at = self._clock.now()
-        # A Lease that nobody has held yet tells nothing of what was allocated. Nor does one that cannot be read, but
+        # A Lease that nobody has held yet says nothing of what was allocated. Nor does one that cannot be read, but
         # its holder may have allocated until now: another wait begins when that one is silent. The first that is seen
-        # after a restore from a backup is older than what was allocated; whoever writes then has waited, or has never
-        # heard of it.
+        # after a restore from a backup is older than what was allocated; a replica that writes then has waited, or has
+        # never heard of it.
         if self._outdated:
             self._outdated = False
         elif record.transitions > 0:
@@ -106,7 +106,7 @@ class LeaseView:
 
         Args:
             reason: why not, a sentence that names the object.
-            stopped: when whoever has allocated until now has stopped at the latest. Somebody who is cut off does not
+            stopped: when the leader until now has stopped at the latest. A replica that is cut off does not
                 hear of a loss, and goes on until its own clock stops it.
             holder_may_return: whether nothing was lost should the last holder renew the Lease again.
         """
@@ -147,5 +147,5 @@ class LeaseView:
 
     @property
     def lost_left(self) -> float:
-        """Seconds until nothing that was allocated before the last loss can be on its way; 0 or less if nothing can."""
+        """Seconds until nothing that was allocated before the last loss can be in flight; 0 or less if nothing can."""
         return self._lost_until - self._clock.now()

@@ -36,7 +36,7 @@ class LeaseWriter:
         return await _in_time(self._store.create())
 
     async def claim(self, record: LeaseRecord) -> LeaseRecord:
-        """Makes the Lease ours, names and all (rule 4)."""
+        """Makes the Lease ours, reserved addresses and all (rule 4)."""
         ours = record._replace(
             holder=self._replica.identity,
             endpoint=self._replica.endpoint,
@@ -46,7 +46,7 @@ class LeaseWriter:
         return await _in_time(self._store.update(ours, acquired=True))
 
     async def renew(self, record: LeaseRecord, update: LeaseUpdate) -> LeaseRecord:
-        """Renews it, with the names that are needed now (rules 1 and 3)."""
+        """Renews it, with the addresses that have to be reserved now (rules 1 and 3)."""
         return await _in_time(self._store.update(_reserving(record, update)))
 
     async def release(self, record: LeaseRecord, update: LeaseUpdate) -> LeaseRecord:
@@ -55,7 +55,7 @@ class LeaseWriter:
 
 
 def _reserving(record: LeaseRecord, update: LeaseUpdate) -> LeaseRecord:
-    """The Lease with other names; what a successor must have seen only grows."""
+    """The Lease with other reserved addresses; what a successor must have observed only grows."""
     seen = dict(record.seen)
     for kind, version in update.seen.items():
         seen[kind] = max(version, seen.get(kind, 0))

@@ -19,8 +19,8 @@ class Wish:
 class ReserveQueue:
     """The wishes that no write has taken into account yet, and those allocated whose request has not gone on yet.
 
-    The latter have to stay named: what a write leaves out is not open any more, and the next write may begin before
-    those who waited for the last one have had their turn.
+    The latter have to stay listed: what a write leaves out is not reserved any more, and the next one may begin before
+    those that waited for the last one have had their turn.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class ReserveQueue:
         self._waiting[wish] = None
         try:
             await wish.done
-        finally:  # whoever gave up is waited for by nobody, and is no reason to write
+        finally:  # a request that gave up is no reason to write
             self._waiting.pop(wish, None)
             self._allocated.pop(wish, None)
 

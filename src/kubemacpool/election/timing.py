@@ -3,7 +3,7 @@
 from typing import Final
 
 LEASE_SECONDS: Final = 5
-"""Without a renewal for so long, somebody else may take over."""
+"""Without a renewal for so long, another replica may acquire it."""
 
 MARGIN_SECONDS: Final = 1.0
 """So long before that the leader stops leading: more than two clocks can differ by in five seconds."""
@@ -15,7 +15,7 @@ WRITE_SECONDS: Final = 2.0
 """For the API server to answer one; it normally takes milliseconds."""
 
 SIGHT_SECONDS: Final = 0.5
-"""For what was allocated last to be seen before a hand-over; it normally takes tens of milliseconds. What was refused
+"""For what was allocated last to be observed before a release; it normally takes tens of milliseconds. What was refused
 after us is never seen, so this is not for waiting long."""
 
 OBSTACLE_SECONDS: Final = 5.0
@@ -23,7 +23,7 @@ OBSTACLE_SECONDS: Final = 5.0
 Lease lasts, which is what everybody would wait if it had died."""
 
 CATCH_UP_SECONDS: Final = 30.0
-"""For whoever takes over to see all that it has to. A list of 100,000 objects takes some ten seconds."""
+"""For a new leader to observe all that it has to. A list of 100,000 objects takes some ten seconds."""
 
 RETRY_SECONDS: Final = 0.2
 """Until the next attempt, after one that was not answered."""

@@ -1,1 +1,1 @@
-"""Following the cluster: what the ledger is derived from, and what is told about it."""
+"""Following the cluster: what the ledger is derived from, and what is reported about it."""

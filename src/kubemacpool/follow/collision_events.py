@@ -1,9 +1,9 @@
-"""Collisions are told to people: an Event on every object concerned, once for each collision.
+"""Collisions are reported to people: an Event on every object concerned, once for each collision.
 
-A collision is none of our doing (an object was created past the webhook, or where we are told to leave alone), so it
-is reported and nothing else. Whoever makes thousands of them must not make us write thousands of texts: whoever joins a
-collision is told, and the others were told when they joined; an object with many addresses that collide is told of the
-first ones, and how many more there are.
+A collision is none of our doing (an object was created past the webhook, or in a namespace that is left alone), so it
+is reported and nothing else. A tenant who makes thousands of them must not make us write thousands of texts: an object
+that joins a collision gets an Event, and the others had theirs when they joined; one with many addresses that collide
+gets the first ones, and how many more there are.
 """
 
 import asyncio
@@ -28,10 +28,10 @@ FEW_OBJECTS: Final = 10
 """That a text names. With names of usual length that is half of what an Event may say."""
 
 FEW_ADDRESSES: Final = 3
-"""Of one object that are told with an Event each, at a time; how many more there are is one more."""
+"""Of one object that are reported with an Event each, at a time; how many more there are is one more."""
 
 MOST_TOLD: Final = 128
-"""Objects that share one address and are told of it; with so many everybody knows."""
+"""Objects that share one address and get an Event; with so many everybody knows."""
 
 FEW_LINES: Final = 50
 """In the log, at a time; how many more there are is one more."""
@@ -49,7 +49,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass
 class _News:
-    """What one object is told at a time."""
+    """What is reported on one object at a time."""
 
     holder: Holder
     addresses: int = 0
@@ -57,9 +57,9 @@ class _News:
 
 
 class CollisionReporter:
-    """The leader tells of the collisions that are new to it.
+    """The leader reports the collisions that are new to it.
 
-    So one that outlasts a leader is told again by the next: better twice than not at all.
+    So one that outlasts a leader is reported again by the next: better twice than not at all.
     """
 
     def __init__(
@@ -70,8 +70,8 @@ class CollisionReporter:
         Args:
             ledger: where they are seen.
             leading: whether this replica leads.
-            events: where they are told.
-            hides_foreign: whether an object is not told the names of those in other namespaces.
+            events: where they are reported.
+            hides_foreign: whether an object's Events do not name those in other namespaces.
         """
         self._ledger = ledger
         self._hides_foreign = hides_foreign
@@ -138,7 +138,7 @@ class CollisionReporter:
                 self._warn(holder, f"MAC {mac}: Collision between {', '.join(told)}")
 
     def _others_of(self, newcomer: Holder, holders: list[Holder]) -> list[str]:
-        """The names that an object may be told, and how many others there are."""
+        """The names that an object's Event may have, and how many others there are."""
         own = [holder for holder in holders if holder.key.namespace == newcomer.key.namespace]
         told = _few(sorted(map(_short, own)), _short(newcomer))
         foreign = len(holders) - len(own)

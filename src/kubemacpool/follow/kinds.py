@@ -34,16 +34,16 @@ _log = structlog.get_logger(__name__)
 
 
 class KindListener(Protocol):
-    """Whoever listens to a kind that may come and go."""
+    """Listens to a kind that may come and go."""
 
     progress: ViewProgress
 
     def begin(self) -> None:
-        """The kind is there; nothing of it has been told yet."""
+        """The kind is there; nothing of it has been listed yet."""
         ...
 
     def end(self) -> None:
-        """The kind is not there any more; everything was told as gone."""
+        """The kind is not there any more; `gone` was called for everything."""
         ...
 
 
@@ -55,8 +55,8 @@ class OptionalKind:
 
         Args:
             plural: the kind as the API spells it, such as virtualmachines.
-            listener: who is told.
-            watch: makes what follows the collection of a path, and tells the listener.
+            listener: of the objects.
+            watch: makes what follows the collection of a path for the listener.
         """
         self.plural = plural
         self.path: str | None = None

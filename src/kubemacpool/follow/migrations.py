@@ -64,7 +64,7 @@ class MigrationFollower:
         """Migrations are to be followed: until they are, none is known, which hinders nobody."""
 
     def end(self) -> None:
-        """There are no migrations any more; every one was told as gone."""
+        """There are no migrations any more; `gone` was called for each."""
         self.progress.begin_anew()
 
     def present(self, identity: ObjectIdentity, item: Migration, resource_version: int) -> None:  # noqa: ARG002 (the listener's signature)
@@ -87,7 +87,7 @@ class MigrationFollower:
         self._leave((identity.namespace, identity.name))
 
     def forget(self) -> None:
-        """What is known may be wrong, and everything is about to be told again."""
+        """What is known may be wrong, and everything is about to be listed again."""
         for known in (self._sides, self._named, self._pairs, self._parts, self._united):
             known.clear()
 

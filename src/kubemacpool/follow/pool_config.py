@@ -43,7 +43,7 @@ class RangeFollower:
             namespace: where the ConfigMap is.
             replace_pool: called with each new pool after the first.
             readiness: hindered until there is a first one.
-            measures: told whether the range in the ConfigMap is in force.
+            measures: learns whether the range in the ConfigMap is in force.
             events: where a wrong range is reported to people.
             cluster_uid: tells this cluster from all others, for a pool that begins at a place of the cluster's own.
         """

@@ -14,7 +14,7 @@ PAUSE = 1.0
 """Seconds between two looks: short beside the bound (120 s by default), and a look at nothing overdue is free."""
 
 BARRIER_SECONDS: Final = 90.0
-"""For a view to reach what a read has answered. A kind of which nothing happens is told of by a bookmark about each
+"""For a view to reach what a read has answered. A kind of which nothing happens gets a bookmark about each
 minute; this is one and a half. After it the kind is listed, which proves as much."""
 
 LIST_SECONDS: Final = 60.0

@@ -28,7 +28,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Rebuilder:
-    """Forgets what may be wrong, at once, and has it told again.
+    """Forgets what may be wrong, at once, and has it listed again.
 
     Args:
         forget: what is derived is empty afterwards; in one step, so that nothing is decided by what is torn.
@@ -156,7 +156,7 @@ class _Aside:
 
 
 class SettingAside(Generic[ItemT_contra]):
-    """Stands before a listener, and keeps what fails in there from whoever tells it (implements `WatchListener`)."""
+    """Stands before a listener, and keeps what fails in there from the reflector (implements `WatchListener`)."""
 
     def __init__(
         self,
@@ -173,7 +173,7 @@ class SettingAside(Generic[ItemT_contra]):
             listener: who takes them in.
             on_torn: called when that has failed; says whether that costs a rebuild which was not needed before.
             trials: shared by all kinds.
-            measures: told how many are set aside.
+            measures: learns how many are set aside.
         """
         self._kind = kind
         self._listener = listener

@@ -228,7 +228,7 @@ class ApiClient:
         return {"Authorization": f"Bearer {token}"} if token else {}
 
     def _note(self, status: int) -> None:
-        """Tell whoever has the token that it was not accepted."""
+        """The token was not accepted: have it read again."""
         if status == HTTPStatus.UNAUTHORIZED:
             self._credentials.rejected()
 

@@ -1,8 +1,9 @@
 """Warnings to people, posted as Events from bounded queues, the same one seldom, and not many a second.
 
-`warn` only queues. `run` posts what is new, and adds up what was told again: an Event is written at most once a minute,
-and one that is not told again for ten minutes is told anew the next time. Each reason and namespace has a queue of its
-own, and they are served in turn: whoever makes thousands of collisions delays the Events of no other namespace.
+`warn` only queues. `run` posts what is new, and adds up what was reported again: an Event is written at most once a
+minute, and one that is not reported again for ten minutes is a new one the next time. Each reason and namespace has a
+queue of its own, and they are served in turn: a tenant who makes thousands of collisions delays the Events of no other
+namespace.
 """
 
 import asyncio
@@ -52,7 +53,7 @@ WRITE_INTERVAL_SECONDS = 60.0
 
 @dataclass
 class _Told:
-    """One Event: how often it was told, and what of that is written."""
+    """One Event: how often it was reported, and what of that is written."""
 
     last_told: float
     count: int = 1
@@ -76,7 +77,7 @@ class EventRecorder:
 
     Args:
         client: the API server.
-        measures: told of what is dropped.
+        measures: counts what is dropped.
         component: who reports, as `kubectl describe` shows it.
         now: monotonic seconds.
         timestamp: the time of day, which people read.
@@ -137,7 +138,7 @@ class EventRecorder:
                 continue
 
     async def write_due(self) -> None:
-        """Writes every Event that is due, as far as there are tokens, and forgets what has long not been told."""
+        """Writes every Event that is due, as far as there are tokens, and forgets what has long not been reported."""
         self._forget_the_old()
         self._tell_of_the_dropped()
         while (due := self._next_due()) is not None and self._bucket.take(self._now()):
@@ -187,12 +188,12 @@ class EventRecorder:
         now = self._now()
         every = (told.due(now) for queue in self._queues.values() for told in queue.values())
         due = [each for each in every if each is not None]
-        # An Event may have been told while others were written; then it is due at once.
+        # An Event may have been reported while others were written; then it is due at once.
         until = max(0.0, min(due) - now) if due else AGGREGATION_SECONDS
         return min(until, TELL_SECONDS) if self._dropped else until
 
     async def _write(self, text: EventText, told: _Told) -> None:
-        """One attempt: what cannot be written counts as written until it is told again."""
+        """One attempt: what cannot be written counts as written until it is reported again."""
         count = told.count
         told.written_count = count
         told.written_at = self._now()

@@ -10,7 +10,7 @@ class Overlong:
 
 
 class LineSplitter:
-    """Cuts what it is fed into lines. What has no line end yet is kept: nothing is ever told of half a line.
+    """Cuts what it is fed into lines. What has no line end yet is kept: half a line is never passed on.
 
     Args:
         longest: bytes that one line may have; of a longer one nothing is kept.

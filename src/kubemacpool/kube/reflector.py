@@ -8,8 +8,8 @@
       ^    │                           ^                                             │
       └────┘ any failure: back-off     └──── resume, at once or after a back-off ────┘
 
-Whatever goes wrong, the listener is told of everything that is there and of everything that is gone, in the end and
-exactly; and an object that cannot be understood is told of by name and passed over. At no time is more than one page
+Whatever goes wrong, the listener learns of everything that is there and of everything that is gone, in the end and
+exactly; and an object that cannot be decoded is reported by name and passed over. At no time is more than one page
 held.
 """
 
@@ -86,14 +86,14 @@ class Reflector(Generic[ItemT]):
         transport: how the API server is read.
         resource: what is followed.
         decode: reads one object; raises UnreadableObjectError for one that it does not understand.
-        listener: who is told.
+        listener: of the objects.
         pacing: how large and how long.
         surroundings: time and chance.
 
     Attributes:
-        on_idle: called before the listener is told as reached that up to which nothing has changed.
+        on_idle: called before the listener learns of a resourceVersion up to which nothing has changed.
         on_rewind: called with the resourceVersion, and a sentence, when a list is older than what was known: the
-            cluster was restored from a backup. The list has not been told yet.
+            cluster was restored from a backup. The list has not been passed on yet.
     """
 
     def __init__(
@@ -283,7 +283,7 @@ class Reflector(Generic[ItemT]):
             self.on_rewind(version, reason)
 
     async def _watch_or_relist(self) -> bool:
-        """Watches until that ends; or until a list is asked for, which is told by False."""
+        """Watches until that ends; or until a list is asked for; then it returns False."""
         watch = asyncio.create_task(self._watch())
         asked = asyncio.create_task(self._relist_asked.wait())
         try:

@@ -12,7 +12,7 @@ class Resource:
     Attributes:
         path: of the collection over all namespaces, such as /api/v1/pods or /apis/kubevirt.io/v1/virtualmachines.
         namespace: only this one; None for all, and for kinds that have none.
-        field_selector: such as status.phase!=Succeeded; objects that cease to match are told as gone.
+        field_selector: such as status.phase!=Succeeded; objects that cease to match are gone.
         metadata_only: the API server leaves spec and status away.
     """
 

@@ -1,4 +1,4 @@
-"""What a watch has told so far, as much of it as is needed to tell the rest: who is present, who was complained about.
+"""What a watch has brought so far, as much of it as later events need: who is present, who was complained about.
 
 A list says what is there; that something is *gone* is said by its absence. So the identities of the interesting objects
 are remembered, and only theirs: twenty thousand objects of no interest cost nothing here.
@@ -18,7 +18,7 @@ _Key = tuple[str, str]
 
 
 class View(Generic[ItemT]):
-    """Turns lists and events into what a listener is told."""
+    """Turns lists and events into calls of a listener."""
 
     def __init__(self, listener: WatchListener[ItemT]) -> None:
         self._listener = listener
@@ -38,7 +38,7 @@ class View(Generic[ItemT]):
         self._unconfirmed_complaints = set(self._complaints)
 
     def complete_list(self, resource_version: int) -> None:
-        """The list is complete: whoever was not in it is gone."""
+        """The list is complete: what was not in it is gone."""
         for namespace, name in self._unconfirmed or ():
             self._leave((namespace, name))
         for key in self._unconfirmed_complaints:
@@ -64,9 +64,9 @@ class View(Generic[ItemT]):
         self._listener.present(identity, item, decoded.resource_version)
 
     def see_unreadable(self, identity: ObjectIdentity, reason: str) -> bool:
-        """An object is there that cannot be understood. What was told of it before stands: it may well be so still.
+        """An object is there that cannot be decoded. What was known of it before stands: it may well be so still.
 
-        Says whether that is told now, and was not before.
+        Returns whether that is reported now, and was not before.
         """
         key = (identity.namespace, identity.name)
         self._succeed(key, identity.uid)
@@ -93,11 +93,11 @@ class View(Generic[ItemT]):
         self._complaints.clear()
 
     def reach(self, resource_version: int) -> None:
-        """Everything up to here has been told."""
+        """Everything up to here has been passed on."""
         self._listener.reached(resource_version)
 
     def _succeed(self, key: _Key, uid: str) -> None:
-        """Whoever had the name before is gone, told before its successor is."""
+        """The object that had the name before is gone, and the listener learns that first."""
         if uid and self._present.get(key, uid) != uid:
             self._leave(key)
 

@@ -1,1 +1,1 @@
-"""What the program tells of itself: logs and metrics."""
+"""What the program reports of itself: logs and metrics."""

@@ -120,7 +120,7 @@ class Metrics:
         child.observe(seconds)
 
     def forwarded(self, outcome: Forwarding) -> None:
-        """One review was handed on."""
+        """One review was forwarded."""
         self._forwarded.labels(outcome).inc()
 
     def range_judged(self, *, valid: bool) -> None:
@@ -204,7 +204,7 @@ class TimeWithoutLeader(Collector):
         yield CounterMetricFamily(
             "kubemacpool_without_leader_seconds",
             "Time for which nobody led, as far as this replica knows, since it started. A leader that ended "
-            "without handing over counts as gone from its last renewal, as soon as another one has taken over.",
+            "without releasing the Lease counts as gone from its last renewal, once another has acquired it.",
             value=self._election.seconds_without_leader,
         )
 

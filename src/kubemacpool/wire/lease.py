@@ -1,4 +1,4 @@
-"""The Lease `kubemacpool-leader`: lock, fencing token and the names of the reserved addresses in one object.
+"""The Lease `kubemacpool-leader`: lock, fencing token and the list of reserved addresses in one object.
 
 Source: coordination.k8s.io/v1. Who holds it stands in the spec, as with every leader election; the rest stands in
 annotations. `kubemacpool.io/format` says how those are to be read. A change that an earlier program would misread
@@ -22,7 +22,7 @@ LEASE_NAME: Final = "kubemacpool-leader"
 FORMAT: Final = 2
 """How this program writes the annotations, and the newest format that it understands.
 
-1: `seen` tells of pods only. 2: it tells of virtual machines and their instances, too.
+1: `seen` covers pods only. 2: it covers virtual machines and their instances, too.
 """
 
 _FORMAT: Final = "kubemacpool.io/format"
@@ -32,23 +32,23 @@ _LAST: Final = "kubemacpool.io/last-allocated"
 _ENDPOINT: Final = "kubemacpool.io/endpoint"
 
 MOST_LISTED: Final = 1 << 20
-"""Addresses: what no leader of ours ever names, and more than anybody should expand."""
+"""Addresses: what no leader of ours ever lists, and more than anybody should expand."""
 
 
 class LeaseRecord(NamedTuple):
     """The Lease, read.
 
     Attributes:
-        holder: identity of the leader; empty after an orderly hand-over, and before the first leader.
+        holder: identity of the leader; empty after an orderly release, and before the first leader.
         endpoint: host and port at which that replica's webhook is reached.
         transitions: how often the Lease changed hands.
-        duration: seconds without a renewal after which the Lease may be taken over.
+        duration: seconds without a renewal after which the Lease may be acquired.
         reserved: every address that may have been allocated without having been seen.
         seen: by kind, the resourceVersion that a successor's view must have reached.
         last: the address that was given last to somebody who asked for any.
         resource_version: to be given with an update.
-        fault: why the annotations cannot be read, so that nothing is known of `open`, `seen` and `last`; empty if they
-            can. Who holds the Lease is known in any case.
+        fault: why the annotations cannot be read, so that nothing is known of `reserved`, `seen` and `last`; empty if
+            they can. Who holds the Lease is known in any case.
     """
 
     holder: str
@@ -87,7 +87,7 @@ class _FaultError(ValueError):
 
 
 def decode_lease(raw: bytes | msgspec.Raw) -> Decoded[LeaseRecord]:
-    """Read a Lease as a watch tells it.
+    """Read a Lease as a watch brings it.
 
     Raises:
         msgspec.ValidationError: when it is no Lease.

@@ -97,7 +97,7 @@ async def test_after_a_hand_over_the_other_replica_leads_at_once_with_the_same_l
     assert (counts["held"], counts["in_flight"], counts["in_doubt"]) == (held, 0, 0)
     after = await installed.leader()
     steps = [str(line["event"]) for line in installed.log_of(after, since)]
-    assert "taken over" in steps
+    assert "acquired" in steps
     assert "the watch is behind, listing afresh" not in steps
     await check_holders(cluster, crowd)
     await installed.replaced(before)

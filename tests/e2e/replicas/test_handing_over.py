@@ -51,9 +51,9 @@ async def test_a_replica_that_hands_over_under_load_leaves_little_in_doubt_and_i
         process_of(leader).send(signal.SIGTERM)
         await load.until_more(20)
     assert load.shared() == []
-    (handed_over,) = installed.log_of(leader, since, event="handed over")
-    (taken_over,) = installed.log_of(follower, since, event="taken over")
+    (released,) = installed.log_of(leader, since, event="released")
+    (acquired,) = installed.log_of(follower, since, event="acquired")
     # At most what was on its way for the clients: the block, of 2,048 addresses, is not among it.
-    assert taken_over["in_doubt"] == handed_over["reserved"]
-    assert int(str(handed_over["reserved"])) <= 16 * 2
+    assert acquired["in_doubt"] == released["reserved"]
+    assert int(str(released["reserved"])) <= 16 * 2
     await installed.replaced(leader)

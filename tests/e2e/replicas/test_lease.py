@@ -83,8 +83,8 @@ async def test_annotations_that_cannot_be_read_are_told_and_replaced_when_nothin
     assert told in str(line["reason"])
     assert f"{LOST} (kubemacpool-leader)" in await excuse(installed, leader, namespace)
     assert (await cluster.made(namespace, pod("waits"))).mac  # a slow success
-    (taken_over,) = installed.log(since, event="taken over")
-    assert seconds_between(line, taken_over) >= BOUND
+    (acquired,) = installed.log(since, event="acquired")
+    assert seconds_between(line, acquired) >= BOUND
     after = await cluster.get(LEASE, Lease)
     assert (after.metadata.annotations[FORMAT], after.spec.lease_transitions) == ("2", before + 1)
 

@@ -313,7 +313,7 @@ async def test_a_view_that_is_behind_leads_once_it_has_caught_up() -> None:
     candidate = Candidate("a", store)
     candidate.progress.reached(8)
     await asyncio.sleep(MOMENT)
-    with pytest.raises(RetryLaterError, match=r"^this replica has just taken over and is not up to date yet$"):
+    with pytest.raises(RetryLaterError, match=r"^this replica has just acquired the Lease and is not up to date yet$"):
         candidate.elector.check()
     candidate.progress.reached(9)
     await until_deciding(candidate, within=MOMENT)

@@ -85,7 +85,7 @@ async def test_a_hand_over_in_good_order_is_no_warning() -> None:
     with capture_logs() as logs:
         candidate.elector.resign()
         await candidate.running
-    assert [(line["log_level"], line["event"], line["reserved"]) for line in logs] == [("info", "handed over", 1)]
+    assert [(line["log_level"], line["event"], line["reserved"]) for line in logs] == [("info", "released", 1)]
 
 
 async def test_where_the_successor_is_can_be_asked_after_the_hand_over() -> None:
@@ -161,7 +161,7 @@ async def test_a_hand_over_that_fails_is_said_and_the_successor_waits_for_the_le
         await candidate.running
     assert not candidate.leading
     (warning,) = [line for line in logs if line["log_level"] == "warning"]
-    assert warning["event"].startswith("could not hand over")
+    assert warning["event"].startswith("could not release the Lease")
     await until_deciding(successor, within=MOMENT if fate == "answer lost" else LEASE_SECONDS + MOMENT)
 
 

@@ -72,7 +72,7 @@ def test_the_next_line_says_how_many_were_left_out_before_it() -> None:
 def test_one_message_takes_nothing_from_another() -> None:
     ration = LineRation(Time().now)
     _written(ration, "refused", LINES_AT_ONCE + 1)
-    assert _written(ration, "taken over", 1) == [{"event": "taken over"}]
+    assert _written(ration, "acquired", 1) == [{"event": "acquired"}]
 
 
 def test_what_was_left_out_can_be_asked_for_and_is_told_once() -> None:
