@@ -43,7 +43,7 @@ class Backoff:
 
 
 class TokenBucket:
-    """Tokens that come at an even rate and are kept up to a bound; whoever does something takes one.
+    """Tokens that come at an even rate and are kept up to a bound; each action takes one.
 
     Args:
         rate: tokens a second.

@@ -41,7 +41,7 @@ class Loop(uvloop.Loop):
         sock: socket.socket | None = None,
         **kwargs: object,
     ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
-        """Connect, as every loop does; a socket that was handed over is the loop's, also when that fails."""
+        """Connect, as every loop does; a socket that was passed in is the loop's, also when that fails."""
         connect = cast(
             "Callable[..., asyncio.Future[tuple[asyncio.Transport, asyncio.BaseProtocol]]]", super().create_connection
         )

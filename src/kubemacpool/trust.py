@@ -2,7 +2,7 @@
 
 ::
 
-    a watch tells of a change, or time passes
+    a watch brings a change, or time passes
           │
           ▼
     the Secrets are good, or are made good ──▶ our authorities are trusted here ──▶ each caBundle holds them, and nobody
@@ -73,10 +73,10 @@ async def _persevere(attempt: Callable[[], Awaitable[ResultT]], complaint: str) 
 WEBHOOK_CONFIGURATION: Final = "kubemacpool-mutator"
 
 PERIOD_SECONDS: Final = 30.0
-"""Between two looks when nothing is told: for what time alone brings about, and where the watch is not allowed."""
+"""Between two looks when no event comes: for what time alone brings about, and where the watch is not allowed."""
 
 PACE_SECONDS: Final = 0.1
-"""Between two looks when much is told: three reads each."""
+"""Between two looks when many events come: three reads each."""
 
 SETTLED_SECONDS: Final = 2.0
 """For which a new authority is in the caBundles before a certificate of it is served. API servers follow their
@@ -87,7 +87,7 @@ _UNKNOWN: Final = f"MutatingWebhookConfiguration {WEBHOOK_CONFIGURATION} has not
 
 
 class Alarm:
-    """Rings when a watch tells of anything (implements `WatchListener[str]`)."""
+    """Rings when a watch brings anything (implements `WatchListener[str]`)."""
 
     def __init__(self) -> None:
         self._rung = asyncio.Event()
@@ -114,7 +114,7 @@ class Alarm:
         """Nothing that would have to be looked at."""
 
     def unreadable(self, identity: ObjectIdentity, reason: str) -> None:  # noqa: ARG002 (the listener's signature)
-        """An object is there that is not understood here; whoever looks may."""
+        """An object is there that is not understood here; the look may understand it."""
         self._rung.set()
 
 
@@ -138,7 +138,7 @@ class TrustKeeper:
             identity: what this replica serves with and whom it trusts.
             readiness: hindered while the API server does not trust us. Not that of the election: no other replica
                 would be trusted either.
-            metrics: told whether it does.
+            metrics: learns whether it does.
             clock: the process's own.
         """
         self.alarm = Alarm()
@@ -160,7 +160,7 @@ class TrustKeeper:
         metrics.ca_bundle_judged(valid=False)
 
     async def run(self) -> None:
-        """Look whenever a watch tells of something, and now and then; goes on until cancelled."""
+        """Look whenever a watch brings something, and now and then; goes on until cancelled."""
         while True:
             await self.alarm.wait(await self.look())
             await asyncio.sleep(PACE_SECONDS)
@@ -266,7 +266,7 @@ class TrustKeeper:
 
 
 def watches_for(alarm: Alarm, client: ApiClient, namespace: str) -> Mapping[str, Reflector[str]]:
-    """What tells of changes, by the object's name: of metadata only, so that no key travels."""
+    """What watches for changes, by the object's name: of metadata only, so that no key travels."""
     paths = {
         WEBHOOK_CONFIGURATION: (CONFIGURATIONS, None),
         AUTHORITY_SECRET: ("/api/v1/secrets", namespace),

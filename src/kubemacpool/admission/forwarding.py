@@ -1,7 +1,7 @@
 """Reaching the leader: many reviews wait for it, and one of them at a time tries while it is silent.
 
 A failover takes seconds. Were each of a thousand reviews to try by itself again and again, they would keep the loop
-from what they wait for: that this replica takes over.
+from what they wait for: that this replica acquires the Lease.
 """
 
 import asyncio
@@ -62,7 +62,7 @@ class Forwarder:
         self._lookout: asyncio.Task[None] | None = None
 
     def may_try(self, endpoint: str) -> bool:
-        """Whether a review that has just come may be handed on: not to one that is silent, unless nobody has tried."""
+        """Whether a review that has just come may be forwarded: not to one that is silent, unless nobody has tried."""
         failure = self._failure
         if failure is None or failure.endpoint != endpoint:
             return True
@@ -70,7 +70,7 @@ class Forwarder:
 
     @property
     def is_cut_off(self) -> bool:
-        """Whether the leader lives, as the Lease tells, and is not reached from here.
+        """Whether the leader lives, as the Lease shows, and is not reached from here.
 
         Then others may well reach it, and nobody should wait here.
         """
@@ -81,7 +81,7 @@ class Forwarder:
         return silence < ALIVE_SECONDS and self._clock.now() - silence > failure.since
 
     async def forward(self, endpoint: str, path: str, body: bytes, seconds: float) -> Answer:
-        """The other replica's answer, as `Peer` has it; everybody who waits is told if it answers again.
+        """The other replica's answer, as `Peer` has it; all that wait are woken if it answers again.
 
         Raises:
             PeerError: there is none.

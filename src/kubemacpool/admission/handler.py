@@ -185,7 +185,7 @@ def denial_of(
         party: who asked.
         field: the one in question.
         labels: what each interface of the request is called there.
-        policy: what holds in the object's namespace; what is wrong with it is told where it would have mattered.
+        policy: what holds in the object's namespace; what is wrong with it is said where it would have mattered.
     """
     if isinstance(decision, Exhausted):
         return Denial("exhausted", FORBIDDEN, messages.exhausted(party, decision))
@@ -205,7 +205,7 @@ def texts_of(addresses: Sequence[int]) -> list[str]:
 
 
 def _refused_addresses(refusals: tuple[Refusal, ...]) -> dict[str, list[str]]:
-    """Keys by which a log can be searched: for an address, or for whoever has it."""
+    """Keys by which a log can be searched: for an address, or for its holder."""
     if not refusals:
         return {}
     return {

@@ -38,7 +38,7 @@ _REMEDY: Final = "correct it (in YAML, an address between quotation marks is nev
 
 
 class KnownMachines(NamedTuple):
-    """Whether every VirtualMachine is known, and whom to tell that one exists where none was known to."""
+    """Whether every VirtualMachine is known, and what to call when one exists where none was known to."""
 
     complete: Callable[[], bool]
     look_soon: Callable[[], None]

@@ -1,7 +1,7 @@
 """Whose pod it is: a launcher pod is created right after the VirtualMachineInstance that it is for.
 
 That instance may be as new as the VirtualMachine that it is of, and of the two, which are followed by a watch each, the
-instance may be seen first.
+instance may be observed first.
 """
 
 import asyncio

@@ -171,7 +171,7 @@ class PodAdmission(Admission[PodReview]):
             request: which addresses it has and wants.
             entries: by interface that is to be given one, its entry, on whose place the address depends: an entry that
                 is added to a running pod prefers what it would have preferred from the beginning.
-            warnings: told of an annotation that has no effect.
+            warnings: gets one about an annotation that has no effect.
         """
         if review.sticky is None or review.sticky == "false" or (review.old is not None and not entries):
             return {}

@@ -28,7 +28,7 @@ from kubemacpool.wire.quoting import quoted
 NAMESPACE: Final = "Namespace"
 
 FOREIGN: Final = "an object of another namespace"
-"""What is told of a holder whose name is not for everybody (`--hide-foreign-holders`)."""
+"""What is said of a holder whose name is not for everybody (`--hide-foreign-holders`)."""
 
 _log = structlog.get_logger(__name__)
 
@@ -48,7 +48,7 @@ class Policy(NamedTuple):
         fault: what is wrong with the namespace's annotation, so that the installation's policy is in force; or empty.
         limit: of addresses, where the namespace has one of its own.
         limit_fault: what is wrong with that annotation, so that the installation's limit is in force; or empty.
-        hides_foreign: whether people are not told which object of another namespace has an address.
+        hides_foreign: whether answers do not name the object of another namespace that has an address.
     """
 
     conflict: ConflictPolicy
@@ -97,7 +97,7 @@ class NamespacePolicies:
             default: the installation's policy.
             readiness: hindered until every namespace is known.
             default_limit: how many addresses a namespace may have where it has no limit of its own.
-            hides_foreign: whether people are not told which object of another namespace has an address.
+            hides_foreign: whether answers do not name the object of another namespace that has an address.
         """
         self._default = Policy(default, hides_foreign=hides_foreign)
         self._default_limit = default_limit

@@ -34,7 +34,7 @@ class Deadlines:
         Args:
             body: the review.
             asked: when it came, seconds on the monotonic clock.
-            patience: the time-out that the API server told, in seconds.
+            patience: the time-out that the API server gave, in seconds.
         """
         uid = decode_uid(body)
         first = self._first_asked.setdefault(uid, asked) if uid else asked
@@ -53,7 +53,7 @@ SPARE_SECONDS: Final = 0.5
 """Of the API server's patience, kept for the way back."""
 
 PATIENCE_SECONDS: Final = 10.0
-"""The API server's, where it does not tell: a webhook's time-out unless something else is configured."""
+"""The API server's, where it does not give one: a webhook's time-out unless something else is configured."""
 
 CANNOT_DECIDE: Final = "kubemacpool cannot decide yet: "
 
@@ -95,7 +95,7 @@ class Webhook:
             handler: judges in this process.
             leadership: who leads.
             forwarder: reaches the leader; one for all paths.
-            measures: told of what was forwarded.
+            measures: counts what was forwarded.
             clock: the process's own.
         """
         self._path = path

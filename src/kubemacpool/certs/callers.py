@@ -1,7 +1,7 @@
-"""Who may ask, told by the certificate that he has proven to be his.
+"""Who may ask, by the client certificate that was presented.
 
 The handshake lets through certificates that have been signed by one of our authorities, or by the administrator's for
-the API server. Which of the two it was, it does not tell; so what is not signed by ours was signed by the other.
+the API server. Which of the two it was, it does not say; so what is not signed by ours was signed by the other.
 """
 
 from collections.abc import Callable, Collection
@@ -27,7 +27,7 @@ class Callers:
     Args:
         authorities: ours as of now, PEM, one each.
         replica_name: a name in every replica's certificate.
-        client_names: of whoever else may ask, as a common name or a DNS name; none for anybody who likes.
+        client_names: of the other clients that may ask, as a common name or a DNS name; none for anybody who likes.
     """
 
     def __init__(

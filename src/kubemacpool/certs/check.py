@@ -21,7 +21,7 @@ from kubemacpool.certs.issue import USAGES, IPAddress, KeyPair, ServerNames
 PRIVATE_KEY_KEY = "tls.key"
 AUTHORITY_KEY = "ca.crt"
 
-# Whoever renews when a third of the life is left has a third of it to notice that renewing fails.
+# Renewal begins when a third of the life is left, which leaves as long to notice that it fails.
 RENEWED_WITH_LEFT = 1 / 3
 
 
@@ -145,7 +145,7 @@ def _check_authority_beside_it(serving: Mapping[str, bytes], authority: KeyPair)
 
 
 def _check_usable(pair: KeyPair) -> None:
-    """Some can be read, and are refused by whoever is to serve with them: a key that is too short, say."""
+    """Some can be read, and are refused by the TLS library that is to serve with them: a key that is too short, say."""
     try:
         server_context(pair.certificate_pem, pair.key_pem)
     except ssl.SSLError as error:

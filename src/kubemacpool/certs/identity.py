@@ -62,7 +62,7 @@ class Identity:
 
     @property
     def authorities(self) -> Authorities:
-        """Ours, as they were told last."""
+        """Ours, as of the last call."""
         return self._authorities
 
     @property
@@ -141,7 +141,7 @@ class ClientAuthority:
             self._fault = fault
 
     def look(self) -> str:
-        """Take up what the file holds, where that has changed; what cannot be used changes nothing, and is told."""
+        """Take up what the file holds, where that has changed; what cannot be used changes nothing, and is logged."""
         try:
             content = self._path.read_bytes()
             if content != self._observed_of:

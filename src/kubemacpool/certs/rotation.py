@@ -1,8 +1,8 @@
 """Having a certificate that every replica shares: what is stored and good is used, anything else is issued anew.
 
 Level-based: each pass reads what is there, judges it and mends one thing after the other; it may be run at any time and
-by any number of replicas at once. Whoever loses a race (409) reads what the other one has written and goes on from
-there.
+by any number of replicas at once. A replica that loses a race (409) reads what the other one has written and goes on
+from there.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,9 +1,9 @@
 """Families: objects that live by another one are of its party; controller references say which ones they are.
 
-A reference counts only once the object that it names has been seen with that uid, so a forged one makes nobody family.
-It leads from a pod to an instance, and from an instance to a machine: one that leads elsewhere counts for nothing, so
-that a chain of references has an end whatever users write. Objects may be observed in any order: one whose owner is
-observed later changes its party then.
+A reference counts only once the object that it names has been observed with that uid, so a forged one makes nobody
+family. It leads from a pod to an instance, and from an instance to a machine: one that leads elsewhere counts for
+nothing, so that a chain of references has an end whatever users write. Objects may be observed in any order: one whose
+owner is observed later changes its party then.
 """
 
 from typing import Final, NamedTuple

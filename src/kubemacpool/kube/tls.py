@@ -1,7 +1,8 @@
 """TLS towards the API server, made anew when a file that it is made from has changed.
 
 The authority of a cluster is exchanged now and then, and so are client certificates: the kubelet writes `ca.crt` anew,
-`kubeadm` the files that a kubeconfig names. Whoever reads them at the start only is cut off at the next connection.
+`kubeadm` the files that a kubeconfig names. A program that reads them at the start only is cut off at the next
+connection.
 """
 
 import ssl
