@@ -109,10 +109,8 @@ class _Bench:
             *installed_beside(control_plane, rivals, configuration),
         ]
         if rivals.against is not None:
-            program = rivals.against.python.parent
-            self.installations.append(
-                Ours(AGAINST, REPLICAS, control_plane, directory, configuration, parts=1, program=program)
-            )
+            against = Ours(AGAINST, REPLICAS, control_plane, directory, configuration, parts=1, checkout=rivals.against)
+            self.installations.append(against)
 
     def round(self, series: dict[tuple[str, str], Life], idle: dict[str, Life], name: str, number: int) -> None:
         """Measure every case once; the order changes from round to round."""

@@ -28,12 +28,15 @@ from bench.installing import (
     section,
     trial,
 )
+from bench.manifest import begin_anew
 
 from devcluster.deployment import DEPLOYMENT, NAMESPACE, Deployment, Service, environment_of, expand, plan
-from kubemacpool.wire.lease import LEASE_NAME
+from devcluster.settings import RELEASE_MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from bench.rivals import Checkout
 
     from devcluster.controlplane import ControlPlane
 
@@ -42,7 +45,6 @@ REPLICAS = 3
 METRICS_PORT = 9443
 HEALTH_PORT = 9543
 POLL_SECONDS = 0.05
-LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
 OUR_PROGRAM = Path(sys.executable).parent
 LEADS = "kubemacpool_leader"
 FORWARDED = 'kubemacpool_forwarded_reviews_total{outcome="answered"}'
@@ -124,7 +126,7 @@ class Ours:
         configuration: dict[str, object],
         *,
         parts: int | None = None,
-        program: Path = OUR_PROGRAM,
+        checkout: Checkout | None = None,
     ) -> None:
         """Make ready.
 
@@ -135,13 +137,15 @@ class Ours:
             directory: for logs and the kubeconfig.
             configuration: the manifest's webhook configuration, with one webhook.
             parts: among how many webhooks the pods are shared out by their names; as many as replicas if not given.
-            program: directory that the program is in.
+            checkout: whose program runs; of this one if not given.
         """
         self.name = name
         self._api = control_plane.api
-        self._program = program
+        self._control_plane = control_plane
+        self._checkout = checkout
         self._parts = replicas if parts is None else parts
         self._configuration = shared_out(configuration, self._parts)
+        program = OUR_PROGRAM if checkout is None else checkout.python.parent
         self._replicas = launches(control_plane, name, replicas, directory, program)
         self._children: list[Child] = []
         self._leader = 0
@@ -151,22 +155,16 @@ class Ours:
     def installed(self) -> Iterator[None]:
         """Run every replica, and wait until one leads."""
         with configured(self._api, self._configuration), ExitStack() as stack:
-            stack.callback(self._forget)
-            self._forget()
+            stack.callback(self._children.clear)
+            if self._checkout is not None:
+                stack.callback(begin_anew, self._control_plane, RELEASE_MANIFEST)
+                begin_anew(self._control_plane, self._checkout.manifest)
             for number, each in enumerate(self._replicas):
                 started = running(f"replica {number}", each.command, each.log, each.environment)
                 self._children.append(stack.enter_context(started))
             self._leader = self._await_leader()
             self.turn_to(Route.LEADER)
             yield
-
-    def _forget(self) -> None:
-        """Nothing runs any more. What another program has written into the Lease, ours may not understand."""
-        self._children.clear()
-        if self._program != OUR_PROGRAM:
-            self._api.request("DELETE", f"{LEASES}/{LEASE_NAME}")
-            # As in the manifest, which the first leader takes for an installation in which nothing was allocated yet.
-            self._api.request("POST", LEASES, {"metadata": {"name": LEASE_NAME}})
 
     def turn_to(self, route: Route) -> None:
         """Lead every webhook where the route says."""

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
-import yaml
 from bench.installing import CONFIGURATION, NAMESPACE, PORT, Bare, Elsewhere, Floor, Installation, section
+from bench.manifest import documents, list_of
 from bench.ours import REPLICAS, SERVICE, Ours
 from bench.rivals import AGAINST
-
-from devcluster.settings import RELEASE_MANIFEST
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,13 +23,6 @@ SAME = (
     '[{"name":"ovs-conf","namespace":"bench","mac":"02:00:00:00:00:01"},'
     '{"name":"storage","namespace":"default","interface":"data0","mac":"02:00:00:00:00:02"}]'
 )
-
-
-def documents() -> list[dict[str, object]]:
-    """Read the manifest."""
-    return msgspec.convert(
-        list(yaml.safe_load_all(RELEASE_MANIFEST.read_text(encoding="utf-8"))), list[dict[str, object]]
-    )
 
 
 def make_namespace(control_plane: ControlPlane) -> None:
@@ -84,8 +75,7 @@ def installations(control_plane: ControlPlane, floor: Path, directory: Path, riv
         each.register(webhook)
     against: list[Installation] = []
     if rivals.against is not None:
-        program = rivals.against.python.parent
-        against = [Ours(AGAINST, 1, control_plane, directory, configuration, program=program)]
+        against = [Ours(AGAINST, 1, control_plane, directory, configuration, checkout=rivals.against)]
     return [
         Bare(control_plane.api),
         *floors,
@@ -94,11 +84,6 @@ def installations(control_plane: ControlPlane, floor: Path, directory: Path, riv
         *installed_beside(control_plane, rivals, configuration),
         Ours("three", REPLICAS, control_plane, directory, configuration),
     ]
-
-
-def list_of(items: list[dict[str, object]]) -> str:
-    """Put objects into one document for kubectl."""
-    return msgspec.json.encode({"apiVersion": "v1", "kind": "List", "items": items}).decode()
 
 
 def _on_our_ports(document: dict[str, object]) -> dict[str, object]:

@@ -16,9 +16,12 @@ from urllib.parse import SplitResult, urlsplit
 from bench.errors import BenchError
 from bench.loading import Target
 
+from devcluster.settings import RELEASE_MANIFEST
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 HTTPS_PORT = 443
 PROBE_SECONDS = 10.0
 DEFAULT_PATH = "/mutate-pods"
@@ -102,6 +105,11 @@ class Checkout:
 
     directory: Path
     commit: str
+
+    @property
+    def manifest(self) -> Path:
+        """What its users apply."""
+        return self.directory / RELEASE_MANIFEST.relative_to(REPOSITORY)
 
     @property
     def python(self) -> Path:

@@ -21,10 +21,11 @@ import yaml
 from bench.asking import figures
 from bench.clients import Clients, gap
 from bench.errors import BenchError
+from bench.manifest import documents
 from bench.ours import LEADS, REPLICAS
 from bench.plane import KUBERNETES, started
 from bench.pods import Kind, delete_all, write_body
-from bench.release import documents, make_namespace
+from bench.release import make_namespace
 from bench.results import Disturbance, Gap, Takeover
 
 from devcluster.deployment import DEPLOYMENT

@@ -11,8 +11,9 @@ from bench.cluster import check_asked
 from bench.errors import BenchError
 from bench.installing import Route
 from bench.machines import of_others, renewals_at_most
+from bench.manifest import documents
 from bench.ours import shared_out, targets
-from bench.release import documents, of_pods
+from bench.release import of_pods
 from bench.results import LEASE_WRITE, Storm, Writes
 from bench.writes import requested
 
