@@ -39,11 +39,16 @@ def tables(results: Results) -> Iterator[RenderableType]:
 def measured(run: Run) -> str:
     """When, where and with what something was measured."""
     machine = run.machine
+    busy = (
+        " Other programs were at work on it: read ratios and their spread, not rates."
+        if machine.load_average > machine.cores
+        else ""
+    )
     versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items() if name != "kubemacpool")
     return (
         f"{machine.date[:16].replace('T', ' ')} UTC, commit {run.commit}: {machine.cores} cores of "
         f"{machine.processor}, {machine.memory_gib} GiB, Linux {machine.kernel}, Python {machine.python}, "
-        f"{machine.go}, {versions}; load average at the start {machine.load_average:.2f}; rounds: {run.rounds}"
+        f"{machine.go}, {versions}; load average at the start {machine.load_average:.2f}; rounds: {run.rounds}.{busy}"
     )
 
 
