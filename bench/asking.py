@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import http.client
-import re
 import ssl
+
+from tests.support.metrics import figures_of
 
 SECONDS = 10.0
 
@@ -41,7 +42,7 @@ def _get(address: str, path: str, context: ssl.SSLContext) -> tuple[int, str]:
 
 
 def figures(address: str) -> dict[str, float]:
-    """Read a replica's metrics, whoever it says it is: by name, with labels as they stand.
+    """Read a replica's metrics, whoever it says it is: by name and labels, as tests and chaos name them.
 
     Args:
         address: host and port of its metrics.
@@ -49,8 +50,7 @@ def figures(address: str) -> dict[str, float]:
     Raises:
         OSError: it does not answer.
     """
-    exposition = ask(address, "/metrics", _anybody())
-    return {name: float(value) for name, value in re.findall(r"^(?!#)(.+) (\S+)$", exposition, re.MULTILINE)}
+    return figures_of(ask(address, "/metrics", _anybody()))
 
 
 def _anybody() -> ssl.SSLContext:

@@ -38,8 +38,8 @@ READY_SECONDS = 120.0
 POLL_SECONDS = 0.01
 # Three renewals of the Lease.
 IDLE_SECONDS = 4.0
-IN_FLIGHT = 'kubemacpool_addresses{state="in_flight"}'
-HELD = 'kubemacpool_addresses{state="held"}'
+IN_FLIGHT = "kubemacpool_addresses{state=in_flight}"
+HELD = "kubemacpool_addresses{state=held}"
 # Our ServiceAccount may not write these: whoever does is the stand-in.
 OF_THE_STAND_IN = frozenset({"pods", *(path.rpartition("/")[2] for path in (MACHINES, INSTANCES))})
 

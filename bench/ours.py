@@ -47,12 +47,12 @@ HEALTH_PORT = 9543
 POLL_SECONDS = 0.05
 OUR_PROGRAM = Path(sys.executable).parent
 LEADS = "kubemacpool_leader"
-FORWARDED = 'kubemacpool_forwarded_reviews_total{outcome="answered"}'
-ALLOCATED = 'kubemacpool_admission_duration_seconds_count{outcome="allocated"}'
+FORWARDED = "kubemacpool_forwarded_reviews_total{outcome=answered}"
+ALLOCATED = "kubemacpool_admission_duration_seconds_count{outcome=allocated}"
 # What a checkout from before the words were changed calls the same.
 EARLIER = {
     LEADS: "kubemacpool_decider",
-    ALLOCATED: 'kubemacpool_admission_duration_seconds_count{outcome="granted"}',
+    ALLOCATED: "kubemacpool_admission_duration_seconds_count{outcome=granted}",
 }
 
 
