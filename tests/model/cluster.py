@@ -1,11 +1,19 @@
-"""What the world is made of: objects, admissions in flight, the Lease, and replicas. All of it values."""
+"""What every world is made of: objects, admissions in flight, the Lease, and replicas. All of it values.
 
-from typing import Final, NamedTuple, TypeVar
+What an object is (`LiveT`) is a matter of each world. Names that objects may have are slots, by number; whatever is
+known by kind of object is a row with a place for each kind, for each kind is watched by itself.
+"""
+
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from kubemacpool.core.addresses import format_address
 from kubemacpool.core.allocator import LeaseUpdate
 
+LiveT = TypeVar("LiveT")
 ItemT = TypeVar("ItemT")
+
+Versions = tuple[int, ...]
+"""By kind, a number of changes of its log."""
 
 
 class Laws(NamedTuple):
@@ -18,6 +26,8 @@ class Laws(NamedTuple):
     writes_carry_version: bool = True
     terminating_still_holds: bool = True
     successors_have_followed: bool = True
+    rewound_is_listed: bool = True
+    rewound_is_waited_for: bool = True
 
 
 EVERY_LAW: Final = Laws()
@@ -28,11 +38,12 @@ class Bounds(NamedTuple):
 
     Attributes:
         replicas: one or two.
-        acquisitions: how often the Lease may be taken over. With none, the one replica leads from the beginning, and
-            everything is named that the core was given.
+        acquisitions: how often the Lease may be acquired. With none, the one replica leads from the beginning, and
+            everything is reserved that the core was given.
         allocations: how many allocations there may be altogether.
         losses: whether a write of the Lease may be under way while other things happen, and be lost, or its answer.
-        early_sightings: whether a replica sees things while it stands by.
+        early_sightings: whether a replica observes things while it stands by.
+        restores: whether the cluster may be restored from a backup, once.
     """
 
     replicas: int = 1
@@ -40,116 +51,100 @@ class Bounds(NamedTuple):
     allocations: int = 100
     losses: bool = False
     early_sightings: bool = False
+    restores: bool = False
 
 
 ONE_REPLICA: Final = Bounds()
 
 
-class Creator(NamedTuple):
-    """A user, or a controller, that creates pods.
+class Flight(NamedTuple, Generic[LiveT]):
+    """An admission that was allocated what it asked for, and may yet be persisted."""
 
-    Attributes:
-        name: the name of its pods; what the API server will come to, for one that sends `generate_name`.
-        creations: how often it may ask, allocated or not persisted; more than one while the first is under way as well.
-        wishes: what it may ask for each time: one item an interface, None for any address.
-        generate_name: the prefix that it sends instead of a name.
-        warned: whether it may have what another party has (the policy `warn`).
-    """
-
-    name: str
-    creations: int
-    wishes: tuple[tuple[int | None, ...], ...]
-    generate_name: str = ""
-    warned: bool = False
-
-
-class Live(NamedTuple):
-    """An object in the cluster; the number of its allocation is its uid.
-
-    Attributes:
-        allocation: the number.
-        addresses: what its interfaces have.
-        terminating: whether it is going.
-        said: what its annotation says, once that has changed.
-        reported: what its network-status lists, once it is there.
-        shared: whether it was let through beside another that had its address.
-    """
-
+    slot: int
+    live: LiveT
     allocation: int
-    addresses: tuple[int, ...]
-    terminating: bool = False
-    said: tuple[int, ...] | None = None
-    reported: tuple[int, ...] | None = None
-    shared: bool = False
-
-    @property
-    def annotated(self) -> tuple[int, ...]:
-        """What its annotation says."""
-        return self.addresses if self.said is None else self.said
 
 
-class Flight(NamedTuple):
-    """An admission that was allocated and may yet be persisted."""
+class Change(NamedTuple, Generic[LiveT]):
+    """An object has appeared, changed or gone (None); its place in the log of its kind is its resourceVersion there."""
 
-    name: int
-    addresses: tuple[int, ...]
+    slot: int
+    live: LiveT | None
     allocation: int
-    shared: bool = False
+    """Whoever proves that its view is past the bound since this one must have observed the change."""
 
 
-class Change(NamedTuple):
-    """An object has appeared, changed or gone (None); its place in the log is its resourceVersion."""
-
-    name: int
-    live: Live | None
-    persisted: bool = False
-
-
-class Cluster(NamedTuple):
-    """What is true, whoever knows it; what has an item per name or per creator is in the world's order.
+class Cluster(NamedTuple, Generic[LiveT]):
+    """What is true, whoever knows it.
 
     Attributes:
-        objects: by name, what exists.
+        objects: by slot, what exists.
         flights: admissions on their way.
         asked: by creator, how often it was allocated something.
-        log: the changes that some replica has yet to see, in their order.
+        logs: by kind, the changes that some replica has yet to observe, in their order.
+        expected: what controllers may still act upon, though it may have gone.
+        backup: what the objects and the Lease were when they were backed up.
+        restored: whether it was restored from that.
+        lost: whether the wait for the bound after that is not over.
     """
 
-    objects: tuple[Live | None, ...]
-    flights: tuple[Flight, ...]
+    objects: tuple[LiveT | None, ...]
+    flights: tuple[Flight[LiveT], ...]
     asked: tuple[int, ...]
-    log: tuple[Change, ...] = ()
+    logs: tuple[tuple[Change[LiveT], ...], ...]
+    expected: tuple[LiveT | None, ...] = ()
+    backup: "Backup[LiveT] | None" = None
+    restored: bool = False
+    lost: bool = False
 
 
 class Lease(NamedTuple):
     """The Lease; who holds it is told by the replicas' parts.
 
     Attributes:
-        reserved: the reserved addresses.
-        seen: up to which change of the log a new leader must have seen everything.
-        last: the address that was given last to somebody who asked for any.
-        acquisitions: how often it was taken over.
+        reserved: the addresses that it lists.
+        seen: up to which changes a new leader must have observed everything.
+        last: the address that was allocated last to somebody who asked for any.
+        acquisitions: how often it was acquired.
     """
 
-    reserved: frozenset[int] = frozenset()
-    seen: int = 0
+    reserved: frozenset[int]
+    seen: Versions
     last: int | None = None
     acquisitions: int = 0
+
+
+class Backup(NamedTuple, Generic[LiveT]):
+    """What a restored cluster is like."""
+
+    objects: tuple[LiveT | None, ...]
+    lease: Lease
 
 
 class Write(NamedTuple):
     """A write of the Lease whose outcome is not known yet."""
 
     reserved: frozenset[int]
-    seen: int
+    seen: Versions
     last: int | None
+
+    @classmethod
+    def of(cls, update: LeaseUpdate, sighted: Versions) -> "Write":
+        """What the core wants written, and what its caller adds."""
+        assert update.complete
+        return cls(update.reserved, sighted, update.last)
+
+    def on(self, lease: Lease) -> Lease:
+        """`lease_writer`: the Lease with another list; what a successor must have observed only grows."""
+        last = lease.last if self.last is None else self.last
+        return Lease(self.reserved, newest(lease.seen, self.seen), last, lease.acquisitions)
 
 
 STANDING_BY: Final = 0
 CATCHING_UP: Final = 1
-DECIDING: Final = 2
+LEADING: Final = 2
 DEPOSED: Final = 3
-"""It decided, somebody else has taken over meanwhile, and it has yet to notice: it is paused, or cut off."""
+"""It led, somebody else has acquired the Lease meanwhile, and it has yet to notice: it is paused, or cut off."""
 
 
 class Replica(NamedTuple):
@@ -157,21 +152,34 @@ class Replica(NamedTuple):
 
     Attributes:
         core: the number of its core's state.
-        part: STANDING_BY, CATCHING_UP, DECIDING or DEPOSED.
-        view: how many changes of the log it has seen.
-        sighted: the newest change that showed it an object with addresses.
-        required: the change that it must have seen before it decides.
+        part: STANDING_BY, CATCHING_UP, LEADING or DEPOSED.
+        view: how many changes of each log it has observed.
+        sighted: the newest changes that showed it an object with addresses.
+        required: the changes that it must have observed before it leads.
         write: the write of the Lease that is under way.
         informed: whether it knows the Lease as it is, so that its next write is made rather than refused.
     """
 
     core: int
-    part: int = STANDING_BY
-    view: int = 0
-    sighted: int = 0
-    required: int = 0
+    part: int
+    view: Versions
+    sighted: Versions
+    required: Versions
     write: Write | None = None
     informed: bool = True
+
+    def less(self, old: Versions) -> "Replica":
+        """The same where the logs have lost their first changes."""
+        write = self.write and self.write._replace(seen=less(self.write.seen, old))
+        return Replica(
+            self.core,
+            self.part,
+            less(self.view, old),
+            less(self.sighted, old),
+            less(self.required, old),
+            write,
+            self.informed,
+        )
 
 
 State = tuple[int, ...]
@@ -201,38 +209,24 @@ class Step(NamedTuple):
         return f"{self.what} {' '.join(map(_text, self.details))}".rstrip()
 
 
-def write_of(names: LeaseUpdate, sighted: int) -> Write:
-    assert names.complete
-    return Write(names.reserved, sighted, names.last)
+def changed_by(cluster: Cluster[LiveT], kind: int, change: Change[LiveT]) -> Cluster[LiveT]:
+    """The cluster after a change to an object of a kind."""
+    logs = put(cluster.logs, kind, (*cluster.logs[kind], change))
+    return cluster._replace(objects=put(cluster.objects, change.slot, change.live), logs=logs)
 
 
-def written(lease: Lease, write: Write) -> Lease:
-    """`writing._reserving`: the Lease with other names; what a successor must have seen only grows."""
-    last = lease.last if write.last is None else write.last
-    return Lease(write.reserved, max(lease.seen, write.seen), last, lease.acquisitions)
+def newest(one: Versions, other: Versions) -> Versions:
+    """By kind, the newer of two changes."""
+    return tuple(map(max, one, other))
 
 
-def changed_by(cluster: Cluster, change: Change) -> Cluster:
-    return cluster._replace(objects=put(cluster.objects, change.name, change.live), log=(*cluster.log, change))
-
-
-def less(replica: Replica, old: int) -> Replica:
-    write = replica.write
-    return replica._replace(
-        view=replica.view - old,
-        sighted=max(0, replica.sighted - old),
-        required=max(0, replica.required - old),
-        write=write and write._replace(seen=max(0, write.seen - old)),
-    )
-
-
-def clash(one: Live | Flight, other: Live | Flight) -> bool:
-    """Whether both have an address, and the later one was not let through beside the earlier."""
-    later = one if one.allocation > other.allocation else other
-    return not set(one.addresses).isdisjoint(other.addresses) and not later.shared
+def less(row: Versions, old: Versions) -> Versions:
+    """The same places in logs that have lost their first changes."""
+    return tuple([each - gone if each > gone else 0 for each, gone in zip(row, old, strict=True)])
 
 
 def put(row: tuple[ItemT, ...], index: int, item: ItemT) -> tuple[ItemT, ...]:
+    """The row with another item at one place."""
     return (*row[:index], item, *row[index + 1 :])
 
 
@@ -240,11 +234,6 @@ def _text(detail: object) -> str:
     match detail:
         case int() if detail >> 40:
             return format_address(detail)
-        case Live(allocation, addresses):
-            facts = [f"uid {allocation}", *(["terminating"] if detail.terminating else [])]
-            facts += [f"says {_text(detail.said)}"] if detail.said is not None else []
-            facts += [f"reported {_text(detail.reported)}"] if detail.reported is not None else []
-            return f"({', '.join(facts)}) {_text(addresses)}"
         case frozenset():
             return f"{{{', '.join(map(_text, sorted(detail)))}}}"
         case tuple() if type(detail) is tuple:

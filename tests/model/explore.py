@@ -1,4 +1,4 @@
-"""Breadth-first search through every state of a world: the first duplicate found is one with the shortest path."""
+"""Search through every state of a world: unless it goes deep, the first duplicate found has the shortest path."""
 
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -52,14 +52,20 @@ Came = dict[State, State | None]
 """Where each state was first come from."""
 
 
-def explore(world: World, most: int = 10_000_000) -> Result:
-    """Go through every state until a promise is broken, and check that none can leak an address."""
+def explore(world: World, *, deep: bool = False, most: int = 10_000_000) -> Result:
+    """Go through every state until a promise is broken, and check that none can leak an address.
+
+    Args:
+        world: what is searched.
+        deep: whether to follow the newest state first: it comes to what is far off sooner, though not the shortest way.
+        most: states.
+    """
     first = world.start()
     came: Came = {first: None}
     queue = deque([first])
     taken: Counter[str] = Counter()
     while queue:
-        state = queue.popleft()
+        state = queue.pop() if deep else queue.popleft()
         try:
             for step in world.steps(state):
                 taken[step.what] += 1

@@ -5,8 +5,7 @@ from typing import Final
 
 from tests.model.core_states import CoreStates
 from tests.model.frozen import LONG
-from tests.model.households import Cast
-from tests.model.machine_world import MachineWorld
+from tests.model.machine_world import Cast, MachineWorld
 from tests.model.mutants import Mutant
 from tests.model.worlds import ANY, FIRST, THIS, explicit
 

@@ -53,10 +53,10 @@ class SeenByAnother(Ledger):
 
 
 class LeaveUnseen(Allocator):
-    """An allocate that is in flight leaves the Lease."""
+    """An allocation in flight leaves the Lease."""
 
-    def names(self, asked: Iterable[int], needed: int) -> LeaseUpdate:
-        """Name only the addresses in doubt of what is unseen."""
+    def next_update(self, asked: Iterable[int], needed: int) -> LeaseUpdate:
+        """List only the addresses in doubt of what is unseen."""
         names = super().next_update(asked, needed)
         return names._replace(
             reserved=names.reserved.difference(a for a in names.reserved if self.ledger.latest_allocation(a))
@@ -229,3 +229,9 @@ OF_LOSSES: Final[dict[str, Mutant]] = {
     "writes-without-version": Mutant(laws=Laws(writes_carry_version=False)),
 }
 """Those that take writes of the Lease that are under way, or lost."""
+
+OF_RESTORES: Final[dict[str, Mutant]] = {
+    "rewound, not listed afresh": Mutant(laws=Laws(rewound_is_listed=False)),
+    "rewound, not waited for": Mutant(laws=Laws(rewound_is_waited_for=False)),
+}
+"""Those that take a cluster that was restored from a backup."""

@@ -8,17 +8,16 @@ from tests.model.explore import Result, World, explore
 from tests.model.mutants import UNCHANGED, Mutant, NeverExpires
 from tests.model.worlds import Maker
 
-EVERYWHERE: Final = {"grant", "persist", "delete", "see", "list afresh", "prove"}
-OF_TWO_REPLICAS: Final = EVERYWHERE | {"take over", "crash", "hand over", "write"}
+EVERYWHERE: Final = {"allocate", "persist", "delete", "see", "list afresh", "prove"}
+OF_TWO_REPLICAS: Final = EVERYWHERE | {"acquire", "crash", "release", "write"}
 WITH_LOST_WRITES: Final = OF_TWO_REPLICAS | {
     "write confirmed",
     "write lost",
     "write made, answer lost",
     "write in vain",
     "read the Lease",
-    "take over after a write was made",
+    "acquire after a write was made",
     "crash after a write was made",
-    "resume and step down",
 }
 
 
@@ -46,7 +45,7 @@ def test_two_replicas_never_give_two_parties_one_address_and_leak_none(make: Mak
 
 def test_two_replicas_hold_what_the_interfaces_of_running_pods_have() -> None:
     """Also one that was started when an annotation did not say it any more."""
-    assert set(searched(worlds.REPORTED(UNCHANGED)).taken) >= {"report", "edit", "unplug", "take over", "crash"}
+    assert set(searched(worlds.REPORTED(UNCHANGED)).taken) >= {"report", "edit", "unplug", "acquire", "crash"}
 
 
 @pytest.mark.parametrize("make", worlds.OF_LOSSES.values(), ids=worlds.OF_LOSSES)
@@ -55,6 +54,11 @@ def test_two_replicas_never_do_so_when_writes_of_the_lease_are_slow_or_lost(make
     world = make(UNCHANGED)
     assert set(searched(world).taken) >= WITH_LOST_WRITES
     assert any(state.doubtful for state in world.cores.states)
+
+
+def test_two_replicas_never_do_so_when_the_cluster_is_restored_from_a_backup() -> None:
+    """Whatever was on its way then, and whatever has come since the backup, or gone."""
+    assert set(searched(worlds.RESTORED(UNCHANGED)).taken) >= OF_TWO_REPLICAS | {"back up", "restore", "bound passes"}
 
 
 @pytest.mark.parametrize("mutant", mutants.OF_ONE.values(), ids=mutants.OF_ONE)
@@ -66,13 +70,19 @@ def test_a_leader_without_one_of_its_rules_gives_an_address_twice(mutant: Mutant
 @pytest.mark.parametrize("mutant", mutants.OF_TWO.values(), ids=mutants.OF_TWO)
 def test_two_replicas_without_one_of_the_rules_give_an_address_twice(mutant: Mutant) -> None:
     """The same for the rules that are there because another replica may decide next."""
-    check_found(explore(worlds.TWO_ADDRESSES(mutant)))
+    check_found(explore(worlds.TWO_ADDRESSES(mutant), deep=True))
 
 
 @pytest.mark.parametrize("mutant", mutants.OF_LOSSES.values(), ids=mutants.OF_LOSSES)
 def test_careless_writes_of_the_lease_give_an_address_twice(mutant: Mutant) -> None:
     """The same for what is known of a write that is under way, or whose answer was lost."""
     check_found(explore(worlds.LOST_WRITES(mutant)))
+
+
+@pytest.mark.parametrize("mutant", mutants.OF_RESTORES.values(), ids=mutants.OF_RESTORES)
+def test_a_restored_cluster_of_which_one_thing_is_neglected_gives_an_address_twice(mutant: Mutant) -> None:
+    """The same for what is done when resourceVersions have fallen."""
+    check_found(explore(worlds.RESTORED(mutant)))
 
 
 OF_RUNNING_PODS: Final = {
