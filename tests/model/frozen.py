@@ -26,7 +26,7 @@ KNOWN: Final = {
     "Allocator": {"ledger", "reservations", "_block"},
     "Ledger": {
         "_holders",
-        "_pending",
+        "_in_flight",
         "_cooling",
         "_in_doubt",
         "_inherited_at",
@@ -37,7 +37,7 @@ KNOWN: Final = {
         "_leading",
     },
     "Families": {"_members", "_led"},
-    "Reservations": {"_named", "_doubtful"},
+    "Reservations": {"_reserved", "_doubtful"},
     "Block": {"_reserved", "last", "_end"},
 }
 """By class, the attributes that are frozen."""
