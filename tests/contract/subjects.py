@@ -141,7 +141,7 @@ class Simulated(Subject):
         self._script = list(script)
         self._server.webhook_seconds = seconds
 
-        async def answer(body: bytes) -> Answer:
+        async def answer(_: str, body: bytes) -> Answer:
             given = self.next_answer(msgspec.json.decode(body))
             if given is None:
                 raise ConnectionError("connection reset")

@@ -16,6 +16,7 @@ from tests.sim.store import Object
 
 from devcluster.controlplane import ControlPlane
 from kubemacpool.kube.client import ApiClient
+from kubemacpool.kube.reads import GroupDiscovery
 from kubemacpool.kube.transport import METADATA_OF_LIST, METADATA_OF_OBJECT
 from kubemacpool.ports import OutsideError
 from kubemacpool.wire.lease import LEASE_NAME, new_lease
@@ -152,6 +153,23 @@ async def an_object_that_follows_another_has_a_uid_of_its_own(subject: Subject) 
     return [*seen, first["metadata"]["uid"] != second["metadata"]["uid"], version_of(second) > version_of(first)]
 
 
+async def what_is_served_is_told(subject: Subject) -> Seen:
+    """By group, as kinds that may come and go are looked for; what is not there is said not to be."""
+    path = "/apis/coordination.k8s.io/v1/leases"
+    there = GroupDiscovery(subject.client, "coordination.k8s.io")
+    seen: Seen = [(await there.resources())["leases"], await there.serves(path), await there.serves(f"{path}s")]
+    missing = GroupDiscovery(subject.client, "nobody.example.com")
+    return [*seen, await missing.resources(), await missing.serves("/apis/nobody.example.com/v1/things")]
+
+
+async def a_webhook_changes_an_item_of_a_list(subject: Subject) -> Seen:
+    """As the addresses of a machine's interfaces are added."""
+    patch = [{"op": "replace", "path": "/spec/containers/0/image", "value": "patched"}]
+    async with subject.webhook(Answer(200, allowed(patch))):
+        stored = await subject.create("pods", a_pod("pod", **{"example.com/some": "value"}))
+    return [each["image"] for each in stored["spec"]["containers"]]
+
+
 async def a_webhook_is_asked_again_after_a_503(subject: Subject) -> Seen:
     """Within the same admission: the request's uid stays. What it patches is stored."""
     patch = [{"op": "replace", "path": "/metadata/annotations/example.com~1some", "value": "patched"}]
@@ -232,6 +250,8 @@ SCENARIOS: Final = (
     a_watch_says_nothing_of_how_far_it_is_unless_asked,
     what_is_forgotten_has_expired,
     an_object_that_follows_another_has_a_uid_of_its_own,
+    what_is_served_is_told,
+    a_webhook_changes_an_item_of_a_list,
     a_webhook_is_asked_again_after_a_503,
     a_webhook_is_asked_so_often_at_most,
     a_webhook_is_asked_again_until_its_time_is_up,

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
 import msgspec
-from tests.sim.admission import WEBHOOK_SECONDS, AdmissionError, Webhook, admit
+from tests.sim.admission import REVIEWED, WEBHOOK_SECONDS, AdmissionError, Webhook, admit
 from tests.sim.loop import Process
 from tests.sim.store import ApiError, Backup, Object, Place, Selection, Store
 from tests.sim.watch import Watch, WatchParameters
@@ -28,7 +28,17 @@ KINDS: Final = {
     "configmaps": "ConfigMap",
     "namespaces": "Namespace",
     "podtemplates": "PodTemplate",
+    "virtualmachines": "VirtualMachine",
+    "virtualmachineinstances": "VirtualMachineInstance",
+    "virtualmachineinstancemigrations": "VirtualMachineInstanceMigration",
 }
+
+GROUPS: Final = {
+    "kubevirt.io": ("virtualmachines", "virtualmachineinstances", "virtualmachineinstancemigrations"),
+    "coordination.k8s.io": ("leases",),
+}
+"""By group, all of version v1, what is served besides the core's own kinds."""
+
 SUFFIX: Final = "bcdfghjklmnpqrstvwxz2456789"
 """What the five characters after `generateName` are made of."""
 
@@ -56,7 +66,7 @@ class ApiServer:
     Attributes:
         store: what it keeps.
         process: what its own tasks belong to.
-        webhook: asked about every new pod that has the annotation; None for nobody.
+        webhook: asked about every new machine, and every new pod that has the annotation; None for nobody.
         webhook_seconds: its time-out.
         before_persisting: what comes after the webhook and may take its time or say no, such as a quota.
         watches: those that are open.
@@ -74,7 +84,10 @@ class ApiServer:
         self._pages: dict[str, tuple[int, list[Object]]] = {}
 
     def get(self, path: str, params: Mapping[str, str], accept: str) -> bytes:
-        """One object, or a page of a collection."""
+        """One object, a page of a collection, or what is served."""
+        discovered = _discovered(path)
+        if discovered is not None:
+            return msgspec.json.encode(discovered)
         where = _parse(path)
         if where.name:
             return msgspec.json.encode(_shown(where.plural, self.store.get(where.place()), accept))
@@ -91,13 +104,13 @@ class ApiServer:
         return msgspec.json.encode({"metadata": metadata, "items": items})
 
     async def create(self, path: str, body: bytes) -> bytes:
-        """A new object; a pod is admitted first. `?dryRun=All` stores nothing."""
+        """A new object; a webhook is asked about some first. `?dryRun=All` stores nothing."""
         path, _, query = path.partition("?")
         where, content = _parse(path), msgspec.json.decode(body)
         dry_run = dict(parse_qsl(query)).get("dryRun") == ALL
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
-                if where.plural == "pods":
+                if where.plural in REVIEWED:
                     content = await self._admit(where, content, dry_run=dry_run)
                 if not dry_run:
                     await self.before_persisting(content)
@@ -150,12 +163,16 @@ class ApiServer:
             watch.cut(ClusterUnavailableError("the API server was restarted"))
 
     async def _admit(self, where: _Path, content: Object, *, dry_run: bool) -> Object:
-        content = {**content, "status": {"phase": "Pending"}}
-        if self.webhook is None or "annotations" not in content["metadata"]:
+        if where.plural == "pods":
+            content = {**content, "status": {"phase": "Pending"}}
+            if "annotations" not in content["metadata"]:
+                return content
+        if self.webhook is None:
             return content
         uid, namespace = str(uuid.UUID(int=self._rng.getrandbits(128))), where.namespace or ""
+        reviewed = REVIEWED[where.plural]
         try:
-            return await admit(self.webhook, self.webhook_seconds, uid, content, namespace, dry_run=dry_run)
+            return await admit(self.webhook, self.webhook_seconds, uid, reviewed, content, namespace, dry_run=dry_run)
         except AdmissionError as error:
             raise ApiError(error.code, error.reason, str(error)) from error
 
@@ -190,6 +207,26 @@ def _parse(path: str) -> _Path:
     if parts[-1] == PATCHED_STATUS:
         parts = parts[:-1]
     return _Path(parts[0], namespace, parts[1] if len(parts) > 1 else "")
+
+
+def _discovered(path: str) -> Object | None:
+    """What the API server says of a group, or of its version; None for the path of something else."""
+    match path.strip("/").split("/"):
+        case ["apis", group] if group in GROUPS:
+            version = {"groupVersion": f"{group}/v1", "version": "v1"}
+            return {"kind": "APIGroup", "name": group, "versions": [version], "preferredVersion": version}
+        case ["apis", group, "v1"] if group in GROUPS:
+            resources = [{"name": plural, "namespaced": True, "kind": KINDS[plural]} for plural in GROUPS[group]]
+            return {"kind": "APIResourceList", "groupVersion": f"{group}/v1", "resources": resources}
+        case ["apis", *_] if not _is_served(path):
+            raise ApiError(HTTPStatus.NOT_FOUND, "NotFound", "the server could not find the requested resource")
+        case _:
+            return None
+
+
+def _is_served(path: str) -> bool:
+    _, group, *rest = path.strip("/").split("/")
+    return rest[:1] == ["v1"] and len(rest) > 1 and _parse(path).plural in GROUPS.get(group, ())
 
 
 def _shown(plural: str, content: Object, accept: str) -> Object:

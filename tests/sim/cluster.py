@@ -11,6 +11,7 @@ from tests.sim.admission import WEBHOOK_SECONDS
 from tests.sim.api import ApiServer
 from tests.sim.client import BRISK, hear_out
 from tests.sim.loop import Process, SimulatedLoop
+from tests.sim.machines import INSTANCES, MACHINES, VirtController
 from tests.sim.replica import BOUND, NAMESPACE, SimulatedReplica
 from tests.sim.store import ApiError, Backup, Change, Object, Place, Selection
 
@@ -48,7 +49,8 @@ class Cluster:
         loop: the clock, and what runs by it.
         replicas: all that were ever started.
         outcomes: how the creations of pods ended, counted.
-        duplicates: each pod that got an address which another one had, in words.
+        virt: what KubeVirt does.
+        duplicates: each object that got an address which another party had, in words.
     """
 
     def __init__(self, seed: int, *, replicas: int, addresses: int) -> None:
@@ -65,12 +67,14 @@ class Cluster:
         self._users = Process("users")
         self._endpoints: list[SimulatedReplica] = []
         self._severed: set[frozenset[str]] = set()
-        self._carriers: dict[int, set[Place]] = {}
+        self._carriers: dict[int, dict[Place, str]] = {}
         self._creating = 0
         self._earliest_start = 0.0
         self._store.watching.append(self._check)
         self._do(self._server.create(LEASES, new_lease(NAMESPACE)))
         self._do(self._server.create(CONFIG_MAPS, _range_config_map(BASE + 1, BASE + addresses)))
+        self.virt = VirtController(self._server, USERS, LATER, self._rng)
+        self._virt = self.loop.spawn(self._server.process, self.virt.run())
         self._prober = self.loop.spawn(self._users, self._follow_readiness())
         for _ in range(replicas):
             self.start_replica()
@@ -123,6 +127,22 @@ class Cluster:
     def pods(self) -> list[str]:
         """The names of the pods that there are."""
         return [place.name for place, _ in self._store.objects(Selection("pods"))]
+
+    def create_machine(self, name: str, wanted: Sequence[int | None]) -> "asyncio.Task[str]":
+        """A user creates a virtual machine that runs; nobody waits for it."""
+        macs = ["" if number is None else format_address(BASE + number) for number in wanted]
+        self._creating += 1
+        creation = self._create(self.virt.path(MACHINES), self.virt.manifest(name, macs))
+        return self.loop.spawn(self._server.process, creation)
+
+    def run_machine(self, name: str, *, runs: bool) -> None:
+        """A user starts or stops a machine."""
+        strategy = b"Always" if runs else b"Halted"
+        self._server.patch(self.virt.path(MACHINES, name), b'{"spec":{"runStrategy":"%b"}}' % strategy)
+
+    def delete_machine(self, name: str) -> None:
+        """A user deletes a machine; what belongs to it goes after it."""
+        self._server.delete(self.virt.path(MACHINES, name))
 
     def use_range(self, first: int, last: int) -> None:
         """A user changes the range."""
@@ -178,9 +198,10 @@ class Cluster:
         """A user puts that back: what was deleted since then exists again, and what was made does not."""
         self._server.restore(backup)
         self._carriers.clear()
-        for place, content in self._store.objects(Selection("pods")):
-            for address in _carried(content):
-                self._carriers.setdefault(address, set()).add(place)
+        for plural in ("pods", MACHINES, INSTANCES):
+            for place, content in self._store.objects(Selection(plural)):
+                for address in _carried(place, content):
+                    self._carriers.setdefault(address, {})[place] = _party(place, content)
 
     def forget_history(self) -> None:
         """The API server remembers no old resourceVersions any more."""
@@ -231,7 +252,7 @@ class Cluster:
         found = next((replica for replica in self.replicas if replica.endpoint == endpoint), None)
         return None if found is None or frozenset((caller.name, found.name)) in self._severed else found
 
-    async def ask(self, replica: SimulatedReplica, body: bytes, *, forwarded: bool) -> Answer:
+    async def ask(self, replica: SimulatedReplica, path: str, body: bytes, *, forwarded: bool) -> Answer:
         """What a replica answers to a review.
 
         Raises:
@@ -241,7 +262,7 @@ class Cluster:
         if not replica.runs:
             raise ConnectionError(f"{replica.name}: connection refused")
         patience = None if forwarded else WEBHOOK_SECONDS
-        answering = self.loop.spawn(replica.process, replica.answer(body, patience, forwarded=forwarded))
+        answering = self.loop.spawn(replica.process, replica.answer(path, body, patience, forwarded=forwarded))
         gone = asyncio.ensure_future(replica.gone.wait())
         try:
             await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -253,11 +274,11 @@ class Cluster:
         await asyncio.sleep(self._rng.uniform(*BRISK))
         return answer
 
-    async def _call_webhook(self, body: bytes) -> Answer:
+    async def _call_webhook(self, path: str, body: bytes) -> Answer:
         """To a replica that is in service, as far as is known."""
         if not self._endpoints:
             raise ConnectionError("no endpoints available")
-        return await self.ask(self._rng.choice(self._endpoints), body, forwarded=False)
+        return await self.ask(self._rng.choice(self._endpoints), path, body, forwarded=False)
 
     async def _follow_readiness(self) -> None:
         """The kubelet and the Service: what is ready is in service a little later, and so is what is not."""
@@ -285,18 +306,20 @@ class Cluster:
         return outcome
 
     def _check(self, change: Change) -> None:
-        """The promise: two pods never have one address."""
-        if change.place.plural != "pods":
+        """The promise: two parties never have one address."""
+        place = change.place
+        if place.plural not in {"pods", MACHINES, INSTANCES}:
             return
-        for address in _carried(change.before):
-            self._carriers[address].discard(change.place)
-        for address in _carried(change.after):
-            others = self._carriers.setdefault(address, set())
+        for address in _carried(place, change.before):
+            self._carriers.get(address, {}).pop(place, None)
+        for address in _carried(place, change.after):
+            there = self._carriers.setdefault(address, {})
+            party = _party(place, change.after or {})
+            others = [other.name for other, its in there.items() if its != party]
             if others:
-                holders = ", ".join(place.name for place in sorted(others))
-                what = f"{format_address(address)} is that of {holders}, and {change.place.name} got it too"
+                what = f"{format_address(address)} is that of {', '.join(sorted(others))}, and {place.name} got it too"
                 self.duplicates.append(f"{what} ({self.loop.time():.3f})")
-            others.add(change.place)
+            there[place] = party
 
     def _unsettled(self) -> Iterator[str]:
         """What is not as it should be after a while."""
@@ -304,6 +327,7 @@ class Cluster:
             yield f"{self._creating} pods are still being created"
         if not self._endpoints or self._endpoints != self.living():
             yield "the Service does not have the right endpoints"
+        yield from self.virt.unsettled()
         leading = [replica for replica in self.living() if replica.leading]
         if len(leading) != 1:
             yield f"{len(leading)} replicas decide"
@@ -344,9 +368,9 @@ class _Peer:
         self._cluster = cluster
         self._caller = caller
 
-    async def forward(self, endpoint: str, path: str, body: bytes, seconds: float) -> Answer:  # noqa: ARG002 (there is one path)
+    async def forward(self, endpoint: str, path: str, body: bytes, seconds: float) -> Answer:
         """The other replica's answer to a review."""
-        asking = self._cluster.loop.spawn(self._cluster._users, self._ask(endpoint, body))
+        asking = self._cluster.loop.spawn(self._cluster._users, self._ask(endpoint, path, body))
         asking.add_done_callback(hear_out)
         try:
             async with asyncio.timeout(seconds):
@@ -354,11 +378,11 @@ class _Peer:
         except (ConnectionError, TimeoutError) as error:
             raise PeerError(f"replica {endpoint} gave no answer: {str(error) or 'TimeoutError'}") from error
 
-    async def _ask(self, endpoint: str, body: bytes) -> Answer:
+    async def _ask(self, endpoint: str, path: str, body: bytes) -> Answer:
         other = self._cluster.reach(self._caller, endpoint)
         if other is None:
             raise ConnectionError("no route to host")
-        return await self._cluster.ask(other, body, forwarded=True)
+        return await self._cluster.ask(other, path.partition("?")[0], body, forwarded=True)
 
 
 def _range(first: int, last: int) -> dict[str, str]:
@@ -369,9 +393,22 @@ def _range_config_map(first: int, last: int) -> bytes:
     return msgspec.json.encode({"metadata": {"name": RANGE_CONFIG_MAP}, "data": _range(first, last)})
 
 
-def _carried(pod: Object | None) -> list[int]:
-    """The addresses that a pod has and needs."""
-    if pod is None or pod["status"]["phase"] in {"Succeeded", "Failed"}:
+def _carried(place: Place, content: Object | None) -> list[int]:
+    """The addresses that an object has and needs."""
+    if content is None:
         return []
-    networks = msgspec.json.decode(pod["metadata"]["annotations"][NETWORKS_ANNOTATION])
-    return [parse_address(network["mac"]) for network in networks]
+    if place.plural == "pods":
+        if content["status"]["phase"] in {"Succeeded", "Failed"}:
+            return []
+        networks = msgspec.json.decode(content["metadata"]["annotations"][NETWORKS_ANNOTATION])
+        return [parse_address(network["mac"]) for network in networks]
+    spec = content["spec"]["template"]["spec"] if place.plural == MACHINES else content["spec"]
+    return [parse_address(each["macAddress"]) for each in spec["domain"]["devices"]["interfaces"]]
+
+
+def _party(place: Place, content: Object) -> str:
+    """Who may have an address together: a machine is one with its instance and its launcher pods."""
+    owners = content["metadata"].get("ownerReferences", [])
+    if place.plural == "pods" and not owners:
+        return f"pod {place.name}"
+    return f"machine {owners[0]['name'] if owners else place.name}"

@@ -1,4 +1,4 @@
-"""Random histories of a simulated cluster: what users do, and what goes wrong meanwhile."""
+"""Random histories of a simulated cluster: what users and KubeVirt do, and what goes wrong meanwhile."""
 
 from typing import Final, NamedTuple, TypeVar
 
@@ -13,6 +13,8 @@ NAMES: Final = [f"web-{number}" for number in range(18)] + [f"db-{number}" for n
 LEAST_REPLICAS: Final = 2
 MOST_REPLICAS: Final = 4
 PREFIXES: Final = ["web-", "db-", "job-"]
+
+MACHINES: Final = [f"vm-{number}" for number in range(6)]
 
 ANY: Final = None
 MOST_WANTED: Final = 24
@@ -61,6 +63,8 @@ THEN: Final = st.tuples(
 )
 """What follows a fault: seconds pass, then pods are created, and then perhaps the fault is healed."""
 
+KUBEVIRT: Final = ("virtualmachines", "virtualmachineinstances")
+
 Then = tuple[float, Wave | None, bool]
 ItemT = TypeVar("ItemT")
 
@@ -104,6 +108,30 @@ class Histories(RuleBasedStateMachine):
             pods = self.cluster.pods()
             if pods:
                 (self.cluster.complete if completes else self.cluster.delete)(_pick(pods, index))
+        self._pass(0.03)
+
+    @rule(
+        name=st.sampled_from(MACHINES), wanted=WISHES, later=DELAYS, then=st.sampled_from(["run", "run", "halt", "go"])
+    )
+    def create_machine(self, name: str, wanted: tuple[int | None, ...], later: float, then: str) -> None:
+        """A virtual machine; its launcher pods take their time from now on. Soon it may be stopped, or deleted."""
+        self.cluster.virt.later = later
+        self.cluster.create_machine(name, wanted)
+        self._pass(1.5)
+        if then != "run":
+            self._end_machine(name, goes=then == "go")
+
+    @precondition(lambda self: self.cluster.virt.names())
+    @rule(index=INDEX, what=st.sampled_from(["start", "stop", "migrate", "migrate", "delete"]))
+    def change_machine(self, index: int, what: str) -> None:
+        """A machine that there is."""
+        name = _pick(self.cluster.virt.names(), index)
+        if what == "migrate":
+            self.cluster.virt.migrate(name)
+        elif what == "start":
+            self.cluster.run_machine(name, runs=True)
+        else:
+            self._end_machine(name, goes=what == "delete")
         self._pass(0.03)
 
     @rule(seconds=st.sampled_from([0.2, 1.0, 6.0, 35.0]))
@@ -183,7 +211,7 @@ class Histories(RuleBasedStateMachine):
     @rule(
         index=INDEX,
         whom=st.sampled_from(["leader", "any", "others"]),
-        kinds=st.sampled_from([("pods",), ("pods",), ("leases",), ("pods", "leases")]),
+        kinds=st.sampled_from([("pods",), ("pods",), ("leases",), ("pods", "leases"), KUBEVIRT]),
         then=THEN,
     )
     def hold_watches(self, index: int, whom: str, kinds: tuple[str, ...], then: Then) -> None:
@@ -231,6 +259,14 @@ class Histories(RuleBasedStateMachine):
             self.cluster.check_settled()
         finally:
             self.cluster.close()
+
+    def _end_machine(self, name: str, *, goes: bool) -> None:
+        """It is stopped or deleted, if it is there."""
+        if name in self.cluster.virt.names():
+            if goes:
+                self.cluster.delete_machine(name)
+            else:
+                self.cluster.run_machine(name, runs=False)
 
     def _create(self, wave: Wave) -> None:
         if wave.instead:

@@ -53,7 +53,7 @@ def without_proof() -> AbstractContextManager[object]:
 
 def with_a_short_bound() -> AbstractContextManager[object]:
     """What was never seen ends while it may still come (rule 5)."""
-    return patch.object(replica, "BOUND", 3.0)
+    return patch.object(replica, "BOUND", 3)
 
 
 def without_fencing() -> AbstractContextManager[object]:
@@ -88,3 +88,17 @@ def without_rewinding() -> Iterator[None]:
 def leaving_unseen() -> AbstractContextManager[object]:
     """An address leaves the Lease though its object has not been seen (rule 3)."""
     return patch.object(Ledger, "unseen", lambda _: iter(()))
+
+
+@contextmanager
+def without_departures() -> Iterator[None]:
+    """What a machine's objects have left is on its way to nobody (rule 4)."""
+    inherit = Ledger.inherit
+
+    def forget(self: Ledger, in_doubt: Iterable[int], now: float, *, first: bool = False) -> None:
+        for address, party in list(self._departures):
+            self._departures.forget(address, party)
+        inherit(self, in_doubt, now, first=first)
+
+    with patch.object(Ledger, "inherit", forget):
+        yield

@@ -82,6 +82,36 @@ def the_cluster_is_restored_from_a_backup(cluster: Cluster) -> None:
     _create(cluster, "second", SOME)
 
 
+def a_launcher_pod_outlives_its_machine(cluster: Cluster) -> None:
+    """It is on its way, allocated without a write, when the machine goes and the leader crashes."""
+    allocator, _ = _roles(cluster)
+    cluster.virt.later = 16.0
+    for number in SOME:
+        cluster.create_machine(f"vm-{number}", (number,))
+    cluster.loop.run(5.0)
+    for number in SOME:
+        cluster.delete_machine(f"vm-{number}")
+        cluster.virt.delete_instance(f"vm-{number}")
+    allocator.crash()  # before it can list what is on its way to a machine that has gone
+    cluster.loop.run(TAKEOVER)
+    _create(cluster, "second", SOME)
+
+
+def a_machine_moves_while_the_leader_changes(cluster: Cluster) -> None:
+    """Launcher pods come and go while the watches of the successor stand."""
+    allocator, follower = _roles(cluster)
+    for number in SOME:
+        cluster.create_machine(f"vm-{number}", (number,))
+    cluster.loop.run(5.0)
+    follower.client.link.held.update({"pods", "virtualmachineinstances"})
+    for number in SOME:
+        cluster.virt.migrate(f"vm-{number}")
+    cluster.loop.run(2.0)
+    allocator.crash()
+    cluster.loop.run(TAKEOVER)
+    _create(cluster, "second", SOME)
+
+
 def _roles(cluster: Cluster) -> tuple[SimulatedReplica, SimulatedReplica]:
     """The leader, and the other."""
     cluster.wait_for_service()
