@@ -24,7 +24,7 @@ from kubemacpool.ports import PeerError
 from kubemacpool.runtime import MonotonicClock
 from kubemacpool.settings import DEFAULT_WAIT_TIME, Settings
 from kubemacpool.telemetry.metrics import Metrics
-from kubemacpool.wiring import Known, webhooks
+from kubemacpool.wiring import Known, new_webhooks, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -140,4 +140,6 @@ def alone(*, at_once: bool = True) -> Alone:
     policies = NamespacePolicies(ConflictPolicy.REJECT, Readiness(), lambda: None)
     machines = KnownMachines(complete=lambda: True, look_soon=lambda: None)
     known = Known(allocator, leadership, policies, Families(), machines, "")
-    return Alone(webhooks(known, settings, NoPeer(), metrics, clock), allocator)
+    answering = new_webhooks(Readiness(), metrics, clock)
+    serve(answering, known, settings, NoPeer(), metrics, clock)
+    return Alone(answering, allocator)

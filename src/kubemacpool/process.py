@@ -30,7 +30,7 @@ from kubemacpool.runtime import Collector, DescriptorsError, Loop, MonotonicCloc
 from kubemacpool.server import limits
 from kubemacpool.server.https import Handler, Route, Server
 from kubemacpool.server.peers import PeerClient
-from kubemacpool.server.routes import WEBHOOKS, Reviewing, guarded, health_routes, metrics_routes, webhook_routes
+from kubemacpool.server.routes import guarded, health_routes, metrics_routes, webhook_routes
 from kubemacpool.settings import IN_FLIGHT_FLOOR, Settings
 from kubemacpool.supervision import Supervisor
 from kubemacpool.telemetry.logs import LineRation, configure_logs
@@ -44,8 +44,7 @@ from kubemacpool.trust import (
     learn_cluster_uid,
     watches_for,
 )
-from kubemacpool.wire.review import SERVICE_UNAVAILABLE, Answer, in_words
-from kubemacpool.wiring import Outside, Replica
+from kubemacpool.wiring import Outside, Replica, new_webhooks
 
 DRAIN_SECONDS = 10.0
 """For admissions under way when the port is closed; the webhook's time-out as shipped."""
@@ -148,7 +147,8 @@ class Process:
         replica_name = service_names(SERVICES, settings.namespace)[0]
         client_authority = _client_authority(settings, identity)
         callers = Callers(lambda: identity.authorities.trusted, replica_name, settings.client_names)
-        routes = webhook_routes({path: self._answer_at(path) for path in WEBHOOKS}, self._obstacles)
+        webhooks = new_webhooks(self._readiness, self._metrics, self._clock)
+        routes = webhook_routes({path: each.answer for path, each in webhooks.items()}, self._obstacles)
         guard = guarded(routes, callers.refusal, lambda: identity.handshakes)
         webhook = Server(guard, identity.webhook, self._room.connections, self._room.backlog)
         port = await self._listen("webhook", webhook, settings.webhook_port)
@@ -173,7 +173,7 @@ class Process:
                 supervisor.keep("client authority", client_authority.run, Importance.USEFUL)
             uid = await learn_cluster_uid(client)
             member = Member(f"{os.uname().nodename}_{uuid.uuid4()}", _endpoint(settings.advertised, port))
-            outside = Outside(client, peers, events, self._metrics, self._clock, self._readiness, cluster_uid=uid)
+            outside = Outside(client, peers, events, self._metrics, self._clock, self._readiness, uid, webhooks)
             self._replica = Replica(member, settings, outside)
             core = await self._replica.start(supervisor)
             self._metrics.follow(core.ledger)
@@ -208,17 +208,6 @@ class Process:
             await asyncio.sleep(TELL_SECONDS)
             for message, lines in self._ration.left_out():
                 _log.warning("lines were left out: there are too many", message=message, lines=lines)
-
-    def _answer_at(self, path: str) -> Reviewing:
-        """Answers the reviews that are sent to a path; before there is a pool, it says what is waited for."""
-
-        async def answer(body: bytes, patience: float | None, *, forwarded: bool) -> Answer:
-            if self._replica is None:
-                reason = "; ".join(self._readiness.obstacles) or "it has just started"
-                return in_words(SERVICE_UNAVAILABLE, f"kubemacpool cannot decide yet: {reason}")
-            return await self._replica.answer(path, body, patience, forwarded=forwarded)
-
-        return answer
 
     def _obstacles(self) -> tuple[str, ...]:
         """Why no traffic should come here."""

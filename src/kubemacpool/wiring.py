@@ -33,7 +33,7 @@ from kubemacpool.kube.resource import Resource
 from kubemacpool.kube.transport import WritingTransport
 from kubemacpool.kube.writes import ClusterLease, lease_resource
 from kubemacpool.ports import Clock, Events, Importance, Keeper, Leadership, Measures, Peer, Watch
-from kubemacpool.server.routes import MUTATE_INSTANCES, MUTATE_PODS, MUTATE_VIRTUAL_MACHINES
+from kubemacpool.server.routes import MUTATE_INSTANCES, MUTATE_PODS, MUTATE_VIRTUAL_MACHINES, WEBHOOKS
 from kubemacpool.settings import Settings
 from kubemacpool.wire.config import RANGE_CONFIG_MAP, decode_config_map, decode_namespace
 from kubemacpool.wire.lease import decode_lease
@@ -41,7 +41,6 @@ from kubemacpool.wire.machines import NOT_OURS, NetworkKind, decoders
 from kubemacpool.wire.migrations import decode_migration
 from kubemacpool.wire.objects import KUBEVIRT, Decoded, ItemT
 from kubemacpool.wire.pods import PodDecoder
-from kubemacpool.wire.review import SERVICE_UNAVAILABLE, Answer, in_words
 
 PODS: Final = Resource(
     "/api/v1/pods",
@@ -63,6 +62,7 @@ class Outside(NamedTuple):
         clock: the process's own.
         readiness: hindered by whatever keeps this replica from deciding.
         cluster_uid: distinguishes this cluster from all others.
+        webhooks: by path, what answers reviews; see `new_webhooks`.
         loops: time and chance in the loops that follow the cluster.
     """
 
@@ -73,6 +73,7 @@ class Outside(NamedTuple):
     clock: Clock
     readiness: Readiness
     cluster_uid: str
+    webhooks: Mapping[str, Webhook]
     loops: Surroundings = Surroundings()
 
 
@@ -240,8 +241,15 @@ def admissions(known: Known, settings: Settings, measures: Measures, clock: Cloc
     )
 
 
-def webhooks(known: Known, settings: Settings, peer: Peer, measures: Measures, clock: Clock) -> Mapping[str, Webhook]:
-    """Put together what answers at the webhook's port, by path: here, or at the leader."""
+def new_webhooks(readiness: Readiness, measures: Measures, clock: Clock) -> Mapping[str, Webhook]:
+    """What answers at the webhook's port, by path, from the process's first moment."""
+    return {path: Webhook(path, readiness, measures, clock) for path in WEBHOOKS}
+
+
+def serve(
+    webhooks: Mapping[str, Webhook], known: Known, settings: Settings, peer: Peer, measures: Measures, clock: Clock
+) -> None:  # fmt: skip
+    """Have the webhooks answer reviews: here, or at the leader."""
     judges = admissions(known, settings, measures, clock)
     forwarder = Forwarder(known.leadership, peer, clock)
     handlers: Mapping[str, Handler] = {
@@ -249,9 +257,8 @@ def webhooks(known: Known, settings: Settings, peer: Peer, measures: Measures, c
         MUTATE_VIRTUAL_MACHINES: judges.machines,
         MUTATE_INSTANCES: judges.instances,
     }
-    return {
-        path: Webhook(path, handler, known.leadership, forwarder, measures, clock) for path, handler in handlers.items()
-    }
+    for path, handler in handlers.items():
+        webhooks[path].serve(handler, known.leadership, forwarder)
 
 
 class Core:
@@ -261,7 +268,6 @@ class Core:
         ledger: who has which address.
         allocator: decides from it.
         elector: this replica's part in the election.
-        webhooks: by path, what answers there.
     """
 
     def __init__(
@@ -288,7 +294,7 @@ class Core:
         machines = KnownMachines(lambda: cluster.knows_all_machines, cluster.presence.look_soon)
         families = cluster.population.families
         known = Known(self.allocator, self.elector, policies, families, machines, outside.cluster_uid)
-        self.webhooks = webhooks(known, settings, outside.peer, outside.measures, clock)
+        serve(outside.webhooks, known, settings, outside.peer, outside.measures, clock)
         self._collisions = CollisionReporter(
             self.ledger, lambda: self.elector.leading, outside.events, hides_foreign=settings.hide_foreign_holders
         )
@@ -307,7 +313,7 @@ class Core:
 
 
 class Replica:
-    """One replica, from the ConfigMap with its range to its answers; it knows of HTTP and TLS nothing.
+    """One replica, from the ConfigMap with its range to its answers; of HTTP and TLS it knows nothing.
 
     Attributes:
         core: what there is once the pool is known.
@@ -355,13 +361,6 @@ class Replica:
         self.core = Core(pool, self._member, self._policies, self._settings, self._outside)
         self.election = self.core.start(keeper)
         return self.core
-
-    async def answer(self, path: str, body: bytes, patience: float | None, *, forwarded: bool) -> Answer:
-        """The answer to a review that was sent to a path; before there is a pool, it says what is waited for."""
-        if self.core is None:
-            reason = "; ".join(self._outside.readiness.obstacles) or "it has just started"
-            return in_words(SERVICE_UNAVAILABLE, f"kubemacpool cannot decide yet: {reason}")
-        return await self.core.webhooks[path].answer(body, patience, forwarded=forwarded)
 
     def _watch(
         self,

@@ -16,7 +16,7 @@ from kubemacpool.kube.reflector import Surroundings
 from kubemacpool.ports import Forwarding, Importance, Outcome, Peer, Regarding
 from kubemacpool.settings import Settings
 from kubemacpool.wire.review import Answer
-from kubemacpool.wiring import Core, Outside, Replica
+from kubemacpool.wiring import Core, Outside, Replica, new_webhooks
 
 NAMESPACE: Final = "kubemacpool-system"
 BOUND: Final = 30
@@ -107,6 +107,7 @@ class SimulatedReplica:
         client: how it reaches the API server.
         gone: set when it has crashed or come to its end.
         leaving: whether it was told to end.
+        passed_over: whether the API server sends nothing to it, though it is ready.
     """
 
     def __init__(self, name: str, server: ApiServer, loop: SimulatedLoop, rng: random.Random) -> None:
@@ -116,11 +117,13 @@ class SimulatedReplica:
         self.client = SimulatedClient(server, Link(rng))
         self.gone = asyncio.Event()
         self.leaving = False
+        self.passed_over = False
         self._loop = loop
         self._clock = OwnClock(loop, rng.uniform(0, 10_000), rng.uniform(0.97, 1.03))
         self._loops = Surroundings(now=loop.time, draw=rng.random)
         self._readiness = Readiness()
         self._heard = Unheard()
+        self._webhooks = new_webhooks(self._readiness, self._heard, self._clock)
         self._replica: Replica | None = None
         self._main: asyncio.Task[None] | None = None
         self._answering = 0
@@ -153,7 +156,12 @@ class SimulatedReplica:
     @property
     def ready(self) -> bool:
         """What its readiness probe says."""
-        return self.runs and not self.leaving and self.core is not None and not self._readiness.obstacles
+        return (
+            self.runs
+            and not (self.leaving or self.passed_over)
+            and self.core is not None
+            and not self._readiness.obstacles
+        )
 
     @property
     def leading(self) -> bool:
@@ -202,7 +210,7 @@ class SimulatedReplica:
             raise ConnectionError(f"{self.name}: connection refused")
         self._answering += 1
         try:
-            return await self._replica.answer(path, body, patience, forwarded=forwarded)
+            return await self._webhooks[path].answer(body, patience, forwarded=forwarded)
         finally:
             self._answering -= 1
 
@@ -214,7 +222,15 @@ class SimulatedReplica:
     async def _run(self, peer: Peer, after: float) -> None:
         await asyncio.sleep(after)
         outside = Outside(
-            self.client, peer, self._heard, self._heard, self._clock, self._readiness, "the-cluster", self._loops
+            self.client,
+            peer,
+            self._heard,
+            self._heard,
+            self._clock,
+            self._readiness,
+            "the-cluster",
+            self._webhooks,
+            self._loops,
         )
         settings = Settings(namespace=NAMESPACE, advertise_address="127.0.0.1", wait_time=BOUND, cool_down=COOL_DOWN)
         self._replica = Replica(Member(self.name, self.endpoint), settings, outside)

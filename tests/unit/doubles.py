@@ -30,7 +30,7 @@ from kubemacpool.ports import (
 from kubemacpool.settings import Settings
 from kubemacpool.wire.networks import NETWORKS_ANNOTATION
 from kubemacpool.wire.review import Answer
-from kubemacpool.wiring import Admissions, Known, Outside, admissions
+from kubemacpool.wiring import Admissions, Known, Outside, admissions, new_webhooks
 
 FIRST = 0x02_00_00_00_00_01
 BOUND = 120.0
@@ -236,15 +236,9 @@ def new_outside(
     readiness: Readiness | None = None,
 ) -> Outside:
     """What a replica meets: an API server, and nobody else."""
-    return Outside(
-        client,
-        NoPeer(),
-        KeptEvents(),
-        measures or KeptMeasures(),
-        clock or ManualClock(),
-        readiness or Readiness(),
-        "the cluster's uid",
-    )
+    measures, clock, readiness = measures or KeptMeasures(), clock or ManualClock(), readiness or Readiness()
+    answering = new_webhooks(readiness, measures, clock)
+    return Outside(client, NoPeer(), KeptEvents(), measures, clock, readiness, "the cluster's uid", answering)
 
 
 def new_admissions(
@@ -268,7 +262,8 @@ async def answer_of(handler: Handler, body: bytes) -> Answer:
     """What goes over HTTP where a handler judges a review, at a replica that leads."""
     leadership, clock = NobodyLeads(), ManualClock()
     leadership.leading = True
-    webhook = Webhook("/path", handler, leadership, Forwarder(leadership, NoPeer(), clock), KeptMeasures(), clock)
+    webhook = Webhook("/path", Readiness(), KeptMeasures(), clock)
+    webhook.serve(handler, leadership, Forwarder(leadership, NoPeer(), clock))
     return await webhook.answer(body, 10.0, forwarded=False)
 
 

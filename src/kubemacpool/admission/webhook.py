@@ -6,6 +6,7 @@ from typing import Final, Protocol
 import structlog
 
 from kubemacpool.admission.forwarding import Forwarder
+from kubemacpool.follow.readiness import Readiness
 from kubemacpool.ports import Clock, Leadership, Measures, PeerError, RetryLaterError
 from kubemacpool.wire.review import (
     MISDIRECTED,
@@ -79,32 +80,35 @@ class Handler(Protocol):
 class Webhook:
     """Answers the reviews of one path: here if this replica leads, and otherwise by having the leader asked."""
 
-    def __init__(
-        self,
-        path: str,
-        handler: Handler,
-        leadership: Leadership,
-        forwarder: Forwarder,
-        measures: Measures,
-        clock: Clock,
-    ) -> None:
-        """Serve one path.
+    def __init__(self, path: str, readiness: Readiness, measures: Measures, clock: Clock) -> None:
+        """Answer 503 until there is somebody who can judge.
 
         Args:
             path: where the reviews are sent to, here and at the others.
-            handler: judges in this process.
-            leadership: who leads.
-            forwarder: reaches the leader; one for all paths.
+            readiness: what is waited for until then.
             measures: counts what was forwarded.
             clock: the process's own.
         """
         self._path = path
-        self._handler = handler
-        self._leadership = leadership
-        self._forwarder = forwarder
+        self._readiness = readiness
+        self._handler: Handler
+        self._leadership: Leadership
+        self._forwarder: Forwarder
+        self._serves = False
         self._measures = measures
         self._clock = clock
         self._deadlines = Deadlines()
+
+    def serve(self, handler: Handler, leadership: Leadership, forwarder: Forwarder) -> None:
+        """Answer reviews from now on.
+
+        Args:
+            handler: judges in this process.
+            leadership: who leads.
+            forwarder: reaches the leader; one for all paths.
+        """
+        self._handler, self._leadership, self._forwarder = handler, leadership, forwarder
+        self._serves = True
 
     async def answer(self, body: bytes, patience: float | None, *, forwarded: bool) -> Answer:
         """Answer a review; while nobody leads, hold it a little first.
@@ -115,6 +119,9 @@ class Webhook:
             forwarded: whether another replica sent it: then it is answered here or not at all, and at once. The leader
                 alone sees every time that an admission is asked for, by whomever.
         """
+        if not self._serves:
+            reason = "; ".join(self._readiness.obstacles) or "it has just started"
+            return in_words(SERVICE_UNAVAILABLE, f"{CANNOT_DECIDE}{reason}")
         arrived = self._clock.now()
         if patience is None:
             patience = PATIENCE_SECONDS

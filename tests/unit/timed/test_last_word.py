@@ -8,6 +8,7 @@ from tests.unit.election.candidates import LoopClock
 
 from kubemacpool.admission.forwarding import Forwarder
 from kubemacpool.admission.webhook import CANNOT_DECIDE, REMEMBERED, Deadlines, Webhook
+from kubemacpool.follow.readiness import Readiness
 from kubemacpool.ports import PeerError, RetryLaterError
 from kubemacpool.wire.review import SERVICE_UNAVAILABLE, Answer
 
@@ -35,7 +36,9 @@ class Waiting:
 def _webhook(leadership: NobodyLeads) -> Webhook:
     clock = LoopClock()
     forwarder = Forwarder(leadership, SilentPeer(), clock)
-    return Webhook("/mutate-pods", Waiting(), leadership, forwarder, KeptMeasures(), clock)
+    webhook = Webhook("/mutate-pods", Readiness(), KeptMeasures(), clock)
+    webhook.serve(Waiting(), leadership, forwarder)
+    return webhook
 
 
 async def _ask_as_the_api_server_does(webhook: Webhook, body: bytes) -> tuple[Answer, int]:

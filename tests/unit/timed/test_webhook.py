@@ -10,6 +10,7 @@ from tests.unit.election.candidates import LoopClock
 from kubemacpool.admission.forwarding import ALIVE_SECONDS, PAUSE_SECONDS, PROBE_SECONDS, Forwarder
 from kubemacpool.admission.webhook import BAD_REQUEST, CANNOT_DECIDE, HOLD_SECONDS, SPARE_SECONDS, Webhook
 from kubemacpool.election.timing import RENEWAL_SECONDS
+from kubemacpool.follow.readiness import Readiness
 from kubemacpool.ports import PeerError, RetryLaterError, UnreachableError
 from kubemacpool.wire.review import MISDIRECTED, SERVICE_UNAVAILABLE, Answer, ReviewError, in_words
 
@@ -66,7 +67,9 @@ class Scene:
         self.peer_seconds = 0.0
         """How long the others take."""
         self.forwarder = Forwarder(self.office, self, LoopClock())
-        self.webhook = Webhook("/mutate-pods", self, self.office, self.forwarder, self.measures, LoopClock())
+        self.readiness = Readiness()
+        self.webhook = Webhook("/mutate-pods", self.readiness, self.measures, LoopClock())
+        self.webhook.serve(self, self.office, self.forwarder)
 
     async def ask(self, patience: float | None = PATIENCE, *, forwarded: bool = False) -> Answer:
         """One review."""
@@ -397,3 +400,12 @@ async def test_another_that_leads_is_tried_afresh() -> None:
     assert (await scene.ask()).elsewhere
     scene.lose("c:8000")
     assert await scene.timed() == (GRANTED_THERE, 0.0)
+
+
+async def test_before_there_is_a_pool_it_says_what_is_waited_for() -> None:
+    readiness = Readiness()
+    webhook = Webhook("/mutate-pods", readiness, KeptMeasures(), LoopClock())
+    for reason in ("it has just started", "the ConfigMap is missing"):
+        answer = await webhook.answer(BODY, PATIENCE, forwarded=False)
+        assert answer == in_words(SERVICE_UNAVAILABLE, f"kubemacpool cannot decide yet: {reason}")
+        readiness.hinder("range", "the ConfigMap is missing")
