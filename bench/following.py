@@ -1,29 +1,30 @@
-"""What following the cluster costs: a recorded watch over a socket, read by the real parts and by nothing but a reader.
+"""What an event costs whoever follows the cluster: a recorded watch over a socket, read by the real parts.
 
-The reader is the floor: the same bytes over the same kind of connection (uvloop, TLS), counted and thrown away. What
-ours takes beyond it is our own code, and what we have chosen to stand between the socket and it.
+The first case is the floor: it reads the same bytes from the same kind of connection (uvloop, TLS) and throws them
+away. What the others take beyond it is our own code, and what we have chosen to stand between the socket and it. CPU
+time is this process's; the server is another one (`bench.replay`).
 
-Called as `python -m bench.following`; the CPU time is this process's own, the server is another one.
+    .venv/bin/python -m bench.following --help
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
+from bench.frame import script
 from bench.replay import FIRST_VERSION, HOST, events_of
 
-from devcluster.pki import Authority
 from kubemacpool.certs.contexts import client_context
+from kubemacpool.certs.issue import ServerNames, issue_authority, issue_serving
 from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import POD
 from kubemacpool.core.pool import AddressRange, Pool
@@ -44,30 +45,35 @@ from kubemacpool.wiring import PODS
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
+    from typing import TypeAlias
 
+    from bench.frame import Case
+
+    Following: TypeAlias = Callable[["Replay"], Coroutine[None, None, float]]
+
+FIGURE = "CPU µs an event"
+FLOOR, PLAIN, NETWORKS = "reading the bytes", "plain pods", "two networks"
 RANGE = AddressRange(0x02_00_00_00_00_00, 0xFD_FF_FF_FF_FF_FF)
-# Of pods that nobody asks us about, a cluster of 5,000 nodes sees some hundred events a second.
+LIVES = 200
+# A pod is six events; so this is 150 pods that come and go each second.
 PER_SECOND = 1000.0
 LAST_BYTES = b'"BOOKMARK"'
 
 
-class Comparison(msgspec.Struct):
-    """Microseconds of CPU time for each event, round by round."""
+class Replay:
+    """A server that replays, and how it is reached.
 
-    events: int
-    floor_us: list[float]
-    ours_us: list[float]
+    Attributes:
+        port: its port.
+        context: how to trust it.
+        events: how many there are in its watch, before the bookmark that ends it.
+    """
 
-    @property
-    def own_us(self) -> float:
-        """What ours takes beyond the floor, each in its quietest round."""
-        return min(self.ours_us) - min(self.floor_us)
-
-    @property
-    def own_to_floor(self) -> float:
-        """The same as a multiple of the floor."""
-        return self.own_us / min(self.floor_us)
+    def __init__(self, port: int, context: ssl.SSLContext, events: int) -> None:
+        self.port = port
+        self.context = context
+        self.events = events
 
 
 class _Reader(asyncio.Protocol):
@@ -88,33 +94,33 @@ class _Reader(asyncio.Protocol):
             self._done.set_result(time.process_time() - self._began)
 
 
-async def floor(port: int, context: ssl.SSLContext) -> float:
+async def read(replay: Replay) -> float:
     """Read the watch; give the seconds of CPU time."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[float] = loop.create_future()
-    transport, _ = await loop.create_connection(lambda: _Reader(done), HOST, port, ssl=context)
+    transport, _ = await loop.create_connection(lambda: _Reader(done), HOST, replay.port, ssl=replay.context)
     try:
         return await done
     finally:
         transport.abort()
 
 
-async def ours(port: int, context: ssl.SSLContext, events: int) -> float:
+async def follow(replay: Replay) -> float:
     """Follow the pods with the real parts; give the seconds of CPU time from the first event to the last."""
-    clock, measures, readiness = MonotonicClock(), Metrics(), Readiness()
+    clock, measures = MonotonicClock(), Metrics()
     ledger = Ledger(Pool([RANGE]), in_flight_bound=DEFAULT_WAIT_TIME, cool_down=DEFAULT_WAIT_TIME)
-    follower = Follower(POD, Population(ledger), readiness, measures, clock)
+    follower = Follower(POD, Population(ledger), Readiness(), measures, clock)
     follower.begin()
     listener = SettingAside(POD, follower, lambda: False, Trials(clock), measures)
-    config = ClusterConfig(f"https://{HOST}:{port}", None, True, None, None, FixedToken())  # noqa: FBT003 (verified)
-    async with ApiClient(config, lambda: context) as client:
-        reflector = Reflector(client, PODS, PodDecoder(pod_network=False), listener)
+    config = ClusterConfig(f"https://{HOST}:{replay.port}", None, True, None, None, FixedToken())  # noqa: FBT003 (verified)
+    async with ApiClient(config, lambda: replay.context) as client:
+        reflector = Reflector(client, PODS, PodDecoder(), listener)
         reflector.on_idle = follower.progress.idle
         task = asyncio.create_task(reflector.run())
         try:
             await follower.progress.until(FIRST_VERSION + 1)
             began = time.process_time()
-            await follower.progress.until(FIRST_VERSION + events + 1)
+            await follower.progress.until(FIRST_VERSION + replay.events + 1)
             return time.process_time() - began
         finally:
             task.cancel()
@@ -122,48 +128,49 @@ async def ours(port: int, context: ssl.SSLContext, events: int) -> float:
 
 
 @contextmanager
-def replaying(directory: Path, pods: int, per_second: float) -> Iterator[tuple[int, ssl.SSLContext]]:
-    """Have a server that replays; gives its port, and how to trust it."""
-    authority = Authority(directory)
-    authority.server("server", [HOST])
-    argv = [sys.executable, "-m", "bench.replay", directory / "server.crt", directory / "server.key"]
-    with subprocess.Popen([*map(str, argv), str(pods), str(per_second)], stdout=subprocess.PIPE, text=True) as server:
+def replaying(directory: Path, *, networks: bool, pods: int, per_second: float) -> Iterator[Replay]:
+    """Have a server that replays the lives of so many pods."""
+    now = datetime.now(UTC)
+    authority = issue_authority(now)
+    pair = issue_serving(authority, ServerNames(["localhost"], [ip_address(HOST)]), now)
+    directory.mkdir()
+    certificate, key = directory / "server.crt", directory / "server.key"
+    certificate.write_bytes(pair.certificate_pem)
+    key.write_bytes(pair.key_pem)
+    options = [str(certificate), str(key), str(pods), str(per_second), *["networks"] * networks]
+    with subprocess.Popen(
+        [sys.executable, "-m", "bench.replay", *options], stdout=subprocess.PIPE, text=True
+    ) as server:
         try:
             port = int(server.stdout.readline() if server.stdout is not None else "")
-            yield port, client_context((directory / "ca.crt").read_bytes())
+            yield Replay(port, client_context(authority.certificate_pem), events_of(pods))
         finally:
             server.kill()
 
 
-def compare(directory: Path, pods: int, rounds: int, per_second: float = PER_SECOND) -> Comparison:
-    """Follow so many pods from their creation to their removal, in turns with the floor."""
-    events = events_of(pods)
+@contextmanager
+def cases(directory: Path, pods: int = LIVES, per_second: float = PER_SECOND) -> Iterator[Mapping[str, Case]]:
+    """Have the servers that the cases need."""
 
-    async def run() -> Comparison:
-        found = Comparison(events, [], [])
-        with replaying(directory, pods, per_second) as (port, context):
-            for _ in range(rounds):
-                found.floor_us.append(await floor(port, context) / events * 1e6)
-                found.ours_us.append(await ours(port, context, events) / events * 1e6)
-        return found
+    def case(following: Following, replay: Replay) -> Case:
+        def measure() -> Mapping[str, float]:
+            with asyncio.Runner(loop_factory=Loop) as runner:
+                return {FIGURE: runner.run(following(replay)) / replay.events * 1e6}
 
-    with asyncio.Runner(loop_factory=Loop) as runner:
-        return runner.run(run())
+        return measure
+
+    with (
+        replaying(directory / "plain", networks=False, pods=pods, per_second=per_second) as plain,
+        replaying(directory / "networks", networks=True, pods=pods, per_second=per_second) as networks,
+    ):
+        yield {FLOOR: case(read, plain), PLAIN: case(follow, plain), NETWORKS: case(follow, networks)}
 
 
 def main() -> None:
     """Print what an event costs."""
-    parser = argparse.ArgumentParser(description="What following plain pods costs, beside reading the same bytes.")
-    parser.add_argument("--pods", type=int, default=500)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--per-second", type=float, default=PER_SECOND, help="events")
-    options = parser.parse_args()
     configure_logs("warning", "json")
-    with tempfile.TemporaryDirectory() as directory:
-        found = compare(Path(directory), options.pods, options.rounds, options.per_second)
-    for name, figures in (("floor", found.floor_us), ("ours", found.ours_us)):
-        print(f"{name:6} {statistics.median(figures):6.1f} us an event ({min(figures):.1f} to {max(figures):.1f})")
-    print(f"own    {found.own_us:6.1f} us an event, {found.own_to_floor:.2f} of the floor")
+    with tempfile.TemporaryDirectory() as directory, cases(Path(directory)) as found:
+        script("An event of a pod, beside reading the same bytes", found)
 
 
 if __name__ == "__main__":

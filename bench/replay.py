@@ -4,11 +4,12 @@
 created, bound to a node, running, to be deleted, grace period over, gone. Each event is one write, and so one chunk of
 the answer and one record of TLS, as Go's net/http makes it.
 
-Called by the benchmark as `python -m bench.replay CERTIFICATE KEY PODS PER_SECOND`; prints the port.
+Called by the benchmark as `python -m bench.replay CERTIFICATE KEY PODS PER_SECOND [networks]`; prints the port.
 """
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import sys
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 HOST = "127.0.0.1"
 LIFE = Path(__file__).with_name("life.jsonl")
@@ -48,8 +49,13 @@ class _Event(msgspec.Struct):
     object: _Object
 
 
-def lives(pods: int) -> Iterator[bytes]:
-    """Give the lines of a watch in which so many pods come and go, and at the end a bookmark."""
+def lives(pods: int, *, networks: bool = False) -> Iterator[bytes]:
+    """Give the lines of a watch in which so many pods come and go, and at the end a bookmark.
+
+    Args:
+        pods: how many.
+        networks: whether they have two networks, with addresses.
+    """
     lines = LIFE.read_bytes().splitlines(keepends=True)
     events = [msgspec.json.decode(line, type=_Event).object.metadata for line in lines]
     version = FIRST_VERSION
@@ -59,11 +65,21 @@ def lives(pods: int) -> Iterator[bytes]:
                 version += 1
                 tail = f"{pod:05x}"
                 yield (
-                    line.replace(event.name.encode(), f"{event.name[: -len(tail)]}{tail}".encode())
+                    line.replace(b'"labels":{', (_annotations(pod) if networks else b"") + b'"labels":{', 1)
+                    .replace(event.name.encode(), f"{event.name[: -len(tail)]}{tail}".encode())
                     .replace(event.uid.encode(), f"{event.uid[: -len(tail)]}{tail}".encode())
                     .replace(f'"{event.resource_version}"'.encode(), f'"{version}"'.encode())
                 )
     yield _BOOKMARK % (version + 1)
+
+
+def _annotations(pod: int) -> bytes:
+    first, second = (
+        f"02:00:00:{number >> 16:02x}:{number >> 8 & 255:02x}:{number & 255:02x}" for number in (2 * pod, 2 * pod + 1)
+    )
+    selections = [{"name": "ovs-conf", "mac": first}, {"name": "storage", "namespace": "default", "mac": second}]
+    annotations = {"k8s.v1.cni.cncf.io/networks": msgspec.json.encode(selections).decode()}
+    return b'"annotations":%b,' % msgspec.json.encode(annotations)
 
 
 def events_of(pods: int) -> int:
@@ -71,9 +87,9 @@ def events_of(pods: int) -> int:
     return pods * len(LIFE.read_bytes().splitlines())
 
 
-def serve(context: ssl.SSLContext, pods: int, per_second: float) -> None:
+def serve(context: ssl.SSLContext, lines: Iterable[bytes], per_second: float) -> None:
     """Answer lists and watches until this process is ended."""
-    chunks = [b"%x\r\n%b\r\n" % (len(line), line) for line in lives(pods)]
+    chunks = [b"%x\r\n%b\r\n" % (len(line), line) for line in lines]
     with socket.create_server((HOST, 0)) as listener:
         print(listener.getsockname()[1], flush=True)
         while True:
@@ -113,10 +129,11 @@ def _watch(stream: ssl.SSLSocket, chunks: list[bytes], per_second: float) -> Non
 
 def main() -> None:
     """Serve as the command line says."""
-    certificate, key, pods, per_second = sys.argv[1:]
+    certificate, key, pods, per_second, *more = sys.argv[1:]
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))  # whoever is measured may be kept on one core
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)
-    serve(context, int(pods), float(per_second))
+    serve(context, lives(int(pods), networks="networks" in more), float(per_second))
 
 
 if __name__ == "__main__":
