@@ -5,7 +5,7 @@ a moment after it was answered, as the watch would tell it, outside the measured
 such program in Python: decoding the same body into plain structs and encoding the answer. Figures are medians of many
 short slices that alternate between the two.
 
-Run as `python -m bench.own_code`.
+Run as `python -m bench.own_code`, with the options of `bench/frame.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import json
 import statistics
-import sys
 import time
 from itertools import count, islice
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 from bench.alone import alone
+from bench.frame import MICROSECONDS, script
 
 from kubemacpool.server.routes import MUTATE_PODS
 from kubemacpool.telemetry.logs import configure_logs
@@ -37,6 +37,9 @@ PATIENCE: Final = 10.0
 WARM_UP: Final = 3
 SLICE: Final = 200
 """Reviews in one slice."""
+
+SLICES: Final = 20
+"""In a round of the comparison."""
 
 
 class Figures(NamedTuple):
@@ -107,14 +110,13 @@ async def measure(slices: int) -> Figures:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Compare the two in turns."""
     configure_logs("info", "json")
-    figures = asyncio.run(measure(int(sys.argv[1]) if len(sys.argv) > 1 else 100))
-    print(
-        f"own code: {figures.ours:.1f} us a review (quartiles {figures.spread[0]:.1f} and {figures.spread[1]:.1f}), "
-        f"{figures.ours / figures.plain:.2f} times what decoding it into plain structs and answering takes "
-        f"({figures.plain:.1f} us)"
-    )
+    cases = {
+        "plain structs": lambda: {MICROSECONDS: asyncio.run(measure(SLICES)).plain},
+        "own code": lambda: {MICROSECONDS: asyncio.run(measure(SLICES)).ours},
+    }
+    script("A review of a pod with two networks, beside decoding it into plain structs and answering", cases)
 
 
 if __name__ == "__main__":
