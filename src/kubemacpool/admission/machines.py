@@ -4,12 +4,14 @@ The object itself is the record: an address once given stays with it over stop, 
 """
 
 from collections.abc import Callable, Mapping
+from logging import DEBUG
 from typing import Final, NamedTuple
 
 import structlog
 
 from kubemacpool.admission import messages
 from kubemacpool.admission.allocation import AddressAllocation, Resolution
+from kubemacpool.admission.dependents import admit_dependent
 from kubemacpool.admission.handler import BAD_REQUEST, UNTOUCHED, Admission, Denial, Verdict, denial_of, texts_of
 from kubemacpool.admission.messages import Field
 from kubemacpool.admission.owners import Owners
@@ -105,10 +107,10 @@ class MachineAdmission(Admission[MachineReview]):
         warnings = policy.warnings(mattered=admitted)
         for each in conflicts:
             text = messages.conflict(labels, policy.shown(each, review.namespace))
-            how = f"replaced by {macs[each.interface]}" if each.interface in replaced else "admitted"
-            why = f"{MAC_POLICY} is reassign" if each.interface in replaced else "the conflict policy is warn"
-            warnings.append(f"kubemacpool: {text}; {how}, because {why}")
-        _log.debug("allocated", object=str(party), addresses=texts_of(decision.addresses), dry_run=review.dry_run)
+            mac = macs[each.interface]
+            warnings.append(_replaced(text, mac) if each.interface in replaced else messages.admitted(text))
+        if _log.is_enabled_for(DEBUG):
+            _log.debug("allocated", object=str(party), addresses=texts_of(decision.addresses), dry_run=review.dry_run)
         return Verdict("allocated", interface_patch(additions, self._field.where) if additions else None, warnings)
 
     def _wanted(self, review: MachineReview, had: Mapping[str, int], party: Party) -> dict[int, int | None]:
@@ -219,14 +221,7 @@ class InstanceAdmission(MachineAdmission):
         request = AddressRequest(family, tuple(given.values()), dry_run=review.dry_run, dependent=instance)
         labels = [_label(review.interfaces[index]) for index in given]
         policy = self._policies.policy_of(review.namespace)
-        decision, conflicts = await self._allocation.allocate(request, policy.resolution)
-        if not isinstance(decision, Allocated):
-            raise denial_of(decision, instance, self._field, labels, policy)
-        addresses = texts_of(decision.addresses)
-        _log.debug("allocated", object=str(instance), family=str(family), addresses=addresses, dry_run=review.dry_run)
-        told = [messages.conflict(labels, policy.shown(each, review.namespace)) for each in conflicts]
-        warnings = [f"kubemacpool: {text}; admitted, because the conflict policy is warn" for text in told]
-        return Verdict("allocated", warnings=[*warnings, *policy.warnings(mattered=bool(conflicts))])
+        return await admit_dependent(self._allocation, request, self._field, labels, policy)
 
     def _given(self, review: MachineReview) -> dict[int, int]:
         """By interface, the addresses that can be read, each once: what is wrong is wrong in the machine too."""
@@ -251,6 +246,10 @@ def _freed(party: Party, old_finalizer: int) -> Verdict:
     """A machine that is being deleted, and that nobody else would let go."""
     _log.info("old finalizer taken away", object=str(party), finalizer=OLD_FINALIZER)
     return UNTOUCHED._replace(patch=finalizer_patch(old_finalizer))
+
+
+def _replaced(conflict: str, mac: str) -> str:
+    return f"kubemacpool: {conflict}; replaced by {mac}, because {MAC_POLICY} is reassign"
 
 
 def _label(interface: MachineInterface) -> str:

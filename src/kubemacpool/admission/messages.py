@@ -52,6 +52,11 @@ def conflict(labels: Sequence[str], refusal: Refusal) -> str:
     return f"{labels[refusal.interface]}: mac {format_address(refusal.address)} {had} {refusal.detail}"
 
 
+def admitted(found: str) -> str:
+    """A conflict was let through."""
+    return f"kubemacpool: {found}; admitted, because the conflict policy is warn"
+
+
 def exhausted(party: Party, full: Exhausted) -> str:
     """The pool has too little left."""
     returning = f", {full.returning} may be free again within minutes" if full.returning else ""

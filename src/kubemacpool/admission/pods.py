@@ -9,6 +9,7 @@ import structlog
 
 from kubemacpool.admission import messages
 from kubemacpool.admission.allocation import AddressAllocation
+from kubemacpool.admission.dependents import admit_dependent
 from kubemacpool.admission.handler import BAD_REQUEST, UNTOUCHED, Admission, Denial, Verdict, denial_of, texts_of
 from kubemacpool.admission.messages import Field
 from kubemacpool.admission.owners import Owners
@@ -113,18 +114,10 @@ class PodAdmission(Admission[PodReview]):
         if not wishes:
             return _untouched(review)
         request = _request(review, family, asked, wishes, dependent=pod)
-        policy = self._policies.policy_of(review.namespace)
-        decision, conflicts = await self._allocation.allocate(request, policy.resolution)
-        if not isinstance(decision, Allocated):
-            raise denial_of(decision, pod, Field(asked.where, "mac"), _labels(asked, wishes), policy)
-        if _log.is_enabled_for(DEBUG):
-            addresses = texts_of(decision.addresses)
-            _log.debug("allocated", object=str(pod), family=str(family), addresses=addresses, dry_run=review.dry_run)
-        if not conflicts:
-            return Verdict("allocated", warnings=policy.warnings(mattered=False))
-        labels = _labels(asked, wishes)
-        warnings = [_admitted(messages.conflict(labels, policy.shown(each, review.namespace))) for each in conflicts]
-        return Verdict("allocated", warnings=[*warnings, *policy.warnings(mattered=True)])
+        field, labels = Field(asked.where, "mac"), _labels(asked, wishes)
+        return await admit_dependent(
+            self._allocation, request, field, labels, self._policies.policy_of(review.namespace)
+        )
 
     async def _admit_alone(self, review: PodReview, party: Party, asked: Asked) -> Verdict:
         wishes = asked.wishes
@@ -151,7 +144,7 @@ class PodAdmission(Admission[PodReview]):
             for each in conflicts:
                 text = messages.conflict(labels, policy.shown(each, review.namespace))
                 mac = format_address(addresses[each.interface])
-                warnings.append(_instead(text, mac) if each.interface in sticky else _admitted(text))
+                warnings.append(_instead(text, mac) if each.interface in sticky else messages.admitted(text))
         if policy.has_faults:
             warnings += policy.warnings(mattered=any(each.interface not in sticky for each in conflicts))
         if _log.is_enabled_for(DEBUG):
@@ -240,10 +233,6 @@ def _untouched(review: PodReview) -> Verdict:
     if networks is None or networks.isspace() or not is_short_form(networks):
         return UNTOUCHED
     return UNTOUCHED._replace(warnings=[messages.short_form_warning(networks)])
-
-
-def _admitted(conflict: str) -> str:
-    return f"kubemacpool: {conflict}; admitted, because the conflict policy is warn"
 
 
 def _instead(conflict: str, mac: str) -> str:

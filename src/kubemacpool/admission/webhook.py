@@ -198,6 +198,7 @@ class Webhook:
         return answer
 
     def _leads(self) -> bool:
+        """Asked again after an await, over which mypy takes an attribute to stay as it was."""
         return self._leadership.leading
 
     async def _excuse(self, body: bytes) -> Answer:
