@@ -28,7 +28,8 @@ from kubemacpool.kube.writes import WebhookConfiguration
 from kubemacpool.ports import Importance
 from kubemacpool.runtime import Collector, DescriptorsError, Loop, MonotonicClock, Room, raise_limit, room_in
 from kubemacpool.server import limits
-from kubemacpool.server.https import Handler, Route, Server
+from kubemacpool.server.connections import Handler
+from kubemacpool.server.https import Route, Server
 from kubemacpool.server.peers import PeerClient
 from kubemacpool.server.routes import guarded, health_routes, metrics_routes, webhook_routes
 from kubemacpool.settings import IN_FLIGHT_FLOOR, Settings

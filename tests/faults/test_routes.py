@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
-from aiohttp import web
 from structlog.testing import capture_logs
 from tests.faults.served import Client, Reply, Scene, get, review
 
 from kubemacpool.server.connections import Connection
+from kubemacpool.server.messages import Request, Response
 from kubemacpool.wire.review import Answer
 
 
@@ -82,13 +82,25 @@ async def test_a_fault_of_ours_is_503_and_never_an_answer(scene: Scene, fault: E
     assert (await _reply(client, get(b"/healthz"))).status == 200, "the connection goes on"
 
 
-async def test_a_fault_outside_the_handler_is_503_and_closed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Aiohttp's own answer to a failing handler would be a 500."""
+@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize("fault", [RuntimeError("a fault in the server itself"), TimeoutError(), ConnectionError()])
+async def test_a_fault_outside_the_handler_is_503_and_closed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, fault: Exception, *, waits: bool
+) -> None:
+    async def answer(_: bytes) -> Answer:
+        if waits:
+            await asyncio.sleep(0)
+        return Answer(200, b"{}")
 
-    async def broken(_: web.BaseRequest) -> web.StreamResponse:
-        raise RuntimeError("a fault in the server itself")
+    encode = Response.encode
 
-    monkeypatch.setattr(scene.server._http, "request_handler", broken)
+    def broken(response: Response, request: Request) -> bytes:
+        if response.status == 200:
+            raise fault
+        return encode(response, request)
+
+    scene.answer = answer
+    monkeypatch.setattr(Response, "encode", broken)
     with capture_logs() as logs:
         client = await scene.connect()
         reply = await _reply(client, review(b"{}"))
@@ -98,32 +110,20 @@ async def test_a_fault_outside_the_handler_is_503_and_closed(scene: Scene, monke
     assert [line["event"] for line in logs] == ["request failed outside its handler"]
 
 
-async def test_a_time_out_outside_the_handler_is_503_too(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Aiohttp's own answer would be a 504."""
+@pytest.mark.parametrize("seconds", [0.05, 0])
+async def test_an_answer_may_bound_its_time_before_it_first_waits(scene: Scene, seconds: float) -> None:
+    """It runs outside every task until then, and `asyncio.timeout` needs one."""
 
-    async def broken(_: web.BaseRequest) -> web.StreamResponse:
-        raise TimeoutError
+    async def answer(_: bytes) -> Answer:
+        try:
+            async with asyncio.timeout(seconds):
+                await asyncio.Event().wait()
+        except TimeoutError:
+            return Answer(200, b"late")
+        return Answer(200, b"never")
 
-    monkeypatch.setattr(scene.server._http, "request_handler", broken)
-    assert (await _reply(await scene.connect(), review(b"{}"))).status == 503
-
-
-async def test_a_fault_in_the_middle_of_an_answer_ends_the_connection(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def broken(request: web.BaseRequest) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(request)
-        await response.write(b"half an ans")
-        raise RuntimeError("a fault in the middle")
-
-    monkeypatch.setattr(scene.server._http, "request_handler", broken)
-    client = await scene.connect()
-    await client.send(review(b"{}"))
-    answered = await client.closed()
-    assert answered.startswith(b"HTTP/1.1 200")
-    assert b"0\r\n\r\n" not in answered, "a client can tell that the answer is not whole"
-    assert answered.count(b"HTTP/1.1") == 1
+    scene.answer = answer
+    assert (await _reply(await scene.connect(), review(b"{}"))).body == b"late"
 
 
 async def test_a_client_that_leaves_while_its_review_is_judged_is_no_error_of_ours(scene: Scene) -> None:
@@ -149,4 +149,4 @@ async def test_a_client_that_leaves_while_its_review_is_judged_is_no_error_of_ou
 async def test_every_connection_is_of_the_bounded_kind(scene: Scene) -> None:
     await scene.connect()
     assert await scene.works()
-    assert all(isinstance(connection, Connection) for connection in scene.server._http.connections)
+    assert all(isinstance(connection, Connection) for connection in scene.server._crowd)

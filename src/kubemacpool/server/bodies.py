@@ -6,15 +6,13 @@ their end whatever others do.
 """
 
 import asyncio
-from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 import structlog
-from aiohttp import hdrs, web
-from aiohttp.streams import StreamReader
 
 from kubemacpool.server import limits
+from kubemacpool.server.messages import RefusedError, Request
 
 _log = structlog.get_logger(__name__)
 
@@ -104,8 +102,8 @@ class Body:
         self.size = 0
         self._bodies = bodies
         self._content: list[bytes] = []
-        self._dropped = False
-        self._waiting: asyncio.Timeout | None = None
+        self._failure: Exception | None = None
+        self._waiting: asyncio.Future[None] | None = None
 
     def __enter__(self) -> Self:
         self._bodies.begin(self)
@@ -115,55 +113,74 @@ class Body:
         self._bodies.arrived(self)
         self._let_go()
 
-    async def read(self, request: web.BaseRequest) -> bytes:
+    async def read(self, request: Request) -> bytes:
         """The request's body, within the bounds of size and time.
 
         Raises:
-            web.HTTPBadRequest: for a transfer coding other than chunked.
-            web.HTTPUnsupportedMediaType: for a compressed one, of which nobody can tell how large it is.
-            web.HTTPExpectationFailed: when the client waits for a 100 (Continue); it sends the body unasked then.
-            web.HTTPRequestEntityTooLarge: past `limits.MAX_BODY`.
-            web.HTTPRequestTimeout: past `limits.BODY_SECONDS`.
+            RefusedError: 400 for a transfer coding other than chunked; 415 for a compressed body, of which nobody can
+                tell how large it is; 417 when the client waits for a 100 (Continue), and sends the body unasked then;
+                413 past `limits.MAX_BODY`; 408 past `limits.BODY_SECONDS`.
             NoRoomError: it had to go for others.
             ConnectionError: the client is gone.
         """
         _check_head(request)
-        try:
-            async with asyncio.timeout(limits.BODY_SECONDS) as self._waiting:
-                await self._collect(request.content)
-        except TimeoutError:
-            if self._dropped:
-                raise NoRoomError(
-                    f"more than {limits.MAX_BODIES} bytes of requests are arriving at this replica; ask again"
-                ) from None
-            raise web.HTTPRequestTimeout(text=f"the body did not arrive within {limits.BODY_SECONDS:g} s") from None
-        except RuntimeError:
-            if request.transport is None:  # aiohttp says so to whoever goes on reading
-                raise ConnectionResetError("the client is gone") from None
-            raise
+        pieces, request.pieces = request.pieces, []
+        for piece in pieces:
+            self.take(piece)
+        if self._failure is None and not request.complete:
+            await self._rest_of(request)
+        if self._failure is not None:
+            raise self._failure
         self._bodies.arrived(self)
-        return b"".join(self._content)
+        return self._content[0] if len(self._content) == 1 else b"".join(self._content)
+
+    async def _rest_of(self, request: Request) -> None:
+        if request.gone:
+            raise ConnectionResetError("the client is gone")
+        if request.broken:
+            raise ConnectionError(request.broken)
+        loop = asyncio.get_running_loop()
+        self._waiting = loop.create_future()
+        late = RefusedError(408, f"the body did not arrive within {limits.BODY_SECONDS:g} s")
+        timer = loop.call_later(limits.BODY_SECONDS, self.fail, late)
+        request.reader = self
+        try:
+            await self._waiting
+        finally:
+            timer.cancel()
+            request.reader = None
+
+    def take(self, piece: bytes) -> None:
+        """More of it has arrived."""
+        if self._failure is not None:
+            return
+        if self.size + len(piece) > limits.MAX_BODY:
+            self.fail(_too_large())
+            return
+        if self._content and len(self._content[-1]) < limits.SMALL_PIECE:
+            self._content[-1] += piece
+        else:
+            self._content.append(piece)
+        self.size += len(piece)
+        self._bodies.take(self, len(piece))
+
+    def complete(self) -> None:
+        """All of it has arrived."""
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
     def drop(self) -> None:
         """Let go of what has arrived, and have `read` say so."""
-        self._dropped = True
         self._let_go()
-        if self._waiting is not None:
-            with suppress(RuntimeError):  # it is over anyway
-                self._waiting.reschedule(asyncio.get_running_loop().time())
+        self.fail(
+            NoRoomError(f"more than {limits.MAX_BODIES} bytes of requests are arriving at this replica; ask again")
+        )
 
-    async def _collect(self, content: StreamReader) -> None:
-        while (piece := await content.readany()) and not self._dropped:
-            if self.size + len(piece) > limits.MAX_BODY:
-                raise web.HTTPRequestEntityTooLarge(limits.MAX_BODY)
-            if self._content and len(self._content[-1]) < limits.SMALL_PIECE:
-                self._content[-1] += piece
-            else:
-                self._content.append(piece)
-            self.size += len(piece)
-            self._bodies.take(self, len(piece))
-        if self._dropped:
-            raise TimeoutError
+    def fail(self, error: Exception) -> None:
+        """It will never be complete; `read` raises this."""
+        if self._failure is None:
+            self._failure = error
+        self.complete()
 
     def _let_go(self) -> None:
         self._bodies.release(self, self.size)
@@ -171,14 +188,24 @@ class Body:
         self._content.clear()
 
 
-def _check_head(request: web.BaseRequest) -> None:
-    transfer = request.headers.get(hdrs.TRANSFER_ENCODING, "chunked")
-    if transfer.lower() != "chunked":
-        raise web.HTTPBadRequest(text=f"Transfer-Encoding is {transfer}; only chunked is understood")
-    coding = request.headers.get(hdrs.CONTENT_ENCODING, "identity")
-    if coding.lower() != "identity":
-        raise web.HTTPUnsupportedMediaType(text=f"Content-Encoding is {coding}; send the body as it is")
-    if hdrs.EXPECT in request.headers:
-        raise web.HTTPExpectationFailed(text=f"Expect is {request.headers[hdrs.EXPECT]}; send the body at once")
-    if (request.content_length or 0) > limits.MAX_BODY:
-        raise web.HTTPRequestEntityTooLarge(limits.MAX_BODY)
+def _check_head(request: Request) -> None:
+    headers = request.headers
+    transfer = headers.get(b"transfer-encoding")
+    if transfer is not None and transfer.lower() != b"chunked":
+        raise RefusedError(400, f"Transfer-Encoding is {_quoted(transfer)}; only chunked is understood")
+    coding = headers.get(b"content-encoding")
+    if coding is not None and coding.lower() != b"identity":
+        raise RefusedError(415, f"Content-Encoding is {_quoted(coding)}; send the body as it is")
+    expected = headers.get(b"expect")
+    if expected is not None:
+        raise RefusedError(417, f"Expect is {_quoted(expected)}; send the body at once")
+    if int(headers.get(b"content-length", b"0")) > limits.MAX_BODY:
+        raise _too_large()
+
+
+def _too_large() -> RefusedError:
+    return RefusedError(413, f"a body has at most {limits.MAX_BODY} bytes")
+
+
+def _quoted(value: bytes) -> str:
+    return value.decode("latin-1")

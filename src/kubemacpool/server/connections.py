@@ -1,111 +1,138 @@
-"""A connection: counted from its first packet, then TLS, then HTTP with bounds on everything."""
+"""A connection on which HTTP is spoken, with bounds on everything.
+
+The parser is httptools'. A request is answered in the call that brought its last byte, where its handler need not wait,
+and in one write; only one that waits is given a task. Requests that come before their predecessor is answered wait.
+"""
 
 import asyncio
-import ssl
-import types
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
-from typing import Protocol, TypeVar, cast
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Final, cast
 
+import httptools
 import structlog
-from aiohttp import hdrs, web
-from aiohttp.web_protocol import RequestHandler
 
 from kubemacpool.server import limits
 from kubemacpool.server.crowd import Crowd, Slot
+from kubemacpool.server.eager import Done, run
+from kubemacpool.server.messages import Request, Response, text, unavailable
 
+if TYPE_CHECKING:
+    import ssl
 
-def text(status: int, message: str, headers: Mapping[str, str] | None = None) -> web.Response:
-    """A response in words; what of them cannot be written in UTF-8 (bytes that a client made up) is escaped."""
-    body = message.encode("utf-8", "backslashreplace") + b"\n"
-    return web.Response(status=status, body=body, content_type="text/plain", charset="utf-8", headers=headers)
+Handler = Callable[[Request], Coroutine[object, object, Response]]
 
-
-def unavailable(message: str) -> web.Response:
-    """Not now; the client may ask again in a second."""
-    return text(503, message, {hdrs.RETRY_AFTER: "1"})
-
-
-_BAD_REQUEST = 400
-_LONGEST_ECHO = 300
+_BAD_REQUEST: Final = 400
+_LONGEST_ECHO: Final = 300
 """Characters; the message quotes the client's own bytes, of which there may be many."""
+
+_SLICE: Final = 8 * 1024
+"""Bytes that the parser is given at once: it cannot be stopped, and there may be a request in any twenty of them."""
 
 _log = structlog.get_logger(__name__)
 
 
-class Connection(RequestHandler):
-    """One client's connection."""
+class _NotHttpError(Exception):
+    """Raised through the parser."""
 
-    def __init__(self, manager: web.Server, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(
-            manager,
-            loop=loop,
-            access_log=None,  # type: ignore[arg-type]  # None is how aiohttp itself turns it off
-            keepalive_timeout=limits.KEEP_ALIVE_SECONDS,
-            lingering_time=limits.LINGER_SECONDS,
-            max_line_size=limits.MAX_LINE,
-            max_field_size=limits.MAX_LINE,
-            max_headers=limits.MAX_HEADERS,
-            read_bufsize=limits.READ_AHEAD,
-            auto_decompress=False,
-        )
+
+class Connection(asyncio.Protocol):
+    """One client's connection.
+
+    Args:
+        handle: answers requests; it may raise what it likes.
+        tasks: of all connections, those that are answering.
+        loop: the running one.
+    """
+
+    def __init__(self, handle: Handler, tasks: set[asyncio.Task[Response]], loop: asyncio.AbstractEventLoop) -> None:
         self.asked = False
         """Whether it has ever carried a complete request head."""
+        self.writing_paused = False
+        self._handle = handle
+        self._tasks = tasks
+        self._loop = loop
         self._clock = loop.time
         self._made_at = self._clock()
         self._begun_at: float | None = None
-        self._head_size = 0
-        self._max_msg_queue_size = limits.MAX_PIPELINED
-        self._msg_queue_resume_size = limits.MAX_PIPELINED // 2
+        self._rests_since = self._made_at
         self._unread_since: float | None = None
+        self._transport: asyncio.Transport | None = None
+        self._tls: ssl.SSLObject | None = None
         self._slot: Slot | None = None
         self._crowd: Crowd | None = None
+        self._source = ""
+        self._parser = httptools.HttpRequestParser(self)
+        self._target = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._number_of_headers = 0
+        self._head_size = 0
+        self._in_head = True
+        self._incoming: Request | None = None
+        self._current: Request | None = None
+        self._started = False
+        self._messages: deque[Request] = deque()
+        self._ahead = 0
+        self._raw = 0
+        """Bytes to come of a body that the parser takes for another protocol, because an upgrade was asked for."""
+        self._unparsed: deque[memoryview] = deque()
+        self._parsing = False
+        self._reading_paused = False
+        self._deaf = False
+        self._lingers = False
+
+    # -- what the event loop calls ---------------------------------------------------------------------------------
 
     def welcome(self, slot: Slot, crowd: Crowd) -> None:
         """Take over the slot that it came in by."""
         self._slot, self._crowd = slot, crowd
+        self._source = slot.source.address
 
-    def connection_lost(self, exc: BaseException | None) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It is there, and TLS is spoken on it."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._tls = transport.get_extra_info("ssl_object")
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (why makes no difference)
         """It is closed, by whichever side."""
+        self._transport = None
+        self._deaf = True
         if self._crowd is not None and self._slot is not None:
             self._crowd.left(self._slot)
-        super().connection_lost(exc)
+        self._messages.clear()
+        self._unparsed.clear()
+        for request in (self._current, self._incoming):
+            if request is not None:
+                request.gone = True
+                if request.reader is not None:
+                    request.reader.fail(ConnectionResetError("the client is gone"))
+
+    def received_early(self, data: bytes) -> None:
+        """Bytes that came with the handshake; they are parsed in a callback of its own, outside every task."""
+        self._begun_at = self._clock()
+        self._unparsed.append(memoryview(data))
+        self._loop.call_soon(self._advance)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of a request."""
+        """Bytes of requests."""
         if self._begun_at is None:
             self._begun_at = self._clock()
-        super().data_received(data)
-        if self._waiter is None or self._waiter.done():
-            self._head_size = 0
-            return
-        self._head_size += len(data)
-        if self._head_size > limits.MAX_HEAD:
-            _log.info("the head of a request is too long", client=self._slot and self._slot.source.address)
-            self.leave()
-
-    def heard(self) -> None:
-        """The request under way has arrived completely; after its answer it makes no difference any more."""
-        if self._request_in_progress and self._crowd is not None and self._slot is not None:
-            self._crowd.heard(self._slot)
-
-    async def finish_response(
-        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
-    ) -> tuple[web.StreamResponse, bool]:
-        """Send the answer; from then on the connection rests."""
-        sent = await super().finish_response(request, resp, start_time)
-        if self._crowd is not None and self._slot is not None:
-            self._crowd.answered(self._slot, good=resp.status < _BAD_REQUEST)
-        return sent
+        if not self._deaf:
+            self._unparsed.append(memoryview(data))
+            self._advance()
 
     def pause_writing(self) -> None:
         """The client does not read what it asked for."""
         self._unread_since = self._clock()
-        super().pause_writing()
+        self.writing_paused = True
 
     def resume_writing(self) -> None:
         """The client reads again."""
         self._unread_since = None
-        super().resume_writing()
+        self.writing_paused = False
+        self._loop.call_soon(self._advance)
+
+    # -- what the server calls ---------------------------------------------------------------------------------------
 
     def close_if_overdue(self) -> None:
         """Close it when nothing was asked in time, or an answer is not being read."""
@@ -113,19 +140,24 @@ class Connection(RequestHandler):
         unread = self._unread_since is not None and now - self._unread_since > limits.UNREAD_SECONDS
         if unread or (not self.asked and now - self._made_at > self._patience()):
             self.leave()
+        elif self.asked and not self._busy and now - self._rests_since > limits.KEEP_ALIVE_SECONDS:
+            self._close()
 
     def leave(self) -> None:
         """Close it at once."""
-        transport = self.transport
-        self.force_close()
-        if transport is not None:
-            transport.abort()
+        self._deaf = True
+        if self._transport is not None:
+            self._transport.abort()
 
     def close_if_idle(self) -> None:
         """Close it if nothing is being asked, nor about to be; a request whose body is still arriving goes on."""
         fresh = not self.asked and self._clock() - self._made_at < limits.FRESH_SECONDS
-        if not (self._request_in_progress or self._messages or fresh):
-            self.force_close()
+        if not (self._busy or fresh or self._lingers):
+            self._close()
+
+    @property
+    def _busy(self) -> bool:
+        return self._current is not None or bool(self._messages)
 
     def _patience(self) -> float:
         """Seconds for the first request to be asked."""
@@ -133,164 +165,274 @@ class Connection(RequestHandler):
             return limits.KEEP_ALIVE_SECONDS
         return limits.FIRST_REQUEST_SECONDS
 
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """What the protocol itself could not deal with: not HTTP (400), or a fault of ours.
+    # -- what the parser calls ---------------------------------------------------------------------------------------
 
-        A fault of ours is never a 500: the API server would take that for an answer (promise 7).
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._target = b""
+        self._headers = {}
+        self._number_of_headers = 0
 
-        Raises:
-            ConnectionError: when an answer is under way already.
-        """
-        if request.writer.output_size > 0:
-            raise ConnectionError("an answer is under way already")
-        if status == _BAD_REQUEST:
-            _log.info("not an HTTP request", client=request.remote, error=type(exc).__name__)
-            response = text(400, f"not an HTTP request: {message}"[:_LONGEST_ECHO])
+    def on_url(self, piece: bytes) -> None:
+        """A piece of the request's target."""
+        self._target += piece
+        if len(self._target) > limits.MAX_LINE:
+            raise _NotHttpError(f"the request line has more than {limits.MAX_LINE} bytes")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or a trailer, which nobody reads."""
+        self._number_of_headers += 1
+        if self._number_of_headers > limits.MAX_HEADERS:
+            raise _NotHttpError(f"more than {limits.MAX_HEADERS} headers")
+        if len(name) + len(value) > limits.MAX_LINE:
+            raise _NotHttpError(f"a header has more than {limits.MAX_LINE} bytes")
+        if not self._in_head:
+            return
+        name = name.lower()
+        if name in self._headers:
+            if name == b"host":
+                raise _NotHttpError("more than one Host")
+            value = self._headers[name] + b", " + value
+        self._headers[name] = value
+
+    def on_headers_complete(self) -> None:
+        """A request's head is there."""
+        parser, headers = self._parser, self._headers
+        self._in_head = False
+        version = parser.get_http_version()
+        if version not in {"1.1", "1.0"}:
+            raise _NotHttpError(f"HTTP/{version} is not spoken here")
+        if version == "1.1" and b"host" not in headers:
+            raise _NotHttpError("no Host")
+        if headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
+            raise _NotHttpError("only the transfer coding chunked is understood")
+        if parser.should_upgrade():
+            if b"transfer-encoding" in headers:
+                raise _NotHttpError("an upgrade has no transfer coding")
+            self._raw = int(headers.get(b"content-length", b"0"))
+        request = Request(parser.get_method().decode("ascii"), _origin_form(self._target), headers, self._source)
+        request.tls = self._tls
+        request.old = version == "1.0"
+        request.keep_alive = parser.should_keep_alive()
+        self._incoming = request
+        self.asked = True
+        if self._current is None and not self._messages and not self.writing_paused:
+            self._current, self._started = request, False
         else:
-            _log.error("request failed outside its handler", client=request.remote, exc_info=exc)
-            response = unavailable("kubemacpool: internal error; see the log of this replica")
-        response.force_close()
-        return response
+            self._messages.append(request)
 
-
-ResultT = TypeVar("ResultT")
-
-
-class Entrance(asyncio.Protocol):
-    """One connection until its TLS handshake is done; without TLS, for a moment only.
-
-    The event loop's own servers show a connection to nobody before its handshake is done. Those that never finish it
-    could neither be counted nor sent away.
-
-    Args:
-        crowd: who is here already.
-        tls: how we prove who we are; None for a port without TLS.
-        make: gives the connection that HTTP is spoken on.
-    """
-
-    def __init__(self, crowd: Crowd, tls: ssl.SSLContext | None, make: Callable[[], Connection]) -> None:
-        self._crowd = crowd
-        self._tls = tls
-        self._make = make
-        self._loop = asyncio.get_running_loop()
-        self._slot: Slot | None = None
-        self._transport: asyncio.Transport | None = None
-        self._securing: asyncio.Task[None] | None = None
-        self._early: list[bytes] = []
-        self._gone = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Somebody has connected; go on if there is room."""
-        self._transport = cast("asyncio.Transport", transport)
-        peer = transport.get_extra_info("peername")
-        self._slot = self._crowd.enter(str(peer[0]) if peer else "", self)
-        if self._slot is None:
-            self._transport.abort()
-        elif self._tls is None:
-            self._hand_over(self._transport, self._slot)
+    def on_body(self, piece: bytes) -> None:
+        """More of a body; not of one that is answered already."""
+        request = self._incoming
+        if request is None or self._deaf:
+            return
+        if request.reader is not None:
+            request.reader.take(piece)
         else:
-            # What begins here must have begun before this method returns: uvloop reads from then on, and the client's
-            # first packet would come to this object.
-            try:
-                secured = begun(self._shake_hands(self._transport, self._tls))
-            except BaseException:
-                self._leave_slot()
+            request.pieces.append(piece)
+            self._ahead += len(piece)
+
+    def on_message_complete(self) -> None:
+        """A request is there."""
+        if self._raw:
+            return
+        request, self._incoming = self._incoming, None
+        self._in_head = True
+        self._head_size = 0
+        if request is None or self._deaf:
+            return
+        request.complete = True
+        if request is not self._current:
+            return
+        if self._crowd is not None and self._slot is not None:
+            self._crowd.heard(self._slot)
+        if request.reader is not None:
+            request.reader.complete()
+        elif not self._started:
+            self._answer(request)
+
+    # -- from bytes to answers ---------------------------------------------------------------------------------------
+
+    def _advance(self) -> None:
+        """Parse and answer as far as it goes without waiting."""
+        if self._parsing:
+            return
+        self._parsing = True
+        try:
+            self._next()
+            while self._unparsed and not self._deaf and not self._is_full():
+                data = self._unparsed.popleft()
+                if len(data) > _SLICE:
+                    self._unparsed.appendleft(data[_SLICE:])
+                    data = data[:_SLICE]
+                self._parse(data)
+                self._next()
+        except Exception:  # noqa: BLE001 (a fault of ours; see promise 7)
+            _log.exception("request failed outside its handler", client=self._source)
+            self._give_up(unavailable("kubemacpool: internal error; see the log of this replica", close=True))
+        finally:
+            self._parsing = False
+        self._pace()
+
+    def _is_full(self) -> bool:
+        """Whether enough waits for the request before it, or for the client to read."""
+        return self.writing_paused or len(self._messages) >= limits.MAX_PIPELINED or self._ahead > limits.READ_AHEAD
+
+    def _pace(self) -> None:
+        """Read as long as there is use for what is read."""
+        full = bool(self._unparsed) and not self._deaf
+        if full is not self._reading_paused and self._transport is not None:
+            self._reading_paused = full
+            if full:
+                self._transport.pause_reading()
+            else:
+                self._transport.resume_reading()
+
+    def _take_raw(self, data: memoryview) -> None:
+        """A body, or a piece of it."""
+        piece, rest = data[: self._raw], data[self._raw :]
+        if rest:
+            self._unparsed.appendleft(rest)
+        self._raw -= len(piece)
+        self.on_body(bytes(piece))
+        if not self._raw:
+            self.on_message_complete()
+
+    def _parse(self, data: memoryview) -> None:
+        if self._raw:
+            self._take_raw(data)
+            return
+        if self._in_head:
+            self._head_size += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            # Declined, by going on as if nobody had asked for it.
+            self._parser = httptools.HttpRequestParser(self)
+            if rest := data[upgrade.args[0] :]:
+                self._unparsed.appendleft(rest)
+        except httptools.HttpParserCallbackError as error:
+            if not isinstance(error.__context__, _NotHttpError):
                 raise
-            self._securing = self._loop.create_task(self._secure(secured, self._slot))
-
-    def data_received(self, data: bytes) -> None:
-        """What was decrypted before the handshake was known to be done."""
-        self._early.append(data)
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (why makes no difference)
-        """It is closed, by whichever side."""
-        self._gone = True
-        self._leave_slot()
-
-    def close_if_overdue(self) -> None:
-        """Nothing to do: the handshake has a bound of its own."""
-
-    def close_if_idle(self) -> None:
-        """Close it unless it is so new that a request may follow."""
-        if self._slot is not None and self._loop.time() - self._slot.taken_at >= limits.FRESH_SECONDS:
+            self._not_http(str(error.__context__))
+        except httptools.HttpParserError as error:
+            self._not_http(str(error) or type(error).__name__)
+        if self._in_head and self._head_size > limits.MAX_HEAD:
+            _log.info("the head of a request is too long", client=self._source)
             self.leave()
 
-    def leave(self) -> None:
-        """Close it at once."""
-        self._gone = True  # uvloop calls a handshake a success that was ended so, and nobody would hear of its end
+    def _not_http(self, message: str) -> None:
+        """Nothing that follows on this connection can be understood."""
+        if self._deaf:
+            return
+        _log.info("not an HTTP request", client=self._source, error=message)
+        self._unparsed.clear()
+        self._deaf = True
+        message = f"not an HTTP request: {message}"[:_LONGEST_ECHO]
+        request, self._incoming = self._incoming, None
+        if request is None:
+            request = Request("", "", {}, self._source)
+            self._messages.append(request)
+        request.broken = message
+        if request.reader is not None:
+            request.reader.fail(ConnectionError(message))
+
+    def _next(self) -> None:
+        """Begin with the request whose turn it is, though its body may still be arriving; as many as do not wait."""
+        while True:
+            if self._current is None and self._messages and not self.writing_paused:
+                self._current, self._started = self._messages.popleft(), False
+            request = self._current
+            if request is None or self._started:
+                return
+            if request.complete and self._crowd is not None and self._slot is not None:
+                self._crowd.heard(self._slot)
+            self._answer(request)
+
+    def _answer(self, request: Request) -> None:
+        self._started = True
+        if request.broken:
+            self._send(request, text(_BAD_REQUEST, request.broken, close=True))
+            return
+        self._ahead -= sum(map(len, request.pieces))
+        answering = run(self._handle(request), self._loop)
+        if isinstance(answering, Done):
+            self._send(request, answering.result)
+        else:
+            self._tasks.add(answering)
+            answering.add_done_callback(self._answered)
+
+    def _answered(self, task: asyncio.Task[Response]) -> None:
+        """A request that had to wait has its answer."""
+        self._tasks.discard(task)
+        request = self._current
+        if request is None or task.cancelled():
+            self.leave()
+            return
+        try:
+            self._send(request, task.result())
+        except Exception:  # noqa: BLE001 (a fault of ours; see promise 7)
+            _log.exception("request failed outside its handler", client=self._source)
+            self._give_up(unavailable("kubemacpool: internal error; see the log of this replica", close=True))
+        self._advance()
+
+    def _give_up(self, response: Response) -> None:
+        """Answer the request under way with a fault of ours, and end the connection."""
+        request = self._current or self._incoming or Request("", "", {}, self._source)
+        request.complete = False
         if self._transport is not None:
-            self._transport.abort()
+            self._transport.write(response.encode(request))
+        self._linger()
 
-    async def _shake_hands(self, transport: asyncio.Transport, tls: ssl.SSLContext) -> asyncio.Transport | None:
-        return await self._loop.start_tls(
-            transport,
-            self,
-            tls,
-            server_side=True,
-            ssl_handshake_timeout=limits.HANDSHAKE_SECONDS,
-            ssl_shutdown_timeout=limits.CLOSE_SECONDS,
-        )
+    def _send(self, request: Request, response: Response) -> None:
+        """Send the answer; from then on the connection rests."""
+        if not (request.complete and request.keep_alive):
+            response.close = True
+        data = response.encode(request)
+        self._current = None
+        self._rests_since = self._clock()
+        if self._incoming is request:
+            self._incoming = None
+        if self._transport is None:
+            return
+        self._transport.write(data)
+        if self._crowd is not None and self._slot is not None:
+            self._crowd.answered(self._slot, good=response.status < _BAD_REQUEST)
+        if response.close:
+            if request.complete and not self._unparsed:
+                self._close()
+            else:
+                self._linger()
 
-    async def _secure(self, secured: Awaitable[asyncio.Transport | None], slot: Slot) -> None:
-        transport: asyncio.Transport | None = None
-        try:
-            transport = await secured
-        except ssl.SSLCertVerificationError as error:
-            _log.warning("a client was not connected: nobody we know has signed its certificate", error=str(error))
-        except OSError:  # it went away, took too long, or does not speak our TLS
-            pass
-        finally:
-            if transport is None or self._gone:
-                self._leave_slot()
-        if transport is not None and not self._gone:
-            cast("_Buffering", transport).set_read_buffer_limits(limits.READ_AHEAD)
-            self._hand_over(transport, slot)
+    def _linger(self) -> None:
+        """Close it after a while: a client that is still sending would not see its answer otherwise."""
+        self._current = None
+        self._deaf = self._lingers = True
+        self._messages.clear()
+        self._unparsed.clear()
+        self._loop.call_later(limits.LINGER_SECONDS, self._close)
 
-    def _hand_over(self, transport: asyncio.Transport, slot: Slot) -> None:
-        connection = self._make()
-        slot.guest = connection
-        transport.set_protocol(connection)
-        connection.welcome(slot, self._crowd)
-        connection.connection_made(transport)
-        for data in self._early:
-            connection.data_received(data)
-
-    def _leave_slot(self) -> None:
-        if self._slot is not None:
-            self._crowd.left(self._slot)
+    def _close(self) -> None:
+        self._deaf = True
+        self._messages.clear()
+        self._unparsed.clear()
+        if self._transport is not None:
+            self._transport.close()
 
 
-class _Buffering(Protocol):
-    """What TLS transports have and their type does not say."""
+def _origin_form(target: bytes) -> str:
+    """Path and query of a request's target.
 
-    def set_read_buffer_limits(self, high: int) -> None: ...
-
-
-def begun(coroutine: Coroutine[object, object, ResultT]) -> Awaitable[ResultT]:
-    """Run a coroutine up to where it first waits; whoever awaits the result runs the rest.
-
-    A task does so with `eager_start`, which Python has from 3.12 on.
+    Raises:
+        _NotHttpError: it has none.
     """
-    waited_for = coroutine.send(None)
-
-    @types.coroutine
-    def rest() -> Generator[object, object, ResultT]:
-        pending = waited_for
-        try:
-            while True:
-                try:
-                    woken_with = yield pending
-                except BaseException as error:  # noqa: BLE001 (cancelled: the coroutine is to know)
-                    pending = coroutine.throw(error)
-                else:
-                    pending = coroutine.send(woken_with)
-        except StopIteration as end:
-            return cast("ResultT", end.value)
-
-    return rest()
+    if not target.isascii():
+        raise _NotHttpError("the request's target is not ASCII")
+    if target.startswith((b"/", b"*")):
+        return target.decode("ascii")
+    try:
+        url = httptools.parse_url(target)
+    except httptools.HttpParserInvalidURLError as error:
+        raise _NotHttpError("the request's target is no URL") from error
+    path = url.path or b"/"
+    return (path if not url.query else path + b"?" + url.query).decode("ascii")

@@ -4,22 +4,17 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import cast
 
 import structlog
-from aiohttp import hdrs, web
-from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.http_parser import RawRequestMessage
-from aiohttp.streams import StreamReader
-from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 
 from kubemacpool.server import limits
-from kubemacpool.server.connections import Connection, Entrance, text, unavailable
+from kubemacpool.server.connections import Connection, Handler
 from kubemacpool.server.crowd import Crowd
+from kubemacpool.server.entrance import Entrance
+from kubemacpool.server.messages import RefusedError, Request, Response, text, unavailable
 
-Handler = Callable[[web.BaseRequest], Awaitable[web.Response]]
 Route = tuple[str, str]
 """Method and path."""
 
@@ -50,7 +45,7 @@ class Server:
         self._draining = False
         self._crowd = Crowd(most_connections, asyncio.get_running_loop().time)
         self._listener: asyncio.Server | None = None
-        self._http = web.Server(self._handle, request_factory=_request)
+        self._tasks: set[asyncio.Task[Response]] = set()
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port, which is a free one where 0 was asked for.
@@ -61,7 +56,7 @@ class Server:
         loop = asyncio.get_running_loop()
         try:
             self._listener = await loop.create_server(
-                lambda: Entrance(self._crowd, self._tls, lambda: Connection(self._http, loop)),
+                lambda: Entrance(self._crowd, self._tls, lambda: Connection(self._handle, self._tasks, loop)),
                 host,
                 port,
                 backlog=self._backlog,
@@ -95,30 +90,26 @@ class Server:
                     for guest in self._crowd:
                         guest.close_if_idle()
                     await asyncio.sleep(limits.DRAIN_PACE_SECONDS)
-        await self._http.shutdown(timeout=limits.CLOSE_SECONDS)
+        for task in self._tasks:
+            task.cancel()
         for guest in self._crowd:
             guest.leave()
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        connection = cast("Connection", request.protocol)
-        connection.asked = True
-        request.content.on_eof(connection.heard)
+    async def _handle(self, request: Request) -> Response:
         try:
             response = await self._route(request)
-        except web.HTTPException as error:
-            response = text(error.status, error.text or error.reason)
-            response.force_close()
-        except (ConnectionError, RequestPayloadError, HttpProcessingError) as error:
-            response = text(400, f"the body is not what its head promised: {error}")
-            response.force_close()
+        except RefusedError as error:
+            response = text(error.status, error.message, close=True)
+        except ConnectionError as error:
+            response = text(400, f"the body is not what its head promised: {error}", close=True)
         except Exception:  # noqa: BLE001 (whatever fault of ours it is: it must never look like an answer, promise 7)
             _log.exception("request failed", method=request.method, path=request.path)
             response = unavailable("kubemacpool: internal error; see the log of this replica")
         if self._draining:
-            response.force_close()
+            response.close = True
         return response
 
-    async def _route(self, request: web.BaseRequest) -> web.Response:
+    async def _route(self, request: Request) -> Response:
         handler = self._routes.get((request.method, request.path))
         if handler is not None:
             return await handler(request)
@@ -126,20 +117,3 @@ class Server:
             return text(404, f"nothing is served at {request.path}; there are {', '.join(sorted(self._paths))}")
         allowed = ", ".join(sorted(method for method, path in self._routes if path == request.path))
         return text(405, f"{request.path} takes {allowed}, not {request.method}", {"Allow": allowed})
-
-
-class _Request(web.BaseRequest):
-    async def _prepare_hook(self, response: web.StreamResponse) -> None:
-        """Keep to ourselves what we are made of, in every answer."""
-        response.headers.popall(hdrs.SERVER, None)
-
-
-def _request(
-    message: RawRequestMessage,
-    payload: StreamReader,
-    protocol: RequestHandler,
-    writer: AbstractStreamWriter,
-    task: asyncio.Task[None],
-) -> web.BaseRequest:
-    loop = asyncio.get_running_loop()
-    return _Request(message, payload, protocol, writer, task, loop, client_max_size=limits.MAX_BODY)

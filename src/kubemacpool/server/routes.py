@@ -2,16 +2,20 @@
 
 import ssl
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, cast
+from functools import lru_cache
+from typing import Final, Protocol
+from urllib.parse import parse_qs
 
 import structlog
-from aiohttp import web
 
 from kubemacpool.server.bodies import Bodies, NoRoomError
-from kubemacpool.server.connections import text, unavailable
-from kubemacpool.server.https import Handler, Route
+from kubemacpool.server.connections import Handler
+from kubemacpool.server.https import Route
+from kubemacpool.server.messages import JSON, Request, Response, text, unavailable
 from kubemacpool.server.peers import FORWARDED
 from kubemacpool.wire.review import Answer, DurationError, parse_duration
+
+_FORWARDED: Final = FORWARDED.lower().encode()
 
 _log = structlog.get_logger(__name__)
 
@@ -47,39 +51,36 @@ def guarded(
 
 
 def _guarded(handler: Handler, judge: Judging, current: Callable[[], ssl.SSLContext]) -> Handler:
-    async def answer(request: web.BaseRequest) -> web.Response:
+    async def answer(request: Request) -> Response:
         connection = _connection(request)
         certificate = connection.getpeercert(binary_form=True)
-        refusal = judge(certificate, forwarded=FORWARDED in request.headers)
+        refusal = judge(certificate, forwarded=_FORWARDED in request.headers)
         if not refusal:
             response = await handler(request)
             if connection.context is not current():
-                response.force_close()
+                response.close = True
             return response
         _log.warning("a caller was refused", client=request.remote, reason=refusal)
-        response = text(403, f"kubemacpool: {refusal}")
-        response.force_close()
-        return response
+        return text(403, f"kubemacpool: {refusal}", close=True)
 
     return answer
 
 
-def _connection(request: web.BaseRequest) -> ssl.SSLObject:
+def _connection(request: Request) -> ssl.SSLObject:
     """The TLS side of the connection.
 
     Raises:
         ConnectionError: it is closed already.
     """
-    if request.transport is None:
+    if request.gone or request.tls is None:
         raise ConnectionError("the client is gone")
-    return cast("ssl.SSLObject", request.transport.get_extra_info("ssl_object"))
+    return request.tls
 
 
 MUTATE_PODS = "/mutate-pods"
 MUTATE_VIRTUAL_MACHINES = "/mutate-virtualmachines"
 MUTATE_INSTANCES = "/mutate-virtualmachineinstances"
 WEBHOOKS = (MUTATE_PODS, MUTATE_VIRTUAL_MACHINES, MUTATE_INSTANCES)
-JSON = "application/json"
 
 
 class Reviewing(Protocol):
@@ -117,10 +118,10 @@ def health_routes(obstacles: Callable[[], Sequence[str]]) -> Mapping[Route, Hand
         obstacles: what keeps this replica from being ready, a sentence each.
     """
 
-    async def alive(_: web.BaseRequest) -> web.Response:
+    async def alive(_: Request) -> Response:
         return text(200, "ok")
 
-    async def ready(_: web.BaseRequest) -> web.Response:
+    async def ready(_: Request) -> Response:
         found = obstacles()
         return unavailable("\n".join(found)) if found else text(200, "ok")
 
@@ -130,37 +131,34 @@ def health_routes(obstacles: Callable[[], Sequence[str]]) -> Mapping[Route, Hand
 def metrics_routes(exposition: Callable[[], tuple[bytes, str]]) -> Mapping[Route, Handler]:
     """The figures, for Prometheus; `exposition` gives the body and its Content-Type."""
 
-    async def metrics(_: web.BaseRequest) -> web.Response:
+    async def metrics(_: Request) -> Response:
         body, content_type = exposition()
-        return web.Response(body=body, headers={"Content-Type": content_type})
+        return Response(200, body, content_type)
 
     return {("GET", "/metrics"): metrics}
 
 
 def _reviewing(answer: Reviewing, bodies: Bodies) -> Handler:
-    async def review(request: web.BaseRequest) -> web.Response:
-        if request.content_type != JSON:
-            return text(415, f"Content-Type is {request.content_type}; the API server sends {JSON}")
-        with bodies.expect(request.remote or "") as body:
+    async def review(request: Request) -> Response:
+        media = request.header(b"content-type")
+        if media != JSON and media.partition(";")[0].strip().lower() != JSON:
+            return text(415, f"Content-Type is {media}; the API server sends {JSON}")
+        with bodies.expect(request.remote) as body:
             try:
                 content = await body.read(request)
             except NoRoomError as error:
-                response = unavailable(f"kubemacpool: {error}")
-                response.force_close()
-                return response
-            given = await answer(content, _patience(request), forwarded=FORWARDED in request.headers)
-        headers = None if given.retry_after is None else {"Retry-After": str(given.retry_after)}
-        response = web.Response(status=given.status, body=given.body, content_type=given.content_type, headers=headers)
-        if given.elsewhere:
-            response.force_close()
-        return response
+                return unavailable(f"kubemacpool: {error}", close=True)
+            given = await answer(content, _patience(request.query), forwarded=_FORWARDED in request.headers)
+        headers = {} if given.retry_after is None else {"Retry-After": str(given.retry_after)}
+        return Response(given.status, given.body, given.content_type, headers, close=given.elsewhere)
 
     return review
 
 
-def _patience(request: web.BaseRequest) -> float | None:
+@lru_cache(maxsize=64)
+def _patience(query: str) -> float | None:
     """The webhook's time-out as the API server tells it, in the query (`?timeout=10s`)."""
     try:
-        return parse_duration(request.query.get("timeout", ""))
-    except DurationError:
+        return parse_duration(parse_qs(query).get("timeout", [""])[0])
+    except (DurationError, ValueError):
         return None

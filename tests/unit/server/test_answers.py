@@ -1,6 +1,6 @@
 import pytest
 
-from kubemacpool.server.connections import text, unavailable
+from kubemacpool.server.messages import text, unavailable
 
 
 def test_words_end_with_a_line_and_say_their_encoding() -> None:

@@ -8,15 +8,13 @@ from typing import NamedTuple
 
 import aiohttp
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import make_mocked_request
 from tests.unit.certs.test_identity import FIRST, NAME, SECOND, client_of, credentials, identity_of
 
 from kubemacpool.certs.contexts import client_context
 from kubemacpool.certs.identity import Identity
 from kubemacpool.runtime import Loop
-from kubemacpool.server.connections import text
 from kubemacpool.server.https import Server
+from kubemacpool.server.messages import Request, Response, text
 from kubemacpool.server.peers import FORWARDED
 from kubemacpool.server.routes import guarded
 
@@ -46,7 +44,7 @@ async def door() -> AsyncIterator[Door]:
         made.judged.append((certificate, forwarded))
         return "".join(made.refusals)
 
-    async def handler(request: web.BaseRequest) -> web.Response:
+    async def handler(request: Request) -> Response:
         made.reached.append(request.method)
         return text(200, "served")
 
@@ -107,11 +105,11 @@ async def test_a_connection_that_was_made_under_another_trust_is_closed_with_its
 
 
 async def test_who_is_gone_already_is_not_judged() -> None:
-    async def handler(_: web.BaseRequest) -> web.Response:
+    async def handler(_: Request) -> Response:
         raise AssertionError
 
     routes = guarded({("POST", "/"): handler}, lambda *_, **__: "", ssl.create_default_context)
-    request = make_mocked_request("POST", "/")
-    request._protocol.transport = None
+    request = Request("POST", "/", {})
+    request.gone = True
     with pytest.raises(ConnectionError, match="the client is gone"):
         await routes["POST", "/"](request)

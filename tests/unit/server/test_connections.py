@@ -6,8 +6,10 @@ from unittest.mock import Mock
 
 import pytest
 
-from kubemacpool.server.connections import Connection, Entrance, begun
+from kubemacpool.server.connections import Connection
 from kubemacpool.server.crowd import Crowd
+from kubemacpool.server.eager import begun
+from kubemacpool.server.entrance import Entrance
 
 
 async def test_a_handshake_that_cannot_even_begin_takes_no_slot() -> None:

@@ -1,15 +1,13 @@
-import asyncio
 from typing import NamedTuple
-from unittest.mock import Mock
 
 import pytest
-from aiohttp import web
-from aiohttp.streams import StreamReader
-from aiohttp.test_utils import make_mocked_request
 
+from kubemacpool.server.messages import Request, Response
 from kubemacpool.server.peers import FORWARDED
 from kubemacpool.server.routes import metrics_routes, webhook_routes
 from kubemacpool.wire.review import Answer
+
+TEXT = "text/plain; charset=utf-8"
 
 
 class Webhook:
@@ -34,16 +32,17 @@ class Reply(NamedTuple):
     retry_after: str | None
 
 
-def _reply(response: web.Response) -> Reply:
-    return Reply(response.status, response.body, response.content_type, response.headers.get("Retry-After"))
+def _reply(response: Response) -> Reply:
+    return Reply(response.status, response.body, response.headers["Content-Type"], response.headers.get("Retry-After"))
 
 
-def _review(body: bytes, query: str = "", **headers: str) -> web.Request:
+def _review(body: bytes, query: str = "", **headers: str) -> Request:
     given = {"Content-Type": "application/json", **headers}
-    payload = StreamReader(Mock(), limit=2**16, loop=asyncio.get_running_loop())
-    payload.feed_data(body)
-    payload.feed_eof()
-    return make_mocked_request("POST", f"/mutate-pods{query}", headers=given, payload=payload)
+    sent = {name.lower().encode(): value.encode() for name, value in given.items()}
+    request = Request("POST", f"/mutate-pods{query}", sent)
+    request.pieces.append(body)
+    request.complete = True
+    return request
 
 
 @pytest.mark.parametrize(
@@ -76,7 +75,7 @@ async def test_the_patience_of_the_api_server_is_told_as_far_as_it_can_be_read(
 async def test_whoever_is_to_ask_elsewhere_does_not_keep_the_connection(*, elsewhere: bool) -> None:
     webhook = Webhook(Answer(503, b"wait\n", "text/plain", 1, elsewhere=elsewhere))
     response = await webhook_routes({"/mutate-pods": webhook.answer}, tuple)["POST", "/mutate-pods"](_review(b"{}"))
-    assert (response.keep_alive is False) == elsewhere
+    assert response.close == elsewhere
 
 
 async def test_a_review_from_another_replica_is_told_as_such() -> None:
@@ -90,14 +89,16 @@ async def test_a_review_from_another_replica_is_told_as_such() -> None:
 async def test_readiness_names_every_obstacle_and_liveness_none() -> None:
     obstacles = ["no range", "no pods"]
     routes = webhook_routes({"/mutate-pods": Webhook(Answer(200, b"")).answer}, lambda: obstacles)
-    request = make_mocked_request("GET", "/readyz")
-    assert _reply(await routes["GET", "/readyz"](request)) == Reply(503, b"no range\nno pods\n", "text/plain", "1")
-    assert _reply(await routes["GET", "/healthz"](request)) == Reply(200, b"ok\n", "text/plain", None)
+    request = Request("GET", "/readyz", {})
+    assert _reply(await routes["GET", "/readyz"](request)) == Reply(
+        503, b"no range\nno pods\n", "text/plain; charset=utf-8", "1"
+    )
+    assert _reply(await routes["GET", "/healthz"](request)) == Reply(200, b"ok\n", TEXT, None)
     obstacles.clear()
-    assert _reply(await routes["GET", "/readyz"](request)) == Reply(200, b"ok\n", "text/plain", None)
+    assert _reply(await routes["GET", "/readyz"](request)) == Reply(200, b"ok\n", TEXT, None)
 
 
 async def test_the_figures_are_served_in_the_format_that_they_say() -> None:
     exposition = (b"kubemacpool_range_valid 0.0\n", "text/plain; version=1.0.0; charset=utf-8")
-    response = await metrics_routes(lambda: exposition)["GET", "/metrics"](make_mocked_request("GET", "/metrics"))
+    response = await metrics_routes(lambda: exposition)["GET", "/metrics"](Request("GET", "/metrics", {}))
     assert (response.status, response.body, response.headers["Content-Type"]) == (200, *exposition)
