@@ -105,7 +105,7 @@ def recorded(ledger: Ledger, address: int, party: Party) -> Allocation:
     return allocation
 
 
-class NoPending(Ledger):
+class NoInFlight(Ledger):
     """An allocate is not recorded: an address is taken only once its object has been seen."""
 
     def allocate(self, address: int, party: Party, now: float, terms: Terms = ITS_OWN) -> None:
@@ -195,7 +195,7 @@ OF_ONE: Final[dict[str, Mutant]] = {
     "early-expiry": Mutant(laws=Laws(bound_before_proof=False)),
     "unproven-watch": Mutant(laws=Laws(proof_needs_view=False)),
     "release-on-terminating": Mutant(laws=Laws(terminating_still_holds=False)),
-    "no-in flight": Mutant(ledger=NoPending),
+    "no-in-flight": Mutant(ledger=NoInFlight),
     "recreate-unnamed": Mutant(RecreateUnnamed),
     "settle-on-known-uid": Mutant(ledger=SettleOnKnownUid),
     "settle-one-of-several-admissions": Mutant(ledger=SettleOneOfSeveral),
@@ -209,7 +209,7 @@ UNRECORDED_WARN: Final = Mutant(UnrecordedWarn)
 
 OF_TWO: Final[dict[str, Mutant]] = {
     "no-naming": Mutant(reservations=NoNaming),
-    "no-addresses in doubt": Mutant(NoSuspects),
+    "no-suspects": Mutant(NoSuspects),
     "blind-acquisition": Mutant(laws=Laws(view_reaches_lease=False)),
     "sightings-untold": Mutant(ledger=SightingsUntold),
     "proofs-untold": Mutant(ledger=ProofsUntold),
@@ -220,7 +220,7 @@ OF_TWO: Final[dict[str, Mutant]] = {
     "stale-allocates": Mutant(laws=Laws(deposed_is_fenced=False)),
     "seen-by-another": Mutant(ledger=SeenByAnother),
     "recreate-unnamed": OF_ONE["recreate-unnamed"],
-    "no-in flight": OF_ONE["no-in flight"],
+    "no-in-flight": OF_ONE["no-in-flight"],
 }
 """Those that make two replicas allocate an address twice, though every write of the Lease is answered."""
 
