@@ -41,7 +41,7 @@ COMPILE = $(UV) pip compile --quiet --universal --upgrade --generate-hashes --no
 lock: $(UV) ## Resolve the dependencies anew and write the lock files
 	$(COMPILE) pyproject.toml -o requirements/runtime.txt
 	$(COMPILE) pyproject.toml --group dev -o requirements/dev.txt
-	for name in build go mutation uv; do $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit; done
+	for name in build go mutation servers uv; do $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit; done
 
 # -- the development cluster --------------------------------------------------------------------------------------
 
@@ -100,6 +100,21 @@ bench-docs: $(INSTALLED) ## Make docs/benchmarks.md from docs/benchmarks.json an
 .PHONY: chaos
 chaos: $(INSTALLED) ## Inflict faults on a real control plane while pods are created (CHAOS="--seconds 60 --seed 1")
 	@PYTHONPATH=cluster $(PY) -m chaos $(CHAOS)
+
+SERVERS := _out/bench/servers/venv
+SERVERS_INSTALLED := $(SERVERS)/.installed
+
+$(SERVERS_INSTALLED): $(INSTALLED) requirements/servers.txt
+	@echo "installing the locked dependencies and other HTTP servers into $(SERVERS)"
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON3) $(SERVERS)
+	@$(UV) pip sync --quiet --python $(SERVERS)/bin/python --require-hashes requirements/dev.txt
+	@$(UV) pip install --quiet --python $(SERVERS)/bin/python --require-hashes -r requirements/servers.txt
+	@$(UV) pip install --quiet --python $(SERVERS)/bin/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: bench-servers
+bench-servers: $(SERVERS_INSTALLED) ## Compare our HTTP server with aiohttp, uvicorn and granian (BENCH="--rounds 7")
+	@PYTHONPATH=cluster:. $(SERVERS)/bin/python -m bench.servers $(BENCH)
 
 MUTATION := _out/mutation/venv
 MUTATION_INSTALLED := $(MUTATION)/.installed

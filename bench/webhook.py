@@ -27,7 +27,7 @@ from bench.rivals import AGAINST
 from devcluster.pki import Authority
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from bench.programs import Programs
     from bench.rivals import Beside, Rivals
@@ -123,13 +123,17 @@ def floor(programs: Programs, directory: Path) -> Iterator[Server]:
 
 @contextmanager
 def ours(
-    directory: Path, name: str = OURS, python: Path = Path(sys.executable), root: Path = REPOSITORY
+    directory: Path,
+    name: str = OURS,
+    python: Path = Path(sys.executable),
+    root: Path = REPOSITORY,
+    module: Sequence[str] = ("bench.served",),
 ) -> Iterator[Server]:
-    """Run the program's own webhook, of this checkout or of another."""
+    """Run the program's own webhook, of this checkout or of another, behind its own server or another."""
     port = _free_port()
     # What is imported is that checkout's, whatever directory this is run in.
-    command = [str(python), "-P", "-m", "bench.served", str(port), *_pair(directory, name)]
-    environment = {"PYTHONPATH": str(root)}
+    command = [str(python), "-P", "-m", *module, str(port), *_pair(directory, name)]
+    environment = {"PYTHONPATH": f"{root}:{root / 'cluster'}"}
     with running(name, command, directory / f"{name}.log", environment, core=cores()[0]) as child:
         _await_port(port, child)
         yield Server(child.pid, _target(port, directory / name, PATCHED))

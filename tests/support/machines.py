@@ -92,11 +92,18 @@ class Machines:
 
     async def until_free(self, mac: str) -> None:
         """Wait until another machine could have an address."""
+        told = ""
 
         async def free() -> bool:
-            return (await self.create(machine(STRANGER, nic(mac=mac)), dry_run=True)).created
+            nonlocal told
+            reply = await self.create(machine(STRANGER, nic(mac=mac)), dry_run=True)
+            told = reply.message
+            return reply.created
 
-        await eventually(free, f"{mac} is free")
+        try:
+            await eventually(free, f"{mac} is free")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {told}") from None
 
     async def find(self, name: str, plural: Plural = MACHINES) -> Document | None:
         """Read an object; None where there is none."""
