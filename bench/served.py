@@ -14,6 +14,7 @@ import uvloop
 from bench.alone import alone
 
 from kubemacpool.certs.contexts import server_context
+from kubemacpool.runtime import Collector
 from kubemacpool.server.https import Server
 from kubemacpool.server.routes import MUTATE_PODS, webhook_routes
 from kubemacpool.telemetry.logs import configure_logs
@@ -29,7 +30,8 @@ async def serve(port: int, tls: ssl.SSLContext) -> None:
     answer = alone().webhooks[MUTATE_PODS].answer
     server = Server(webhook_routes({MUTATE_PODS: answer}, tuple), tls)
     await server.start(HOST, port)
-    await asyncio.Event().wait()
+    collector = asyncio.create_task(Collector(lambda: True).run())
+    await collector
 
 
 def main() -> None:
