@@ -23,6 +23,9 @@ MIGRATIONS: Final = "virtualmachineinstancemigrations"
 PODS: Final = "pods"
 LAUNCHERS: Final = ",".join(f"{key}={value}" for key, value in LAUNCHER.items())
 
+BARRIER_SECONDS: Final = 100.0
+"""After a replica has acquired the Lease, what a machine leaves is kept for its other objects until the read barrier is
+passed, which a kind of which nothing happens does with its bookmark of each minute, or by a list after 90 s."""
 
 STRANGER: Final = "somebody-else"
 """A machine that is asked about and never made."""
@@ -101,7 +104,7 @@ class Machines:
             return reply.created
 
         try:
-            await eventually(free, f"{mac} is free")
+            await eventually(free, f"{mac} is free", within=BARRIER_SECONDS)
         except AssertionError as error:
             raise AssertionError(f"{error}: {told}") from None
 
