@@ -124,7 +124,7 @@ def test_pod_creates_are_measured_with_every_webhook_and_with_none(work: Path) -
 
 
 def test_creates_go_on_while_replicas_go(work: Path) -> None:
-    results = run(work, "--only=acquisition")
+    results = run(work, "--only=takeover")
     assert results.takeover is not None
     gaps = {each.name: each.gaps[0] for each in results.takeover.disturbances}
     assert list(gaps) == ["nothing", "kill -9 of the leader", "SIGTERM to each in turn"]
