@@ -42,6 +42,27 @@ class Backoff:
         return max(delay, min(at_least, 6 * self._longest))
 
 
+class Tally:
+    """Counts what is reported together, at most once in so many seconds. Pure.
+
+    Attributes:
+        count: of what has not been reported yet.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.count = 0
+        self._seconds = seconds
+        self._reported_at: float | None = None
+
+    def due(self, now: float) -> int:
+        """How many to report now, which are counted no more then; 0 where there are none, or it is too early."""
+        early = self._reported_at is not None and now - self._reported_at < self._seconds
+        if early or not self.count:
+            return 0
+        number, self.count, self._reported_at = self.count, 0, now
+        return number
+
+
 class TokenBucket:
     """Tokens that come at an even rate and are kept up to a bound; each action takes one.
 

@@ -17,7 +17,7 @@ import structlog
 
 from kubemacpool.kube.client import ApiClient
 from kubemacpool.kube.transport import MERGE_PATCH
-from kubemacpool.pacing import TokenBucket
+from kubemacpool.pacing import Tally, TokenBucket
 from kubemacpool.ports import Measures, NotFoundError, OutsideError, Regarding
 from kubemacpool.wire.api_objects import (
     LONGEST_MESSAGE_BYTES,
@@ -100,8 +100,7 @@ class EventRecorder:
         self._queues: OrderedDict[_QueueKey, _Queue] = OrderedDict()  # the one that was served longest ago first
         self._length = 0
         self._bucket = TokenBucket(EVENTS_A_SECOND, EVENTS_AT_ONCE)
-        self._dropped = 0
-        self._dropped_told_at: float | None = None
+        self._dropped = Tally(TELL_SECONDS)
         self._news = asyncio.Event()
 
     def warn(self, regarding: Regarding, reason: str, message: str) -> None:
@@ -153,7 +152,7 @@ class EventRecorder:
         if not queue:
             del self._queues[key]
         if told.count > told.written_count:
-            self._dropped += 1
+            self._dropped.count += 1
             self._measures.event_dropped(text.reason)
 
     def _forget_the_old(self) -> None:
@@ -167,11 +166,8 @@ class EventRecorder:
                 del self._queues[key]
 
     def _tell_of_the_dropped(self) -> None:
-        now = self._now()
-        if not self._dropped or (self._dropped_told_at is not None and now - self._dropped_told_at < TELL_SECONDS):
-            return
-        _log.warning("Events were dropped: there are too many", number=self._dropped)
-        self._dropped, self._dropped_told_at = 0, now
+        if number := self._dropped.due(self._now()):
+            _log.warning("Events were dropped: there are too many", number=number)
 
     def _next_due(self) -> tuple[EventText, _Told] | None:
         """The oldest Event that is due, of the queue that has waited longest for its turn."""
@@ -190,7 +186,7 @@ class EventRecorder:
         due = [each for each in every if each is not None]
         # An Event may have been reported while others were written; then it is due at once.
         until = max(0.0, min(due) - now) if due else AGGREGATION_SECONDS
-        return min(until, TELL_SECONDS) if self._dropped else until
+        return min(until, TELL_SECONDS) if self._dropped.count else until
 
     async def _write(self, text: EventText, told: _Told) -> None:
         """One attempt: what cannot be written counts as written until it is reported again."""

@@ -11,6 +11,7 @@ from typing import Self
 
 import structlog
 
+from kubemacpool.pacing import Tally
 from kubemacpool.server import limits
 from kubemacpool.server.messages import RefusedError, Request
 
@@ -30,8 +31,7 @@ class Bodies:
 
     def __init__(self) -> None:
         self.held = 0
-        self._dropped = 0
-        self._told_at: float | None = None
+        self._dropped = Tally(limits.TELL_SECONDS)
         self._of_source: dict[str, int] = {}
         self._arriving: dict[str, dict[Body, None]] = {}
 
@@ -70,17 +70,15 @@ class Bodies:
         longest.drop()
 
     def _tell(self, body: "Body") -> None:
-        now = asyncio.get_running_loop().time()
-        self._dropped += 1
-        if self._told_at is None or now - self._told_at >= limits.TELL_SECONDS:
+        self._dropped.count += 1
+        if number := self._dropped.due(asyncio.get_running_loop().time()):
             _log.warning(
                 "bodies of requests dropped to make room for others",
-                number=self._dropped,
+                number=number,
                 limit=limits.MAX_BODIES,
                 last_from=body.source,
                 last_size=body.size,
             )
-            self._dropped, self._told_at = 0, now
 
     def _count(self, source: str, size: int) -> None:
         self.held += size

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import structlog
 
+from kubemacpool.pacing import Tally
 from kubemacpool.server import limits
 
 _log = structlog.get_logger(__name__)
@@ -76,8 +77,7 @@ class Crowd:
         self._clock = clock
         self._slots: dict[Slot, None] = {}
         self._sources: dict[str, Source] = {}
-        self._turned_away = 0
-        self._told_at: float | None = None
+        self._turned_away = Tally(limits.TELL_SECONDS)
 
     @property
     def most_of_one(self) -> int:
@@ -95,7 +95,7 @@ class Crowd:
             leaving = self._least_missed()
         else:
             return self._seat(source, guest)
-        self._turned_away += 1
+        self._turned_away.count += 1
         if leaving is None:
             return None
         self.left(leaving)
@@ -127,19 +127,16 @@ class Crowd:
 
     def tell(self) -> None:
         """Say how many were turned away, now and then."""
-        now = self._clock()
-        if self._turned_away and (self._told_at is None or now - self._told_at >= limits.TELL_SECONDS):
+        if number := self._turned_away.due(self._clock()):
             greediest = max(self._sources.values(), key=lambda source: source.taken, default=None)
             _log.warning(
                 "connections turned away to make room for others",
-                number=self._turned_away,
+                number=number,
                 limit=self.most,
                 limit_of_one=self.most_of_one,
                 greediest="" if greediest is None else greediest.address,
                 its_connections=0 if greediest is None else greediest.taken,
             )
-            self._turned_away = 0
-            self._told_at = now
 
     def _seat(self, source: Source, guest: Guest) -> Slot:
         slot = Slot(source, guest, self._clock())

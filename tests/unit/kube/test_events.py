@@ -223,7 +223,7 @@ async def test_an_event_that_is_told_again_is_patched_when_that_is_due_and_made_
 async def test_nothing_is_waited_for_longer_than_it_takes_to_forget_or_to_tell_of_what_was_dropped() -> None:
     async with _recording() as recording:
         assert recording.recorder._seconds_until_due() == events_module.AGGREGATION_SECONDS
-        recording.recorder._dropped = 1
+        recording.recorder._dropped.count = 1
         assert recording.recorder._seconds_until_due() == TELL_SECONDS
 
 
