@@ -9,8 +9,8 @@ from tests.sim.api import ApiServer
 from tests.sim.store import ApiError
 from tests.sim.watch import Watch
 
-from kubemacpool.kube.client import REQUEST_SECONDS, failure_of
-from kubemacpool.kube.transport import JSON, StreamSilentError
+from kubemacpool.kube.client import REQUEST_SECONDS
+from kubemacpool.kube.transport import JSON, StreamSilentError, failure_of
 from kubemacpool.ports import ClusterUnavailableError
 
 ResultT = TypeVar("ResultT")

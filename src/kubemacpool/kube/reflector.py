@@ -22,10 +22,9 @@ from typing import Generic
 
 import structlog
 
-from kubemacpool.kube.client import failure_of
 from kubemacpool.kube.lines import LineSplitter, Overlong
 from kubemacpool.kube.resource import Resource
-from kubemacpool.kube.transport import AnswerTooLargeError, StreamSilentError, Transport
+from kubemacpool.kube.transport import AnswerTooLargeError, StreamSilentError, Transport, failure_of
 from kubemacpool.kube.view import View
 from kubemacpool.pacing import Backoff
 from kubemacpool.ports import ClusterUnavailableError, OutsideError, ResourceExpiredError, WatchListener

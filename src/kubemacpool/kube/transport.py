@@ -1,12 +1,21 @@
-"""The narrow seam between what follows the cluster and the wire: one GET that ends, and one that goes on.
+"""The narrow seam between what follows the cluster and the wire, its bounds, and the errors that answers stand for.
 
 `ApiClient` implements it on the network; the tests have one that follows a script.
 """
 
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Protocol
 
-from kubemacpool.ports import ClusterUnavailableError
+from kubemacpool.ports import (
+    ClusterUnavailableError,
+    ConflictError,
+    NotFoundError,
+    OutsideError,
+    RefusedError,
+    ResourceExpiredError,
+)
+from kubemacpool.wire.listing import read_status
 
 # One object is at most 3 MiB as it is sent to the API server (its MaxRequestBodyBytes), and JSON makes at most six
 # bytes of one (\u0000).
@@ -34,6 +43,47 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 METADATA_OF_LIST = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 METADATA_OF_OBJECT = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
+
+
+_SERVER_FAILURES = 500
+_BY_CODE: dict[int, type[OutsideError]] = {
+    HTTPStatus.NOT_FOUND: NotFoundError,
+    HTTPStatus.CONFLICT: ConflictError,
+    HTTPStatus.GONE: ResourceExpiredError,
+    HTTPStatus.REQUEST_TIMEOUT: ClusterUnavailableError,
+    HTTPStatus.TOO_MANY_REQUESTS: ClusterUnavailableError,
+}
+
+
+def failure_of(what: str, code: int, body: bytes, *, retry_after: float | None = None) -> OutsideError:
+    """The error for an answer with this status code and body; `what` names the request.
+
+    Also for the ERROR event of a watch, whose Status carries the code: then `code` is 0.
+    """
+    status = read_status(body)
+    code = code or status.code
+    name = status.reason or _name_of(code)
+    text = f"{what}: {code} {name}".rstrip()
+    if status.message:
+        text = f"{text}: {status.message}"
+    kind = _BY_CODE.get(code)
+    if kind is ClusterUnavailableError or (kind is None and (code >= _SERVER_FAILURES or code == 0)):
+        if retry_after is None and status.retry_after_seconds > 0:
+            retry_after = float(status.retry_after_seconds)
+        return ClusterUnavailableError(text, retry_after=retry_after)
+    return (kind or RefusedError)(text)
+
+
+def retry_after_seconds(header: str | None) -> float | None:
+    """The Retry-After header, which the API server gives in whole seconds; None for anything else."""
+    return float(header) if header is not None and header.isascii() and header.isdecimal() else None
+
+
+def _name_of(code: int) -> str:
+    try:
+        return HTTPStatus(code).phrase
+    except ValueError:
+        return ""
 
 
 class AnswerTooLargeError(ClusterUnavailableError):

@@ -1,6 +1,6 @@
 import pytest
 
-from kubemacpool.kube.client import failure_of, retry_after_seconds
+from kubemacpool.kube.transport import failure_of, retry_after_seconds
 from kubemacpool.ports import (
     ClusterUnavailableError,
     ConflictError,
