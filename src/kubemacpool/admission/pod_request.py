@@ -96,7 +96,10 @@ def read_asked(new: NetworkAnnotations, old: NetworkAnnotations | None, namespac
 
 
 def _new(new: NetworkAnnotations) -> Asked:
-    """What a pod asks for that is about to be created."""
+    """What a pod asks for that is about to be created: what `_changed` finds where there was nothing before.
+
+    Nearly every review goes this way, which takes 3 µs less (of 44; `bench/own_code.py`).
+    """
     networks = _parsed(NETWORKS_ANNOTATION, new.networks, None)
     default = _parsed(DEFAULT_NETWORK_ANNOTATION, new.default, None)
     entries, defaults = entries_of(networks), entries_of(default)

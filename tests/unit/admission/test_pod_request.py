@@ -1,6 +1,8 @@
 """What a pod asks for, beside what it had."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kubemacpool.admission.pod_request import Asked, AskingError, Wish, read_asked
 from kubemacpool.wire.pod_review import NetworkAnnotations
@@ -40,6 +42,33 @@ def test_a_new_pod_has_everything_to_be_decided() -> None:
         NETWORKS,
         2,
     )
+
+
+ENTRIES = st.builds(
+    _entry,
+    st.sampled_from(["a", "b"]),
+    st.sampled_from(["", M1, M2, "no address"]),
+    interface=st.sampled_from(["", "if0"]),
+)
+ARGUMENTS = _list(f'{{"mac":"{M1}","cni-args":{{"mac":"{M3}"}}}}', f'{{"cni-args":{{"mac":"{M2}"}}}}')
+VALUES = st.sampled_from([None, "", " ", "net1", "[", ARGUMENTS]) | st.lists(ENTRIES, max_size=4).map(
+    lambda entries: _list(*entries)
+)
+
+
+@given(VALUES, VALUES)
+def test_a_new_pod_asks_for_what_one_does_that_had_nothing_before(networks: str | None, default: str | None) -> None:
+    new = NetworkAnnotations(networks, default)
+    found: list[object] = []
+    for old in (None, NetworkAnnotations()):
+        try:
+            asked = read_asked(new, old, "ns")
+        except AskingError as error:
+            found.append((error.where, str(error)))
+        else:
+            written = asked.selections and asked.selections.value
+            found.append((*asked._replace(selections=None), written))
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("networks", [None, "", " \n", "net1", "[]"])
