@@ -11,6 +11,8 @@ import asyncio
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
+from tests.support.outside import NoPeer
+
 from kubemacpool.admission.machines import KnownMachines
 from kubemacpool.admission.policies import ConflictPolicy, NamespacePolicies
 from kubemacpool.core.allocator import Allocator
@@ -20,7 +22,6 @@ from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.core.pool import AddressRange, Pool
 from kubemacpool.core.requests import Allocated
 from kubemacpool.follow.readiness import Readiness
-from kubemacpool.ports import PeerError
 from kubemacpool.runtime import MonotonicClock
 from kubemacpool.settings import DEFAULT_WAIT_TIME, Settings
 from kubemacpool.telemetry.metrics import Metrics
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from kubemacpool.admission.webhook import Webhook
     from kubemacpool.core.requests import AddressRequest, Decision, Undecided, Unreserved
     from kubemacpool.ports import Clock
-    from kubemacpool.wire.review import Answer
 
 # The range as shipped.
 RANGE = AddressRange(0x02_00_00_00_00_00, 0xFD_FF_FF_FF_FF_FF)
@@ -108,14 +108,6 @@ class QuickAllocator(Allocator):
         for party, addresses in unseen:
             key = ObjectKey(party.kind, party.namespace, party.name)
             self.ledger.observe(Holder(key, str(next(self._uids)), party, addresses), self._clock.now())
-
-
-class NoPeer:
-    """There is no other replica (implements `Peer`)."""
-
-    async def forward(self, endpoint: str, path: str, body: bytes, seconds: float) -> Answer:  # noqa: ARG002 (the port's signature)
-        """Fail."""
-        raise PeerError("there is no other replica")
 
 
 class Alone(NamedTuple):

@@ -248,7 +248,7 @@ def new_webhooks(readiness: Readiness, measures: Measures, clock: Clock) -> Mapp
 
 def serve(
     webhooks: Mapping[str, Webhook], known: Known, settings: Settings, peer: Peer, measures: Measures, clock: Clock
-) -> None:  # fmt: skip
+) -> None:
     """Have the webhooks answer reviews: here, or at the leader."""
     judges = admissions(known, settings, measures, clock)
     forwarder = Forwarder(known.leadership, peer, clock)

@@ -2,18 +2,18 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 from tests.sim.api import ApiServer
 from tests.sim.client import Link, SimulatedClient
 from tests.sim.loop import Process, SimulatedLoop
+from tests.support.outside import Strict
 
 from kubemacpool.core.allocator import Allocator
 from kubemacpool.election.elector import Elector, Member
 from kubemacpool.follow.readiness import Readiness
 from kubemacpool.kube.reflector import Surroundings
-from kubemacpool.ports import Forwarding, Importance, Outcome, Peer, Regarding
+from kubemacpool.ports import Forwarding, Outcome, Peer, Regarding
 from kubemacpool.settings import Settings
 from kubemacpool.wire.review import Answer
 from kubemacpool.wiring import Core, Outside, Replica, new_webhooks
@@ -76,26 +76,6 @@ class Unheard:
 
     def warn(self, regarding: Regarding, reason: str, message: str) -> None:
         """Something for people to look at."""
-
-
-class Strict:
-    """Keeps tasks going, none of which may fail (implements `Keeper`)."""
-
-    def __init__(self, tasks: asyncio.TaskGroup) -> None:
-        self._tasks = tasks
-
-    def keep(
-        self,
-        name: str,
-        work: Callable[[], Awaitable[None]],
-        importance: Importance = Importance.NEEDED,  # noqa: ARG002 (the failure of any of them is a fault of ours)
-    ) -> asyncio.Task[None]:
-        """Do this until it returns."""
-
-        async def run() -> None:
-            await work()
-
-        return self._tasks.create_task(run(), name=name)
 
 
 class SimulatedReplica:

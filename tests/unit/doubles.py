@@ -2,7 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+from tests.support.outside import NoPeer
 
 from kubemacpool.admission.forwarding import Forwarder
 from kubemacpool.admission.machines import KnownMachines
@@ -19,11 +21,9 @@ from kubemacpool.kube.transport import WritingTransport
 from kubemacpool.ports import (
     Clock,
     Forwarding,
-    Importance,
     Leadership,
     Measures,
     Outcome,
-    PeerError,
     Regarding,
     RetryLaterError,
 )
@@ -95,26 +95,6 @@ class KeptMeasures:
     def task_restarted(self, task: str) -> None:
         """A task was started again."""
         self.restarts.append(task)
-
-
-class Keeping:
-    """Runs tasks in a group, where the first failure is everybody's (implements `Keeper`)."""
-
-    def __init__(self, tasks: asyncio.TaskGroup) -> None:
-        self._tasks = tasks
-
-    def keep(
-        self,
-        name: str,
-        work: Callable[[], Awaitable[None]],
-        importance: Importance = Importance.NEEDED,  # noqa: ARG002 (as the port has it)
-    ) -> "asyncio.Task[None]":
-        """Do it once."""
-
-        async def run() -> None:
-            await work()
-
-        return self._tasks.create_task(run(), name=name)
 
 
 class KeptEvents:
@@ -218,14 +198,6 @@ class ReadOnly:
     async def patch(self, path: str, body: bytes, *, content_type: str) -> bytes:
         """Never called."""
         raise AssertionError(f"patched {path} with {content_type}: {body!r}")
-
-
-class NoPeer:
-    """There is no other replica (implements `Peer`)."""
-
-    async def forward(self, endpoint: str, path: str, body: bytes, seconds: float) -> Answer:
-        """No answer."""
-        raise PeerError(f"{endpoint}{path}: {len(body)} bytes not taken in {seconds} s")
 
 
 def new_outside(

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from tests.unit.doubles import Keeping
+from tests.support.outside import Strict
+from tests.unit.election.candidates import LoopClock
 
 from kubemacpool.follow.kinds import GONE_SECONDS, OptionalKind, Presence
 from kubemacpool.follow.readiness import Readiness
@@ -105,14 +106,6 @@ class ScriptedCatalogue:
         return path in (self.served.values() if self.lists is None else self.lists)
 
 
-class LoopClock:
-    """The simulated loop's own."""
-
-    def now(self) -> float:
-        """Seconds."""
-        return asyncio.get_running_loop().time()
-
-
 class Installation:
     """One kind that may come and go, and everything around it."""
 
@@ -145,7 +138,7 @@ class Installation:
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
-            await self.presence.run(Keeping(tasks))
+            await self.presence.run(Strict(tasks))
 
     async def remove(self) -> None:
         """The API server does not serve anything any more, and it is known that this is to last."""

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
+from tests.support.outside import Strict
 from tests.support.scripted import Request
-from tests.unit.doubles import Keeping, KeptMeasures, ReadOnly, new_ledger, new_outside
+from tests.unit.doubles import KeptMeasures, ReadOnly, new_ledger, new_outside
 from tests.unit.election.candidates import LoopClock
 from tests.unit.kube.documents import event, page
 
@@ -156,7 +157,7 @@ class Scene:
 
     async def _follow(self) -> None:
         async with asyncio.TaskGroup() as tasks:
-            self.followed.start(Keeping(tasks))
+            self.followed.start(Strict(tasks))
             await asyncio.Event().wait()
 
     def holders(self, address: int) -> dict[str, str]:
