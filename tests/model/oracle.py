@@ -32,6 +32,8 @@ class Oracle:
     inherited_at: float | None = None
     reserved: frozenset[int] = frozenset()
     doubtful: frozenset[int] = frozenset()
+    reported: dict[str, set[int]] = field(default_factory=dict)
+    """By uid, what its interfaces were ever seen to have."""
 
     def held(self) -> set[int]:
         """Addresses that some object was seen with."""
@@ -48,9 +50,9 @@ class Oracle:
     def see(self, key: ObjectKey, holder: Holder | None, now: float) -> None:
         """An object is seen with what it carries now, or is gone."""
         before = self.held()
-        self.seen.pop(key, None)
+        last = self.seen.pop(key, None)
         if holder is not None:
-            self.seen[key] = holder
+            self.seen[key] = self._kept_too(holder, last)
             for address in holder.addresses:
                 way = self.ways.get(address)
                 if way and way.admissions == 1 and way.known_uid != holder.uid and _is_for(way.party, key):
@@ -58,6 +60,18 @@ class Oracle:
         gone = before - self.held()
         self.released = [(since, address) for since, address in self.released if address not in gone]
         self.released += [(now, address) for address in sorted(gone)]
+
+    def _kept_too(self, holder: Holder, last: Holder | None) -> Holder:
+        """A running pod keeps what it had until its interface was seen to be there and is seen no more (rule 8).
+
+        Whoever has listed the pod anew may have missed the report that its interface was there.
+        """
+        reported = self.reported.setdefault(holder.uid, set())
+        kept: set[int] = set()
+        if last is not None and last.uid == holder.uid:
+            kept = holds(last) - holds(holder) - reported
+        reported.update(holder.attached or ())
+        return holder._replace(attached=(*(holder.attached or ()), *sorted(kept))) if kept else holder
 
     def pass_barrier(self, moment: float) -> None:
         """Nothing allocated a bound before this can still come."""

@@ -330,3 +330,18 @@ TestLongHistories = LongHistories.TestCase
 TestLongHistories.settings = BOUNDED
 TestLongHistoriesWithoutCoolDown = LongHistoriesWithoutCoolDown.TestCase
 TestLongHistoriesWithoutCoolDown.settings = BOUNDED
+
+
+def test_what_was_unplugged_between_two_looks_is_kept_by_whoever_did_not_see_it_plugged_in() -> None:
+    """A list tells the newest state alone; that the interface was reported, and then was no more, is not in it."""
+    replica = ComparedReplica(Pool([AddressRange(BASE + 1, BASE + SIZE)]), 0.0)
+    key = ObjectKey("Pod", "ns", "web-0")
+    holder = Holder(key, "uid-1", Party(*key), (BASE + 1,))
+    for change, (said, attached) in enumerate((((BASE + 1,), None), ((), ())), 1):
+        replica.tell(key, Seen(change, holder._replace(addresses=said, attached=attached)), 0.0)
+        replica.compare(0.0)
+    assert replica.allocator.ledger.held_count == 1
+    for change, reported in enumerate(((BASE + 1,), ()), 3):
+        replica.tell(key, Seen(change, holder._replace(addresses=(), attached=reported)), 0.0)
+        replica.compare(0.0)
+    assert replica.allocator.ledger.held_count == 0
