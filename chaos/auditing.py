@@ -44,10 +44,10 @@ class Auditor:
         self.live: dict[str, Carrier] = {}
         """By uid, in the order in which they came: the pods that share with nobody."""
         self.sharing: dict[str, Carrier] = {}
-        """The others, with all that the running ones of them have ever carried: their interfaces have it still."""
+        """The others, with what their interfaces are reported to have, whatever their annotation says."""
         self.duplicates: list[Duplicate] = []
         self._namespaces = frozenset(sharing)
-        self._running: set[str] = set()
+        self._plugged: dict[str, frozenset[str]] = {}
         self._carriers: dict[str, set[str]] = {}
 
     @property
@@ -61,20 +61,25 @@ class Auditor:
         return {**self.live, **self.sharing}
 
     def interfaces(self) -> list[str]:
-        """The addresses that running pods have which may share, whether their annotation says so still or not."""
-        return [address for uid, pod in self.sharing.items() if uid in self._running for address in pod.addresses]
+        """The addresses of running pods which may share, whether their annotation says so still or not."""
+        return [address for uid, pod in self.sharing.items() if uid in self._plugged for address in pod.addresses]
 
-    def run(self, uid: str) -> None:
-        """A pod runs from now on: what it carries it has until it ends, whatever its annotation says later."""
-        self._running.add(uid)
+    def plug(self, uid: str, addresses: Iterable[str], resource_version: int) -> None:
+        """A running pod has interfaces with these addresses, until it ends, whatever its annotation says later.
+
+        What its annotation says beside was never reported to be an interface's: it counts for as long as it is said.
+        """
+        self._plugged[uid] = self._plugged.get(uid, frozenset()).union(addresses)
+        pod = self.everybody.get(uid)
+        if pod is not None:
+            self.present(pod, resource_version)
 
     def present(self, pod: Carrier, resource_version: int) -> None:
         """A pod was created, or changed."""
         known = self.sharing if pod.namespace in self._namespaces else self.live
         before = known.get(pod.uid)
         had = frozenset() if before is None else before.addresses
-        if pod.uid in self._running:
-            pod = pod._replace(addresses=pod.addresses | had)
+        pod = pod._replace(addresses=pod.addresses | self._plugged.get(pod.uid, frozenset()))
         if before is not None:
             self._leave(before, had - pod.addresses)
         known[pod.uid] = pod
@@ -88,7 +93,7 @@ class Auditor:
 
     def gone(self, uid: str) -> None:
         """A pod was deleted."""
-        self._running.discard(uid)
+        self._plugged.pop(uid, None)
         before = self.live.pop(uid, None) or self.sharing.pop(uid, None)
         if before is not None:
             self._leave(before, before.addresses)

@@ -38,7 +38,7 @@ from chaos.deeds import (
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from tests.support.cluster_client import Reply
 
@@ -110,6 +110,7 @@ class Tenant:
         self._prey = prey
         self._caller = Caller(source)
         self._made: Mapping[str, OrderedDict[str, _Made]] = {kind: OrderedDict() for kind in _KINDS}
+        self._interfaces: dict[str, dict[str, None]] = {}
         self._number = 0
         self._over = asyncio.Event()
         self._deeds: dict[Deed, Callable[[random.Random], Awaitable[None]]] = {
@@ -211,19 +212,26 @@ class Tenant:
         made = _Made(namespace, about.name, about.uid)
         self._made[kind][about.uid] = made
         if running:
-            # What a kubelet and Multus would say; a tenant cannot.
-            path = f"{_path(namespace, kind, about.name)}/status"
-            reported = {NETWORK_STATUS: interfaces(addresses_of(about.annotations.get(NETWORKS, "")))}
-            body = {"metadata": {"annotations": reported}, "status": {"phase": "Running"}}
-            told = await self._cluster.ask("PATCH", path, body, MERGE)
-            if told.status == _OK:
-                self._auditor.run(about.uid)
+            await self._plug(made, addresses_of(about.annotations.get(NETWORKS, "")))
         while len(self._made[kind]) > MOST_OBJECTS:
             await self._remove_oldest(kind)
         return made
 
+    async def _plug(self, pod: _Made, addresses: Iterable[str]) -> None:
+        """What a kubelet, and Multus or who plugs into running pods, would say of a pod of ours; a tenant cannot."""
+        self._interfaces.setdefault(pod.uid, {}).update(dict.fromkeys(addresses))
+        reported = {NETWORK_STATUS: interfaces(self._interfaces[pod.uid])}
+        path = f"{_path(pod.namespace, PODS, pod.name)}/status"
+        told = await self._cluster.ask(
+            "PATCH", path, {"metadata": {"annotations": reported}, "status": {"phase": "Running"}}, MERGE
+        )
+        if told.status == _OK:
+            version = msgspec.json.decode(told.body, type=PodRecord).resource_version
+            self._auditor.plug(pod.uid, self._interfaces[pod.uid], version)
+
     async def _remove_oldest(self, kind: str) -> None:
         _, oldest = self._made[kind].popitem(last=False)
+        self._interfaces.pop(oldest.uid, None)
         path = _path(oldest.namespace, kind, oldest.name)
         if kind == MACHINES:
             await self._ask("PATCH", path, {"metadata": {"finalizers": None}}, MERGE)
@@ -243,10 +251,13 @@ class Tenant:
         there = [each for each in self._made[kind].values() if each.namespace == namespace]
         return chance.choice(there) if there else None
 
-    async def _write(self, of: _Made, annotation: str | None) -> None:
-        """As `kubectl annotate --overwrite` does."""
+    async def _write(self, of: _Made, annotation: str | None, *, plugged: bool = False) -> None:
+        """As `kubectl annotate --overwrite` does; what is let through may be plugged in, if the pod runs."""
         body = {"metadata": {"annotations": {NETWORKS: annotation}}}
-        await self._ask("PATCH", _path(of.namespace, PODS, of.name), body, MERGE)
+        answer = await self._ask("PATCH", _path(of.namespace, PODS, of.name), body, MERGE)
+        if plugged and answer.status == _OK and of.uid in self._interfaces:
+            about = msgspec.json.decode(answer.body, type=PodRecord).metadata
+            await self._plug(of, addresses_of(about.annotations.get(NETWORKS, "")))
 
     # Deeds
 
@@ -268,7 +279,8 @@ class Tenant:
     async def _annotate(self, chance: random.Random) -> None:
         mine = self._any(chance, PODS)
         if mine is not None:
-            await self._write(mine, networks([*self._others(chance, chance.randint(1, PARTNERS)), None]))
+            macs = [*self._others(chance, chance.randint(0, PARTNERS)), None]
+            await self._write(mine, networks(macs), plugged=likely(chance))
 
     async def _empty(self, chance: random.Random) -> None:
         mine = self._any(chance, PODS)

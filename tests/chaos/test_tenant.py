@@ -86,18 +86,31 @@ def test_what_the_tenant_takes_from_others_is_a_duplicate() -> None:
     assert duplicates_in(listed[1:], 4, ["tenant"]) == []
 
 
-@pytest.mark.parametrize("running", [True, False])
-def test_a_pod_that_runs_has_what_it_carried_whatever_its_annotation_says_later(*, running: bool) -> None:
+@pytest.mark.parametrize("plugged", [True, False])
+def test_a_pod_has_what_its_interfaces_were_reported_to_have_whatever_its_annotation_says_later(
+    *, plugged: bool
+) -> None:
     auditor = Auditor(["tenant"])
     auditor.present(pod("a", FIRST, namespace="tenant"), 1)
-    if running:
-        auditor.run("uid-of-a")
+    if plugged:
+        auditor.plug("uid-of-a", [FIRST], 1)
     auditor.present(pod("a", namespace="tenant"), 2)
     auditor.present(pod("c", FIRST), 3)
-    assert shared(auditor) == ([FIRST] if running else [])
+    assert shared(auditor) == ([FIRST] if plugged else [])
     auditor.gone("uid-of-a")
     auditor.gone("uid-of-c")
     assert auditor.addresses == 0
+
+
+def test_an_interface_counts_from_its_report_on_be_the_pod_known_or_not() -> None:
+    auditor = Auditor()
+    auditor.plug("uid-of-a", [FIRST], 1)
+    auditor.present(pod("c", FIRST), 2)
+    auditor.present(pod("a"), 3)
+    assert shared(auditor) == [FIRST]
+    auditor.present(pod("d", SECOND), 4)
+    auditor.plug("uid-of-c", [SECOND], 5)
+    assert shared(auditor) == [FIRST, SECOND]
 
 
 @pytest.mark.parametrize("kind", ["Pod", "VirtualMachine", "VirtualMachineInstance"])
@@ -138,6 +151,6 @@ def test_what_running_pods_of_the_tenant_have_can_be_asked_for() -> None:
     auditor = Auditor(["tenant"])
     for name in ("a", "b"):
         auditor.present(pod(name, FIRST if name == "a" else SECOND, namespace="tenant"), 1)
-    auditor.run("uid-of-a")
+    auditor.plug("uid-of-a", [FIRST], 1)
     auditor.present(pod("a", namespace="tenant"), 2)
     assert auditor.interfaces() == [FIRST]
