@@ -41,7 +41,7 @@ class Wish(NamedTuple):
     """An interface that has to be decided about.
 
     Attributes:
-        label: what people call its place.
+        label: what people call its place; empty where that is its entry (`Asked.label` tells it).
         address: of the user's choice; None for any free one.
         text: how the user wrote it.
         entry: into which the address is to be written; None where it stands there.
@@ -76,6 +76,12 @@ class Asked(NamedTuple):
     interfaces: int
     unread: bool
 
+    def label(self, wish: Wish) -> str:
+        """What people call the place of an interface; nearly always nobody asks."""
+        if wish.entry is None:
+            return wish.label
+        return entry_label(wish.entry, entries_of(self.selections)[wish.entry])
+
 
 def read_asked(new: NetworkAnnotations, old: NetworkAnnotations | None, namespace: str) -> Asked:
     """What a pod asks for, beside what it had before an update.
@@ -109,7 +115,7 @@ def _new(new: NetworkAnnotations) -> Asked:
     faults: list[str] = []
     for index, selection in enumerate(entries):
         if not selection.mac and not selection.args_mac:
-            free.append(Wish(entry_label(index, selection), None, entry=index))
+            free.append(Wish("", None, entry=index))
     if defaults or len(free) < len(entries):
         for label, text in chain(given_addresses(entries), given_addresses(defaults, DEFAULT_NETWORK_ANNOTATION)):
             meaning = _meaning(text)
@@ -160,7 +166,7 @@ def _changed(new: NetworkAnnotations, before: NetworkAnnotations, namespace: str
             if address is not None:
                 kept[address] = entry_label(index, selection)
         elif not _address_text(selection):
-            wishes.append(Wish(entry_label(index, selection), None, entry=index))
+            wishes.append(Wish("", None, entry=index))
     unread = max(count_of(networks), count_of(default)) > MOST_INTERFACES
     interfaces = max(count_of(networks) + count_of(default), len(given))
     written = {index: address for index, address in restored.items() if address is not None}

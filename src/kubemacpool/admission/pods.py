@@ -214,7 +214,7 @@ def _request(
 
 def _labels(asked: Asked, wishes: Sequence[Wish]) -> list[str]:
     """What people call each interface of the request."""
-    return [*asked.kept.values(), *[wish.label for wish in wishes]]
+    return [*asked.kept.values(), *map(asked.label, wishes)]
 
 
 def _patch(review: PodReview, asked: Asked, given: Mapping[int, int]) -> bytes | None:

@@ -1,7 +1,7 @@
 """What the ledger remembers of addresses that nobody is seen with: allocations in flight, cool-downs and departures."""
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -125,9 +125,12 @@ class InFlight:
             str, dict[int, int]
         ] = {}  # by namespace, how many allocations to its parties are of each address
 
-    def of(self, address: int) -> Iterator[Allocation]:
+    def of(self, address: int) -> Iterable[Allocation]:
         """Every allocation of an address, the latest party's last."""
-        return (self._allocations[address, party] for party in self._parties.get(address, ()))
+        parties = self._parties.get(address, ())
+        if len(parties) > 1:
+            return (self._allocations[address, party] for party in parties)
+        return [self._allocations[address, party] for party in parties]  # nearly always: none, or one
 
     def to(self, address: int, party: Party) -> Allocation | None:
         """The allocation of an address to a party."""

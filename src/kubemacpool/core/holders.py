@@ -161,7 +161,9 @@ class Carriers:
 
     def other_than(self, address: int, party: Party) -> Party | None:
         """Of those that may not hold the address together with the party, the one that has carried it for longest."""
-        known = self._of.get(address, ())
+        known = self._of.get(address)
+        if known is None:
+            return None
         mine = self._unity.owner(party)
         if isinstance(known, _Crowd):
             return next((next(iter(parties)) for owner, parties in known.owners.items() if owner != mine), None)
@@ -170,7 +172,9 @@ class Carriers:
 
     def in_namespace(self, address: int, namespace: str) -> bool:
         """Whether an object of the namespace carries the address."""
-        known = self._of.get(address, ())
+        known = self._of.get(address)
+        if known is None:
+            return False
         if isinstance(known, _Crowd):
             return namespace in known.namespaces
         return any(key.namespace == namespace for key in known)

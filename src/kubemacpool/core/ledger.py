@@ -495,11 +495,8 @@ class Ledger:
         With several admissions under way, be they of one party or of several, the one that was seen need not be the
         last, so they wait for their bound.
         """
-        awaiting = [
-            allocation
-            for allocation in self._in_flight.of(address)
-            if allocation.awaits(holder) and holder.uid not in allocation.known_uids
-        ]
+        in_flight = self._in_flight.of(address)
+        awaiting = [each for each in in_flight if each.awaits(holder) and holder.uid not in each.known_uids]
         if len(awaiting) == 1 and awaiting[0].admissions == 1:
             self._in_flight.end(address, awaiting[0].party)
 
@@ -520,7 +517,10 @@ class Ledger:
                 self._look_out_for(before.said, holder, said)
         if tenure is not before:
             self._tenures[holder.key] = tenure
-        return holder._replace(addresses=tenure.carried, attached=tenure.attached or None)
+        addresses, attached = tenure.carried, tenure.attached or None
+        if holder.addresses == addresses and holder.attached == attached:
+            return holder
+        return holder._replace(addresses=addresses, attached=attached)
 
     def _may_be_allocated(self, address: int, holder: Holder) -> bool:
         """Whether what a running pod carries anew may have come to it through us.
@@ -630,9 +630,10 @@ class Ledger:
         )
 
     def _others_have(self, address: int, party: Party) -> bool:
-        return self._carriers.other_than(address, party) is not None or any(
-            not each.assumed and not self.are_one(each.party, party) for each in self._in_flight.of(address)
-        )
+        if self._carriers.other_than(address, party) is not None:
+            return True
+        in_flight = self._in_flight.of(address)
+        return any(not each.assumed and not self.are_one(each.party, party) for each in in_flight)
 
     def _forget_late(self, address: int, party: Party) -> None:
         """An object of the party does not carry the address any more."""

@@ -43,7 +43,7 @@ class Tenure(NamedTuple):
     @property
     def carried(self) -> tuple[int, ...]:
         """What it holds by its annotation, of now or of before."""
-        return self.said + self.kept
+        return self.said + self.kept if self.kept else self.said
 
     @property
     def attached(self) -> tuple[int, ...]:
@@ -86,4 +86,4 @@ class Tenure(NamedTuple):
 
 def first_sight(uid: str, said: tuple[int, ...], reported: tuple[int, ...] | None) -> Tenure:
     """A pod is observed for the first time; a replica that has just started knows no more of it than this."""
-    return Tenure(uid).after(said, reported, lambda _: True)
+    return Tenure(uid, said, (), reported or ())

@@ -200,14 +200,16 @@ class Connection(asyncio.Protocol):
         parser, headers = self._parser, self._headers
         self._in_head = False
         version = parser.get_http_version()
-        if version not in {"1.1", "1.0"}:
+        if version == "1.1":
+            if b"host" not in headers:
+                raise _NotHttpError("no Host")
+        elif version != "1.0":
             raise _NotHttpError(f"HTTP/{version} is not spoken here")
-        if version == "1.1" and b"host" not in headers:
-            raise _NotHttpError("no Host")
-        if headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
+        coding = headers.get(b"transfer-encoding")
+        if coding is not None and coding.lower() != b"chunked":
             raise _NotHttpError("only the transfer coding chunked is understood")
         if parser.should_upgrade():
-            if b"transfer-encoding" in headers:
+            if coding is not None:
                 raise _NotHttpError("an upgrade has no transfer coding")
             self._raw = int(headers.get(b"content-length", b"0"))
         request = Request(parser.get_method().decode("ascii"), _origin_form(self._target), headers, self._source)

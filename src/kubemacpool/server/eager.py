@@ -50,13 +50,14 @@ def run(
     Whatever asks for the current task before the first wait (`asyncio.timeout`) is shown one that stands in for it.
     """
     stand_in = _StandIn()
-    _enter_task(loop, cast("asyncio.Task[object]", stand_in))
+    stand_in_task: asyncio.Task[object] = stand_in  # type: ignore[assignment]  # as far as anybody looks at it
+    _enter_task(loop, stand_in_task)
     try:
         waited_for = coroutine.send(None)
     except StopIteration as end:
-        return Done(cast("ResultT", end.value))
+        return Done(end.value)
     finally:
-        _leave_task(loop, cast("asyncio.Task[object]", stand_in))
+        _leave_task(loop, stand_in_task)
     task: asyncio.Task[ResultT] = loop.create_task(_Rest(coroutine, waited_for))
     stand_in.task = task
     return task

@@ -108,31 +108,32 @@ class Response:
     ) -> None:
         self.status = status
         self.body = body
-        self.headers = {"Content-Type": content_type, **headers}
+        self.headers = {"Content-Type": content_type, **headers} if headers else {"Content-Type": content_type}
         self.close = close
 
     def encode(self, request: Request) -> bytes:
         """The bytes that answer a request."""
-        version = "1.0" if request.old else "1.1"
-        lines = [f"HTTP/{version} {_status(self.status)}"]
-        lines += [f"{name}: {value}" for name, value in self.headers.items()]
-        if self.close:
-            lines.append("Connection: close")
-        elif request.old:
-            lines.append("Connection: keep-alive")
-        lines.append(f"Content-Length: {len(self.body)}\r\nDate: {_date(int(time.time()))}\r\n\r\n")
-        head = "\r\n".join(lines).encode("latin-1")
+        kept = "keep-alive" if request.old else ""  # what HTTP/1.1 does unsaid
+        connection = "close" if self.close else kept
+        beginning = _beginning("1.0" if request.old else "1.1", self.status, tuple(self.headers.items()), connection)
+        head = b"%bContent-Length: %d\r\n%b" % (beginning, len(self.body), _date(int(time.time())))
         return head if request.method == "HEAD" else head + self.body
 
 
 @lru_cache(maxsize=64)
-def _status(status: int) -> str:
-    return f"{status} {HTTPStatus(status).phrase}"
+def _beginning(version: str, status: int, headers: tuple[tuple[str, str], ...], connection: str) -> bytes:
+    """The first lines of a response, which are the same for nearly all."""
+    lines = [f"HTTP/{version} {status} {HTTPStatus(status).phrase}"]
+    lines += [f"{name}: {value}" for name, value in headers]
+    if connection:
+        lines.append(f"Connection: {connection}")
+    return "".join(f"{line}\r\n" for line in lines).encode("latin-1")
 
 
 @lru_cache(maxsize=1)
-def _date(second: int) -> str:
-    return formatdate(second, usegmt=True)
+def _date(second: int) -> bytes:
+    """The last line, and the empty one after it."""
+    return f"Date: {formatdate(second, usegmt=True)}\r\n\r\n".encode("ascii")
 
 
 def text(status: int, message: str, headers: Mapping[str, str] = _NO_HEADERS, *, close: bool = False) -> Response:

@@ -28,13 +28,13 @@ def _asked(
     return read_asked(NetworkAnnotations(new, default), NetworkAnnotations(old, old_default), "ns")
 
 
-def _filled(index: int, name: str) -> Wish:
-    return Wish(f'entry {index} ("{name}")', None, entry=index)
+def _filled(index: int) -> Wish:
+    return Wish("", None, entry=index)
 
 
 def test_a_new_pod_has_everything_to_be_decided() -> None:
     asked = read_asked(NetworkAnnotations(_list(_entry("a", M1), _entry("b"))), None, "ns")
-    assert asked.wishes == [Wish('entry 0 ("a")', A1, M1), _filled(1, "b")]
+    assert asked.wishes == [Wish('entry 0 ("a")', A1, M1), _filled(1)]
     assert (asked.kept, asked.restored, asked.carried, asked.where, asked.interfaces) == (
         {},
         {},
@@ -98,37 +98,37 @@ def test_what_was_there_before_is_not_judged_anew(new: str | None, old: str) -> 
 
 
 NEW = {
-    "an entry": (_list(_entry("a", M1), _entry("b")), _list(_entry("a", M1)), [_filled(1, "b")]),
+    "an entry": (_list(_entry("a", M1), _entry("b")), _list(_entry("a", M1)), [_filled(1)]),
     "an entry with an address": (
         _list(_entry("a", M1), _entry("b", M2)),
         _list(_entry("a", M1)),
         [Wish('entry 1 ("b")', A2, M2)],
     ),
     "another address": (_list(_entry("a", M2)), _list(_entry("a", M1)), [Wish('entry 0 ("a")', A2, M2)]),
-    "one more of a network": (_list(_entry("a"), _entry("a")), _list(_entry("a")), [_filled(1, "a")]),
+    "one more of a network": (_list(_entry("a"), _entry("a")), _list(_entry("a")), [_filled(1)]),
     "one more with an address of the same network": (
         _list(_entry("a", M1), _entry("a")),
         _list(_entry("a", M1)),
-        [_filled(1, "a")],
+        [_filled(1)],
     ),
     "another interface of a network": (
         _list(_entry("a", interface="x")),
         _list(_entry("a", interface="y")),
-        [_filled(0, "a")],
+        [_filled(0)],
     ),
-    "the same network of another namespace": (_list(_entry("a", namespace="x")), _list(_entry("a")), [_filled(0, "a")]),
+    "the same network of another namespace": (_list(_entry("a", namespace="x")), _list(_entry("a")), [_filled(0)]),
     "the same address once more": (
         _list(_entry("a", M1), _entry("b", M1)),
         _list(_entry("a", M1)),
         [Wish('entry 1 ("b")', A1, M1)],
     ),
-    "an entry where there was no annotation": (_list(_entry("a")), None, [_filled(0, "a")]),
-    "an entry where nothing could be read": (_list(_entry("a")), "[broken", [_filled(0, "a")]),
-    "an entry where there was the short form": (_list(_entry("a")), "a", [_filled(0, "a")]),
+    "an entry where there was no annotation": (_list(_entry("a")), None, [_filled(0)]),
+    "an entry where nothing could be read": (_list(_entry("a")), "[broken", [_filled(0)]),
+    "an entry where there was the short form": (_list(_entry("a")), "a", [_filled(0)]),
     "an address that moved while its entry got none": (
         _list(_entry("b", M1), _entry("a")),
         _list(_entry("a", M1)),
-        [_filled(1, "a")],
+        [_filled(1)],
     ),
 }
 
@@ -142,7 +142,7 @@ def test_what_is_new_is_to_be_decided(new: str, old: str | None, wishes: list[Wi
 def test_an_entry_that_has_lost_its_address_gets_it_back() -> None:
     asked = _asked(_list(_entry("b"), _entry("a"), _entry("c")), _list(_entry("a", M1), _entry("b", M2)))
     assert asked.restored == {0: A2, 1: A1}
-    assert asked.wishes == [_filled(2, "c")]
+    assert asked.wishes == [_filled(2)]
     assert asked.kept == {A2: 'entry 0 ("b")', A1: 'entry 1 ("a")'}
     assert asked.carried == {A1, A2}
 
@@ -154,7 +154,7 @@ def test_an_entry_that_has_lost_the_address_among_its_arguments_gets_it_back() -
 
 def test_of_two_entries_of_a_network_each_gets_its_address_back() -> None:
     asked = _asked(_list(_entry("a"), _entry("a", M1), _entry("a")), _list(_entry("a", M1), _entry("a", M2)))
-    assert (asked.restored, asked.wishes) == ({0: A2}, [_filled(2, "a")])
+    assert (asked.restored, asked.wishes) == ({0: A2}, [_filled(2)])
 
 
 def test_two_addresses_of_one_interface_are_both_decided_about() -> None:
