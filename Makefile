@@ -61,6 +61,10 @@ demo: $(INSTALLED) ## Show the main job on a real control plane
 
 # -- checking -----------------------------------------------------------------------------------------------------
 
+.PHONY: manifests
+manifests: $(INSTALLED) ## Make the manifests in config/release from the kustomize bases in config
+	@$(PY) -m manifests
+
 .PHONY: format
 format: $(INSTALLED) ## Format the code and mend what can be mended
 	@.venv/bin/ruff check --fix --quiet || true
