@@ -39,8 +39,8 @@ COMPILE = $(UV) pip compile --quiet --universal --upgrade --generate-hashes --no
 
 .PHONY: lock
 lock: $(UV) ## Resolve the dependencies anew and write the lock files
-	$(COMPILE) pyproject.toml -o requirements/runtime.txt
-	$(COMPILE) pyproject.toml --group dev -o requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra manager -o requirements/runtime.txt
+	$(COMPILE) pyproject.toml --extra manager --group dev -o requirements/dev.txt
 	for name in build go mutation servers uv; do $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit; done
 
 # -- the development cluster --------------------------------------------------------------------------------------

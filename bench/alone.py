@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tests.support.outside import NoPeer
 
 from kubemacpool.admission.machines import KnownMachines
-from kubemacpool.admission.policies import ConflictPolicy, NamespacePolicies
+from kubemacpool.admission.policies import NamespacePolicies
 from kubemacpool.core.allocator import Allocator
 from kubemacpool.core.families import Families
 from kubemacpool.core.ledger import Ledger
@@ -25,6 +25,7 @@ from kubemacpool.follow.readiness import Readiness
 from kubemacpool.runtime import MonotonicClock
 from kubemacpool.settings import DEFAULT_WAIT_TIME, Settings
 from kubemacpool.telemetry.metrics import Metrics
+from kubemacpool.wire.config import ConflictPolicy
 from kubemacpool.wiring import Known, new_webhooks, serve
 
 if TYPE_CHECKING:

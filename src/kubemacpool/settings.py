@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from kubemacpool.admission.policies import ConflictPolicy
 from kubemacpool.certs.contexts import DEFAULT_MIN_VERSION, MIN_VERSIONS, SUITES, TlsPolicy, policy_of
-from kubemacpool.telemetry.logs import LogFormat, LogLevel
+from kubemacpool.telemetry.levels import LogFormat, LogLevel
+from kubemacpool.wire.config import ConflictPolicy
 from kubemacpool.wire.machines import NOT_OURS, NetworkKind
 
 DEFAULT_NAMESPACE: Final = "kubemacpool-system"

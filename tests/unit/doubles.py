@@ -8,7 +8,7 @@ from tests.support.outside import NoPeer
 
 from kubemacpool.admission.forwarding import Forwarder
 from kubemacpool.admission.machines import KnownMachines
-from kubemacpool.admission.policies import ConflictPolicy, NamespacePolicies
+from kubemacpool.admission.policies import NamespacePolicies
 from kubemacpool.admission.webhook import Handler, Webhook
 from kubemacpool.core.allocator import Allocator
 from kubemacpool.core.families import Families
@@ -28,6 +28,7 @@ from kubemacpool.ports import (
     RetryLaterError,
 )
 from kubemacpool.settings import Settings
+from kubemacpool.wire.config import ConflictPolicy
 from kubemacpool.wire.networks import NETWORKS_ANNOTATION
 from kubemacpool.wire.review import Answer
 from kubemacpool.wiring import Admissions, Known, Outside, admissions, new_webhooks

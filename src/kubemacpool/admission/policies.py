@@ -3,7 +3,6 @@
 What happens to a user who asks for somebody else's address, and how many addresses the namespace may have.
 """
 
-import enum
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -19,6 +18,7 @@ from kubemacpool.wire.config import (
     EXPECTED,
     NAMESPACE_LIMIT,
     RANGE_CONFIG_MAP,
+    ConflictPolicy,
     NamespaceRules,
     parse_limit,
 )
@@ -31,13 +31,6 @@ FOREIGN: Final = "an object of another namespace"
 """What is said of a holder whose name is not for everybody (`--hide-foreign-holders`)."""
 
 _log = structlog.get_logger(__name__)
-
-
-class ConflictPolicy(enum.Enum):
-    """Refuse it, or let it through with a warning and report the collision."""
-
-    REJECT = "reject"
-    WARN = "warn"
 
 
 class Policy(NamedTuple):

@@ -5,12 +5,13 @@ import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, MutableMapping
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
 from kubemacpool.pacing import TokenBucket
+from kubemacpool.telemetry.levels import LogFormat, LogLevel
 
 LINES_AT_ONCE: Final = 200
 LINES_A_SECOND: Final = 5.0
@@ -104,9 +105,6 @@ _tracebacks = structlog.processors.ExceptionRenderer(
     # The values of variables stay out of it: some are secrets, and some are whole objects of somebody's.
     ExceptionDictTransformer(show_locals=False, max_frames=MOST_FRAMES)
 )
-
-LogFormat = Literal["json", "console"]
-LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 def configure_logs(level: LogLevel, log_format: LogFormat) -> LineRation:

@@ -1,5 +1,6 @@
 """What administrators write: the ConfigMap with the range, and the annotations of namespaces."""
 
+import enum
 import re
 from collections.abc import Mapping
 from hashlib import sha256
@@ -159,6 +160,13 @@ def _seed(start: str, cluster_uid: str) -> int:
 
 CONFLICT_POLICY: Final = "kubemacpool.io/conflict-policy"
 ADDRESS_LIMIT: Final = "kubemacpool.io/address-limit"
+
+
+class ConflictPolicy(enum.Enum):
+    """What is done about an address of another party: refuse it, or let it through with a warning, as a collision."""
+
+    REJECT = "reject"
+    WARN = "warn"
 
 
 class NamespaceRules(NamedTuple):

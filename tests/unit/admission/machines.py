@@ -18,10 +18,9 @@ from tests.unit.doubles import (
 )
 
 from kubemacpool.admission.machines import KnownMachines
-from kubemacpool.admission.policies import ConflictPolicy
 from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.settings import Settings
-from kubemacpool.wire.config import NamespaceRules
+from kubemacpool.wire.config import ConflictPolicy, NamespaceRules
 from kubemacpool.wire.machines import NetworkKind
 from kubemacpool.wire.objects import ObjectIdentity
 from kubemacpool.wire.review import Answer

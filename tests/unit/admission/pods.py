@@ -15,11 +15,11 @@ from tests.unit.doubles import (
     pod_review,
 )
 
-from kubemacpool.admission.policies import ConflictPolicy
 from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.core.population import Population
 from kubemacpool.ports import Clock
 from kubemacpool.settings import Settings
+from kubemacpool.wire.config import ConflictPolicy
 from kubemacpool.wire.review import Answer
 
 MAC1, MAC2, MAC3 = ("02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:03")

@@ -5,7 +5,7 @@ from structlog.testing import capture_logs
 from tests.unit.admission.machines import MAC1, MAC2, MAC3, MAC4, UNTOUCHED, Verdict, Webhook, machine, multus, nic
 from tests.unit.doubles import FIRST
 
-from kubemacpool.admission.policies import ConflictPolicy
+from kubemacpool.wire.config import ConflictPolicy
 
 WHERE = "VirtualMachine default/vm: spec.template.spec.domain.devices.interfaces: "
 MAC_POLICY = "kubemacpool.io/mac-policy"

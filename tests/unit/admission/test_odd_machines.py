@@ -22,7 +22,7 @@ from tests.unit.admission.machines import (
 from tests.unit.doubles import FIRST, answer_of
 from tests.unit.wire.strategies import JSON_VALUES, Json, damaged
 
-from kubemacpool.admission.policies import ConflictPolicy
+from kubemacpool.wire.config import ConflictPolicy
 
 POLICY: Final = {"kubemacpool.io/mac-policy": "reassign"}
 AFTER: Final = machine(nic("red", MAC1), nic("blue"), nic("green", state="absent"), annotations=POLICY)

@@ -4,8 +4,7 @@ import pytest
 from tests.unit.admission.pods import MAC1, MAC2, UNTOUCHED, Webhook
 from tests.unit.doubles import FIRST
 
-from kubemacpool.admission.policies import ConflictPolicy
-from kubemacpool.wire.config import NamespaceRules
+from kubemacpool.wire.config import ConflictPolicy, NamespaceRules
 from kubemacpool.wire.objects import ObjectIdentity
 
 ADMITTED = "admitted, because the conflict policy is warn"

@@ -4,11 +4,11 @@ import pytest
 from structlog.testing import capture_logs
 from tests.unit.doubles import new_policies
 
-from kubemacpool.admission.policies import ConflictPolicy, NamespacePolicies, Policy
+from kubemacpool.admission.policies import NamespacePolicies, Policy
 from kubemacpool.core.parties import Party
 from kubemacpool.core.requests import Fault, Limit, Refusal
 from kubemacpool.follow.readiness import Readiness
-from kubemacpool.wire.config import NamespaceRules
+from kubemacpool.wire.config import ConflictPolicy, NamespaceRules
 from kubemacpool.wire.objects import ObjectIdentity
 
 NS = ObjectIdentity("", "ns", "u1")

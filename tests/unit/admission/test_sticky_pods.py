@@ -7,8 +7,8 @@ from tests.unit.admission.pods import MAC1, UNTOUCHED, Webhook
 from tests.unit.doubles import FIRST
 
 from kubemacpool.admission.pods import preferred
-from kubemacpool.admission.policies import ConflictPolicy
 from kubemacpool.core.addresses import format_address
+from kubemacpool.wire.config import ConflictPolicy
 
 STICKY = {"kubemacpool.io/sticky": "true"}
 TWO = '[{"name":"a"},{"name":"b"}]'

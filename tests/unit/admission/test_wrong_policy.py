@@ -15,10 +15,9 @@ from tests.unit.doubles import (
     pod_review,
 )
 
-from kubemacpool.admission.policies import ConflictPolicy
 from kubemacpool.core.addresses import format_address
 from kubemacpool.core.parties import Holder, ObjectKey, Party
-from kubemacpool.wire.config import NamespaceRules
+from kubemacpool.wire.config import ConflictPolicy, NamespaceRules
 from kubemacpool.wire.objects import ObjectIdentity
 
 HELD = format_address(FIRST)

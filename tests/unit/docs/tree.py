@@ -93,9 +93,10 @@ class Tree:
 
     @property
     def _options(self) -> list[typer.core.TyperOption]:
-        group = typer.main.get_command(cli._cli)
+        group = typer.main.get_command(cli.app)
         assert isinstance(group, typer.core.TyperGroup)
-        parameters = [*group.params, *(each for command in group.commands.values() for each in command.params)]
+        apps = [importlib.import_module(entry.module).app for entry in cli.Commands.entries.values()]
+        parameters = [*group.params, *(each for app in apps for each in typer.main.get_command(app).params)]
         return [each for each in parameters if isinstance(each, typer.core.TyperOption)]
 
 

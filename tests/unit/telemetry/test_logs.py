@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from kubemacpool.telemetry.logs import LogFormat, LogLevel, configure_logs
+from kubemacpool.telemetry.levels import LogFormat, LogLevel
+from kubemacpool.telemetry.logs import configure_logs
 
 
 @pytest.fixture(autouse=True)

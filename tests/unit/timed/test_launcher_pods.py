@@ -11,9 +11,9 @@ from tests.unit.doubles import FIRST, pod_review
 from tests.unit.election.candidates import LoopClock
 
 from kubemacpool.admission.owners import PATIENCE, PAUSE
-from kubemacpool.admission.policies import ConflictPolicy
 from kubemacpool.core.families import OwnerReference
 from kubemacpool.core.parties import Holder, ObjectKey, Party
+from kubemacpool.wire.config import ConflictPolicy
 from kubemacpool.wire.networks import NETWORKS_ANNOTATION
 
 VM = Party("VirtualMachine", "default", "vm")

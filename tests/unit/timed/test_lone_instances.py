@@ -15,10 +15,10 @@ from tests.unit.doubles import (
 from tests.unit.election.candidates import LoopClock
 
 from kubemacpool.admission.machines import KnownMachines
-from kubemacpool.admission.policies import ConflictPolicy
 from kubemacpool.core.families import OwnerReference
 from kubemacpool.core.parties import Holder, ObjectKey, Party
 from kubemacpool.core.population import Population
+from kubemacpool.wire.config import ConflictPolicy
 from kubemacpool.wire.review import Answer
 
 VM = Party("VirtualMachine", "default", "vm")
