@@ -69,6 +69,8 @@ class Module:
                 f"{package}.gitMinor": minor,
                 f"{package}.gitTreeState": "clean",
             }
+        if self.requires == "helm.sh/helm/v4":
+            stamps = {f"{self.requires}/internal/version.version": version}
         return " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in stamps.items())])
 
     def key(self) -> str:
@@ -133,6 +135,11 @@ def cni() -> Module:
         },
         {},
     )
+
+
+def helm() -> Module:
+    """Name Helm, which installs the chart."""
+    return Module(GO_MODULES / "helm", "helm.sh/helm/v4", {"helm": "helm.sh/helm/v4/cmd/helm"}, {})
 
 
 def control_plane_binaries(

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from devcluster.deployment import DEPLOYMENT, NAMESPACE, SERVICES, Deployment, Service, plan
 from devcluster.errors import ProcessError, SettingError
 from devcluster.files import PROGRESS_SECONDS, locked
@@ -27,6 +29,15 @@ if TYPE_CHECKING:
 SYNC_SECONDS = 90.0
 POLL_SECONDS = 0.05
 SUPERVISOR = "supervisor"
+# What puts the webhooks into effect, when a replica writes itself into it.
+SERVING = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{NAMESPACE}/rolebindings/kubemacpool-serving"
+EFFECT_SECONDS = 30.0
+
+
+class RoleBinding(msgspec.Struct):
+    """Who has a role."""
+
+    subjects: list[object] = []
 
 
 class Installation:
@@ -75,7 +86,9 @@ class Installation:
             }
             write_plan(self._layout, plan(revision, deployment, services, environment or {}, arguments))
             self.ensure_supervised()
-            return self._wait(revision, within, progress, restarts_allowed=False)
+            status = self._wait(revision, within, progress, restarts_allowed=False)
+            self._wait_in_effect()
+            return status
 
     def ensure_supervised(self) -> bool:
         """Start the supervisor if something is installed and none runs; tell whether it was started."""
@@ -119,6 +132,15 @@ class Installation:
             if now - said >= PROGRESS_SECONDS:
                 said = now
                 progress(f"waiting for the replicas to be ready ({now - begun:.0f} s): {_in_words(status)}")
+            time.sleep(POLL_SECONDS)
+
+    def _wait_in_effect(self) -> None:
+        """Wait as `kubectl rollout status` does for minReadySeconds: until replicas have put webhooks into effect."""
+        until = time.monotonic() + EFFECT_SECONDS
+        while (binding := self._control_plane.api.find(SERVING, RoleBinding)) is not None and not binding.subjects:
+            if time.monotonic() > until:
+                message = f"The replicas are ready, but {SERVING} has no subjects: the webhooks are not in effect."
+                raise ProcessError(message)
             time.sleep(POLL_SECONDS)
 
     def _raise_failure(self, status: Status | None, revision: int, *, restarts_allowed: bool, overdue: bool) -> None:

@@ -17,9 +17,11 @@ from kubemacpool.certs.callers import Callers
 from kubemacpool.certs.contexts import client_context, server_context
 from kubemacpool.certs.identity import ClientAuthority, Identity
 from kubemacpool.certs.issue import KeyPair, service_names
+from kubemacpool.effect import EffectKeeper, effect_watches, take_over
 from kubemacpool.election.elector import Member
 from kubemacpool.follow.readiness import Readiness
 from kubemacpool.kube.client import ApiClient
+from kubemacpool.kube.effect import ServingBinding
 from kubemacpool.kube.events import TELL_SECONDS, EventRecorder
 from kubemacpool.kube.kubeconfig import ClusterConfig, load_in_cluster, load_kubeconfig
 from kubemacpool.kube.kubeconfig_fields import ClusterConfigError
@@ -141,13 +143,17 @@ class Process:
     async def _serve(self, client: ApiClient) -> None:
         """Answer, follow the cluster and report, until cancelled."""
         settings = self._settings
-        await self._listen("health", _small_server(health_routes(self._obstacles), None), settings.health_port)
+        effect = EffectKeeper(ServingBinding(client, settings.namespace), self._trusted, self._clock)
+        await self._listen(
+            "health", _small_server(health_routes(effect.telling(self._obstacles)), None), settings.health_port
+        )
         events = EventRecorder(client, self._metrics)
         bootstrap = bootstrap_for(client, settings.namespace)
         identity = Identity(await establish_credentials(bootstrap), self._server_tls, policy=settings.tls)
         replica_name = service_names(SERVICES, settings.namespace)[0]
         client_authority = _client_authority(settings, identity)
         callers = Callers(lambda: identity.authorities.trusted, replica_name, settings.client_names)
+        await take_over(client, settings.namespace)
         webhooks = new_webhooks(self._readiness, self._metrics, self._clock)
         routes = webhook_routes({path: each.answer for path, each in webhooks.items()}, self._obstacles)
         guard = guarded(routes, callers.refusal, lambda: identity.handshakes)
@@ -170,6 +176,9 @@ class Process:
             supervisor.keep("trust", trust.run, Importance.USEFUL)
             for name, watch in watches_for(trust.alarm, client, settings.namespace).items():
                 supervisor.keep(f"watch {name}", watch.run, Importance.USEFUL)
+            supervisor.keep("effect", effect.run, Importance.USEFUL)
+            for name, effect_watch in effect_watches(effect, client, settings.namespace).items():
+                supervisor.keep(f"watch {name}", effect_watch.run, Importance.USEFUL)
             if client_authority is not None:
                 supervisor.keep("client authority", client_authority.run, Importance.USEFUL)
             uid = await learn_cluster_uid(client)

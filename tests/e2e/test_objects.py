@@ -26,6 +26,8 @@ DEPLOYMENT: Final = f"/apis/apps/v1/namespaces/{OURS}/deployments/kubemacpool-ma
 BUDGET: Final = f"/apis/policy/v1/namespaces/{OURS}/poddisruptionbudgets/kubemacpool-mac-controller-manager"
 BUDGET_LINE: Final = "poddisruptionbudget.policy/kubemacpool-mac-controller-manager"
 LABELS: Final = {"app": "kubemacpool", "control-plane": "mac-controller-manager"}
+SELECTED: Final = {"control-plane": "mac-controller-manager", "controller-tools.k8s.io": "1.0"}
+"""By the Deployment of the Go implementation as well: nobody can change it."""
 
 Object = dict[str, object]
 
@@ -91,7 +93,7 @@ class Deployment(msgspec.Struct):
 def test_the_manifest_is_applied_without_errors_or_warnings(fresh_install: FreshInstall) -> None:
     assert fresh_install.first.stderr == ""  # warnings of pod security would be here
     lines = fresh_install.first.stdout.splitlines()
-    assert len(lines) == 13
+    assert len(lines) == 15
     assert all(line.endswith(" created") for line in lines)
 
 
@@ -106,7 +108,7 @@ def unchanged(said: str) -> bool:
 
 async def test_applied_again_the_manifest_changes_nothing(fresh_install: FreshInstall, cluster: ClusterClient) -> None:
     assert fresh_install.second.stderr == ""
-    assert len(fresh_install.second.stdout.splitlines()) == 13
+    assert len(fresh_install.second.stdout.splitlines()) == 15
     assert unchanged(fresh_install.second.stdout)
     assert (await cluster.get(BUDGET, Named)).metadata.generation == 1
 
@@ -144,7 +146,7 @@ async def test_objects_have_the_names_and_labels_that_users_rely_on(cluster: Clu
     assert namespace.metadata.labels["pod-security.kubernetes.io/enforce"] == "restricted"
     assert (await read(RANGE)).data == dict(zip(("RANGE_START", "RANGE_END"), SHIPPED_RANGE, strict=True))
     deployment = await read(DEPLOYMENT)
-    assert deployment.spec["selector"] == {"matchLabels": LABELS}
+    assert deployment.spec["selector"] == {"matchLabels": SELECTED}
     service = (await read(f"/api/v1/namespaces/{OURS}/services/kubemacpool-service")).spec
     metrics = (await read(f"/api/v1/namespaces/{OURS}/services/kubemacpool-metrics-service")).spec
     assert service["selector"] == metrics["selector"] == LABELS
@@ -246,6 +248,8 @@ async def test_a_namespace_selector_that_requires_allocate_is_opt_in(
 
 
 LEASE: Final = "kubemacpool-leader"
+RBAC: Final = "rbac.authorization.k8s.io"
+SERVING: Final = "kubemacpool-serving"
 MACHINES: Final = ("virtualmachines", "virtualmachineinstances", "virtualmachineinstancemigrations")
 MAY = [
     ("list", "pods", "", ""),
@@ -259,6 +263,9 @@ MAY = [
     *((verb, "events", "", namespace) for verb in ("create", "patch") for namespace in (OURS, "default")),
     *((verb, "leases.coordination.k8s.io", LEASE, OURS) for verb in ("get", "list", "watch", "patch")),
     ("create", "leases.coordination.k8s.io", "", OURS),  # a create cannot be limited to a name
+    *((verb, f"rolebindings.{RBAC}", SERVING, OURS) for verb in ("get", "list", "watch", "patch")),
+    ("bind", f"roles.{RBAC}", SERVING, OURS),
+    ("delete", "deployments.apps", "kubemacpool-cert-manager", OURS),
     ("get", "namespaces", "kube-system", ""),
     *((verb, "namespaces", "", "") for verb in ("list", "watch")),
     *((verb, f"{plural}.kubevirt.io", "", "default") for verb in ("list", "watch") for plural in MACHINES),
@@ -286,6 +293,12 @@ MAY_NOT = [
     ("update", "mutatingwebhookconfigurations.admissionregistration.k8s.io", "kubemacpool-mutator", ""),
     ("create", "mutatingwebhookconfigurations.admissionregistration.k8s.io", "", ""),
     ("delete", "mutatingwebhookconfigurations.admissionregistration.k8s.io", "kubemacpool-mutator", ""),
+    *((verb, f"rolebindings.{RBAC}", "", OURS) for verb in ("create", "list", "watch", "patch")),
+    *((verb, f"rolebindings.{RBAC}", SERVING, "kube-system") for verb in ("get", "patch")),
+    *((verb, f"roles.{RBAC}", SERVING, OURS) for verb in ("escalate", "patch", "update")),
+    ("bind", f"roles.{RBAC}", "kubemacpool-manager-role", OURS),
+    ("bind", f"clusterroles.{RBAC}", "cluster-admin", ""),
+    *((verb, "deployments.apps", "kubemacpool-mac-controller-manager", OURS) for verb in ("get", "patch", "delete")),
     ("escalate", "clusterroles.rbac.authorization.k8s.io", "", ""),
 ]
 

@@ -98,6 +98,10 @@ class ApiClient:
         """PATCH an object, `content_type` being the kind of patch; gives the object as it was stored."""
         return await self._request("PATCH", path, body=body, content_type=content_type)
 
+    async def delete(self, path: str) -> None:
+        """DELETE an object, and in the background what it owns."""
+        await self._request("DELETE", path, params={"propagationPolicy": "Background"})
+
     async def stream(
         self,
         path: str,
