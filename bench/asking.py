@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import http.client
 import ssl
+from typing import TYPE_CHECKING
 
 from tests.support.metrics import figures_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from devcluster.scraping import Scraper
 
 SECONDS = 10.0
 
@@ -16,22 +22,22 @@ def ask(address: str, path: str, context: ssl.SSLContext) -> str:
     Raises:
         OSError: nobody answers.
     """
-    return _get(address, path, context)[1]
+    return _get(address, path, context, {})[1]
 
 
 def is_ready(address: str) -> bool:
     """Whether a replica says that it is ready, whoever it says it is; not if it does not answer."""
     try:
-        return _get(address, "/readyz", _anybody())[0] == http.HTTPStatus.OK
+        return _get(address, "/readyz", _anybody(), {})[0] == http.HTTPStatus.OK
     except OSError:
         return False
 
 
-def _get(address: str, path: str, context: ssl.SSLContext) -> tuple[int, str]:
+def _get(address: str, path: str, context: ssl.SSLContext, headers: Mapping[str, str]) -> tuple[int, str]:
     host, _, port = address.rpartition(":")
     connection = http.client.HTTPSConnection(host, int(port), timeout=SECONDS, context=context)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
     except http.client.HTTPException as error:
@@ -41,16 +47,20 @@ def _get(address: str, path: str, context: ssl.SSLContext) -> tuple[int, str]:
         connection.close()
 
 
-def figures(address: str) -> dict[str, float]:
+def figures(address: str, scraper: Scraper) -> dict[str, float]:
     """Read a replica's metrics, whoever it says it is: by name and labels, as tests and chaos name them.
 
     Args:
         address: host and port of its metrics.
+        scraper: who may read them.
 
     Raises:
         OSError: it does not answer.
     """
-    return figures_of(ask(address, "/metrics", _anybody()))
+    status, text = _get(address, "/metrics", _anybody(), scraper.headers)
+    if status != http.HTTPStatus.OK:
+        raise ConnectionError(f"{address} does not give its metrics: {status} {text}")
+    return figures_of(text)
 
 
 def _anybody() -> ssl.SSLContext:

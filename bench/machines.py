@@ -25,6 +25,7 @@ from bench.virtual import INSTANCES, MACHINES, VirtController, addresses
 from bench.writes import Writing
 
 from devcluster.kubevirt import serve_kinds
+from devcluster.scraping import Scraper
 from kubemacpool.election.timing import RENEWAL_SECONDS
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class _Bench:
     ) -> None:
         self._api = control_plane.api
         self._launch = launch
+        self._scraper = Scraper(control_plane)
         self._extent = extent
         self._progress = progress
         self._virt = VirtController(control_plane)
@@ -160,7 +162,7 @@ class _Bench:
     def _figure(self, name: str) -> float:
         """A figure of the replica's; -1 where it does not tell."""
         try:
-            return figures(self._launch.metrics).get(name, -1.0)
+            return figures(self._launch.metrics, self._scraper).get(name, -1.0)
         except OSError:
             return -1.0
 

@@ -31,6 +31,7 @@ from bench.installing import (
 from bench.manifest import begin_anew
 
 from devcluster.deployment import DEPLOYMENT, NAMESPACE, Deployment, Service, environment_of, expand, plan
+from devcluster.scraping import Scraper
 from devcluster.settings import RELEASE_MANIFEST
 
 if TYPE_CHECKING:
@@ -147,6 +148,7 @@ class Ours:
         self._configuration = shared_out(configuration, self._parts)
         program = OUR_PROGRAM if checkout is None else checkout.python.parent
         self._replicas = launches(control_plane, name, replicas, directory, program)
+        self._scraper = Scraper(control_plane)
         self._children: list[Child] = []
         self._leader = 0
         self._route = Route.SPREAD
@@ -224,7 +226,7 @@ class Ours:
         raise BenchError(message)
 
     def _figures(self, number: int) -> dict[str, float]:
-        found = figures(self._replicas[number].metrics)
+        found = figures(self._replicas[number].metrics, self._scraper)
         return found | {name: found[earlier] for name, earlier in EARLIER.items() if earlier in found}
 
 

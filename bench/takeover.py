@@ -31,6 +31,7 @@ from bench.results import Disturbance, Gap, Takeover
 from devcluster.deployment import DEPLOYMENT
 from devcluster.installation import ReplicaStatus, read_plan, write_plan
 from devcluster.processes import ProcessId
+from devcluster.scraping import Scraper
 from devcluster.sync import Installation
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class _Bench:
         self._control_plane = control_plane
         self._directory = directory
         self._installation = Installation(control_plane)
+        self._scraper = Scraper(control_plane)
         self._body = write_body(directory, Kind.NETWORKS).read_bytes()
 
     def install(self) -> None:
@@ -103,7 +105,7 @@ class _Bench:
     async def observe(self, disturb: Callable[[], Awaitable[None]]) -> Gap:
         """Have pods created while something happens."""
         await self._steady()
-        counters = _Counters(self._replicas)
+        counters = _Counters(self._replicas, self._scraper)
         counting = asyncio.create_task(counters.run())
         try:
             async with Clients(self._control_plane, self._body, CLIENTS) as clients:
@@ -144,7 +146,7 @@ class _Bench:
             replicas = self._replicas()
             ready = [each for each in replicas if each.state == "ready" and each.pid != other_than]
             if len(ready) == len(replicas) == REPLICAS:
-                leading = [(await _figures(each)).get(LEADS) for each in ready]
+                leading = [(await _figures(each, self._scraper)).get(LEADS) for each in ready]
                 if leading.count(1.0) == 1:
                     return
             await asyncio.sleep(POLL_SECONDS)
@@ -153,7 +155,7 @@ class _Bench:
 
     def _leader(self) -> ReplicaStatus:
         for each in self._replicas():
-            if figures(urlsplit(each.metrics_url).netloc).get(LEADS):
+            if figures(urlsplit(each.metrics_url).netloc, self._scraper).get(LEADS):
                 return each
         message = "No replica leads."
         raise BenchError(message)
@@ -169,8 +171,9 @@ class _Bench:
 class _Counters:
     """How long nobody has led, as far as each process knows, since it was first asked."""
 
-    def __init__(self, replicas: Callable[[], list[ReplicaStatus]]) -> None:
+    def __init__(self, replicas: Callable[[], list[ReplicaStatus]], scraper: Scraper) -> None:
         self._replicas = replicas
+        self._scraper = scraper
         self._first: dict[int, float] = {}
         self._last: dict[int, float] = {}
 
@@ -183,16 +186,16 @@ class _Counters:
         """Ask every process again and again."""
         while True:
             for each in self._replicas():
-                seconds = (await _figures(each)).get(WITHOUT_LEADER)
+                seconds = (await _figures(each, self._scraper)).get(WITHOUT_LEADER)
                 if seconds is not None and each.pid is not None:
                     self._first.setdefault(each.pid, seconds)
                     self._last[each.pid] = seconds
             await asyncio.sleep(POLL_SECONDS)
 
 
-async def _figures(replica: ReplicaStatus) -> dict[str, float]:
+async def _figures(replica: ReplicaStatus, scraper: Scraper) -> dict[str, float]:
     """A replica's metrics; nothing while it does not answer."""
     try:
-        return await asyncio.to_thread(figures, urlsplit(replica.metrics_url).netloc)
+        return await asyncio.to_thread(figures, urlsplit(replica.metrics_url).netloc, scraper)
     except OSError:
         return {}

@@ -21,6 +21,7 @@ from devcluster.installation import read_plan, read_status, write_plan
 from devcluster.kubevirt import serve_kinds
 from devcluster.loopback import HOST
 from devcluster.processes import ProcessId
+from devcluster.scraping import Scraper
 from devcluster.settings import RELEASE_MANIFEST
 from devcluster.sync import Installation
 
@@ -73,6 +74,7 @@ class Stage:
         self.wanted = replicas
         self._progress = progress
         self._installation = Installation(self.control_plane)
+        self._scraper = Scraper(self.control_plane)
         self._following: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -138,8 +140,11 @@ class Stage:
     async def metrics(self, replica: ReplicaStatus) -> dict[str, float]:
         """The replica's figures, named like `kubemacpool_addresses{state=held}`."""
         timeout = aiohttp.ClientTimeout(total=10)
-        async with self.cluster.session.get(f"{replica.metrics_url}/metrics", ssl=False, timeout=timeout) as answer:
+        headers = await asyncio.to_thread(lambda: self._scraper.headers)
+        url = f"{replica.metrics_url}/metrics"
+        async with self.cluster.session.get(url, headers=headers, ssl=False, timeout=timeout) as answer:
             text = await answer.text()
+            answer.raise_for_status()
         return figures_of(text)
 
     def webhook_urls(self) -> list[str]:

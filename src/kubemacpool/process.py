@@ -20,6 +20,7 @@ from kubemacpool.certs.issue import KeyPair, service_names
 from kubemacpool.effect import EffectKeeper, effect_watches, take_over
 from kubemacpool.election.elector import Member
 from kubemacpool.follow.readiness import Readiness
+from kubemacpool.kube.access_reviews import AccessReviews
 from kubemacpool.kube.client import ApiClient
 from kubemacpool.kube.effect import ServingBinding
 from kubemacpool.kube.events import TELL_SECONDS, EventRecorder
@@ -30,14 +31,17 @@ from kubemacpool.kube.writes import WebhookConfiguration
 from kubemacpool.ports import Importance
 from kubemacpool.runtime import Collector, DescriptorsError, Loop, MonotonicClock, Room, raise_limit, room_in
 from kubemacpool.server import limits
+from kubemacpool.server.access import Access, restricted
 from kubemacpool.server.connections import Handler
+from kubemacpool.server.debug import Inside, debug_routes
 from kubemacpool.server.https import Route, Server
 from kubemacpool.server.peers import PeerClient
 from kubemacpool.server.routes import guarded, health_routes, metrics_routes, webhook_routes
 from kubemacpool.settings import IN_FLIGHT_FLOOR, Settings
 from kubemacpool.supervision import Supervisor
-from kubemacpool.telemetry.logs import LineRation, configure_logs
+from kubemacpool.telemetry.logs import Levels, LineRation, configure_logs
 from kubemacpool.telemetry.metrics import Metrics
+from kubemacpool.telemetry.profiles import Profiles
 from kubemacpool.trust import (
     SERVICES,
     WEBHOOK_CONFIGURATION,
@@ -47,7 +51,7 @@ from kubemacpool.trust import (
     learn_cluster_uid,
     watches_for,
 )
-from kubemacpool.wiring import Outside, Replica, new_webhooks
+from kubemacpool.wiring import Core, Outside, Replica, new_webhooks
 
 DRAIN_SECONDS = 10.0
 """For admissions under way when the port is closed; the webhook's time-out as shipped."""
@@ -118,6 +122,7 @@ class Process:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
+        loop.add_signal_handler(signal.SIGUSR1, self._change_level)
         _log.info("starting", version=version("kubemacpool"), server=self._client.server, **self._room._asdict())
         if self._settings.wait_time < IN_FLIGHT_FLOOR:
             _log.warning(
@@ -159,7 +164,9 @@ class Process:
         guard = guarded(routes, callers.refusal, lambda: identity.handshakes)
         webhook = Server(guard, identity.webhook, self._room.connections, self._room.backlog)
         port = await self._listen("webhook", webhook, settings.webhook_port)
-        metrics = _small_server(metrics_routes(self._metrics.exposition), identity.metrics)
+        access = Access(AccessReviews(client), lambda _: False, self._clock)
+        inside = {**metrics_routes(self._metrics.exposition), **debug_routes(self._inside(), self._clock)}
+        metrics = _small_server(restricted(inside, access), identity.metrics)
         await self._listen("metrics", metrics, settings.metrics_port)
         configuration = WebhookConfiguration(client, WEBHOOK_CONFIGURATION)
         trust = TrustKeeper(bootstrap, configuration, identity, self._trusted, self._metrics, self._clock)
@@ -188,6 +195,29 @@ class Process:
             core = await self._replica.start(supervisor)
             self._metrics.follow(core.ledger)
             self._metrics.follow_election(core.elector, core.allocator)
+
+    def _inside(self) -> Inside:
+        """What support may look at, and set."""
+        profiles = Profiles()
+        return Inside(
+            ledger=lambda: None if self._core is None else self._core.ledger,
+            leads=lambda: self._core is not None and self._core.elector.leading,
+            level=lambda: Levels.current,
+            set_level=Levels.change,
+            cpu=profiles.cpu,
+            memory=profiles.memory,
+        )
+
+    @property
+    def _core(self) -> Core | None:
+        """The part that decides, once it is there."""
+        return None if self._replica is None else self._replica.core
+
+    def _change_level(self) -> None:
+        """Write lines for debugging from now on, or none of them any more."""
+        configured = self._settings.log_level
+        usual = "info" if configured == "debug" else configured
+        Levels.change(usual if Levels.current == "debug" else "debug")
 
     def _server_tls(self, pair: KeyPair, client_authorities: bytes | None) -> ssl.SSLContext:
         return server_context(pair.certificate_pem, pair.key_pem, client_authorities, self._settings.tls)

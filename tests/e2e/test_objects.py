@@ -213,7 +213,9 @@ async def test_we_answer_under_a_certificate_that_the_ca_bundle_vouches_for(
     url = replica.webhook_url if service == "kubemacpool-service" else f"https://{metrics.address}:{metrics.port}"
     async with (
         aiohttp.ClientSession() as session,
-        session.get(url + path, ssl=trust, server_hostname=f"{service}.{OURS}.svc") as answer,
+        session.get(
+            url + path, ssl=trust, server_hostname=f"{service}.{OURS}.svc", headers=installed.scraper.headers
+        ) as answer,
     ):
         assert answer.status == 200
         assert expected in await answer.text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http
 import signal
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.installation import read_plan, write_plan
 from devcluster.kubevirt import serve_kinds
 from devcluster.processes import ProcessId
+from devcluster.scraping import Scraper
 from devcluster.settings import RELEASE_MANIFEST
 from devcluster.sync import Installation
 from kubemacpool.certs.contexts import client_context
@@ -112,6 +114,7 @@ class Installed:
     ) -> None:
         self.control_plane = control_plane
         self.installation = Installation(control_plane)
+        self.scraper = Scraper(control_plane)
         self._manifest = manifest
         self._environment = environment
         self._arguments = arguments
@@ -262,9 +265,10 @@ class Installed:
             _, figures = await self._leading()
             return figures
         try:
-            _, text, _ = await self.ask(f"{replica.metrics_url}/metrics")
+            status, text, _ = await self.ask(f"{replica.metrics_url}/metrics", headers=self.scraper.headers)
         except (aiohttp.ClientError, OSError, TimeoutError):
             return {}
+        assert status == http.HTTPStatus.OK, text
         return figures_of(text)
 
     async def counts(self, replica: ReplicaStatus | None = None) -> dict[str, float]:

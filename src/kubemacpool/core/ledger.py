@@ -291,6 +291,20 @@ class Ledger:
         """The latest allocation of this address whose object has not been seen yet."""
         return next(reversed([*self._in_flight.of(address)]), None)
 
+    def allocations_of(self, address: int) -> Iterable[Allocation]:
+        """Every allocation of this address whose object has not been seen yet, the latest party's last."""
+        return self._in_flight.of(address)
+
+    def cooling_of(self, address: int) -> Cooling | None:
+        """Since when an address is kept back after its release; None where it is not."""
+        return self._cooling.get(address)
+
+    def unsettled(self) -> Iterator[int]:
+        """Every address that is in flight, in doubt or cooling, some of them several times."""
+        yield from self._in_flight.addresses()
+        yield from self._in_doubt
+        yield from self._cooling
+
     def is_entitled(self, address: int, party: Party) -> bool:
         """Whether the party has the address, so that nobody who has come to carry it keeps it from it (rule 2).
 

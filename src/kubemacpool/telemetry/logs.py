@@ -5,7 +5,7 @@ import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, MutableMapping
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
@@ -29,6 +29,9 @@ MOST_ITEMS: Final = 20
 
 MOST_FRAMES: Final = 20
 """Of a traceback: the outermost and the innermost ones."""
+
+LONGEST_LEVEL: Final = 20
+"""Characters of a level that is none, as a message quotes it."""
 
 EventDict = MutableMapping[str, Any]
 
@@ -126,10 +129,10 @@ def configure_logs(level: LogLevel, log_format: LogFormat) -> LineRation:
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
     tracebacks: list[structlog.typing.Processor] = [_tracebacks, shorten_exceptions] if log_format == "json" else []
-    number = logging.getLevelNamesMapping()[level.upper()]
+    Levels.use(level)
     structlog.configure(
         processors=[ration, *shared, *tracebacks, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
+        wrapper_class=_Logger,
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
@@ -141,5 +144,46 @@ def configure_logs(level: LogLevel, log_format: LogFormat) -> LineRation:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *tracebacks, renderer],
         )
     )
-    logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
+    logging.basicConfig(level=Levels.of_libraries(level), handlers=[handler], force=True)
     return ration
+
+
+class _Logger(structlog.make_filtering_bound_logger(logging.DEBUG)):  # type: ignore[misc]  # made at run time
+    """The class of all loggers, which they keep from their first line on; its methods are those of the level in use."""
+
+
+class Levels:
+    """The level in use, which may change while the program runs."""
+
+    current: LogLevel = "info"
+    """The least severe lines that are written."""
+
+    @classmethod
+    def use(cls, level: LogLevel) -> None:
+        """Write these lines from now on."""
+        made = structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()])
+        for name, method in vars(made).items():
+            if callable(method):
+                setattr(_Logger, name, method)
+        logging.getLogger().setLevel(cls.of_libraries(level))
+        cls.current = level
+
+    @classmethod
+    def change(cls, level: str) -> None:
+        """Write these lines from now on, and say so.
+
+        Raises:
+            ValueError: there is no such level.
+        """
+        known: tuple[LogLevel, ...] = get_args(LogLevel)
+        found = next((each for each in known if each == level), None)
+        if found is None:
+            raise ValueError(f"there is no level {level[:LONGEST_LEVEL]!r}, only {', '.join(known)}")
+        before = cls.current
+        cls.use(found)
+        structlog.get_logger(__name__).warning("log level changed", before=before, now=found)
+
+    @staticmethod
+    def of_libraries(level: LogLevel) -> int:
+        """Of the lines that libraries write: theirs below a warning are for those who write them."""
+        return max(logging.getLevelNamesMapping()[level.upper()], logging.WARNING)

@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from kubemacpool.telemetry.levels import LogFormat, LogLevel
-from kubemacpool.telemetry.logs import configure_logs
+from kubemacpool.telemetry.logs import Levels, configure_logs
 
 
 @pytest.fixture(autouse=True)
@@ -107,3 +107,37 @@ def test_an_exception_is_shown_to_people_as_python_shows_it(capsys: pytest.Captu
     except ValueError:
         structlog.get_logger("x").exception("request failed")
     assert "ValueError" in capsys.readouterr().err
+
+
+def test_the_level_may_change_for_loggers_that_have_written_already(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("info", "json")
+    logger, library = structlog.get_logger("x"), logging.getLogger("library")
+    for number, level in enumerate(("info", "debug", "error", "info")):
+        if number:
+            Levels.change(level)
+        assert Levels.current == level
+        logger.debug("fine", number=number)
+        logger.info("coarse", number=number)
+        library.warning("theirs")
+    written = [(line["event"], line.get("number")) for line in _lines(capsys)]
+    changed = ("log level changed", None)
+    assert written == [
+        ("coarse", 0),
+        ("theirs", None),
+        changed,
+        ("fine", 1),
+        ("coarse", 1),
+        ("theirs", None),
+        changed,
+        ("coarse", 3),
+        ("theirs", None),
+    ]
+
+
+@pytest.mark.parametrize("level", ["loud", "", "INFO", "x" * 5000])
+def test_a_level_that_there_is_not_changes_nothing(level: str) -> None:
+    configure_logs("warning", "json")
+    with pytest.raises(ValueError, match="only debug, info, warning, error") as caught:
+        Levels.change(level)
+    assert len(str(caught.value)) < 100
+    assert Levels.current == "warning"
