@@ -56,6 +56,11 @@ RELEASES = (
         CONFIG / "monitoring",
         "# Monitoring of KubeMacPool, for clusters with the Prometheus operator.\n",
     ),
+    Release(
+        CONFIG / "release" / "kubemacpool-hardening.yaml",
+        CONFIG / "hardening",
+        "# Optional, for Kubernetes 1.30 and later: what the manager may change of its webhook configuration.\n",
+    ),
 )
 
 
