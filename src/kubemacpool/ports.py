@@ -277,10 +277,12 @@ class StoredSecret:
     Attributes:
         data: the content by key, decoded.
         resource_version: to be given with an update.
+        kept_by: the Certificate of cert-manager for which that keeps it; empty where it does not.
     """
 
     data: Mapping[str, bytes] = field(repr=False)
     resource_version: str
+    kept_by: str = ""
 
 
 class Secrets(Protocol):

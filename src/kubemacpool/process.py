@@ -15,10 +15,14 @@ import uvloop
 
 from kubemacpool.certs.callers import Callers
 from kubemacpool.certs.contexts import client_context, server_context
-from kubemacpool.certs.identity import ClientAuthority, Identity
+from kubemacpool.certs.files import ClientAuthority, ServingFiles
+from kubemacpool.certs.identity import Identity
 from kubemacpool.certs.issue import KeyPair, service_names
+from kubemacpool.certs.renewal import Renewal
+from kubemacpool.certs.rotation import Bootstrap
 from kubemacpool.effect import EffectKeeper, effect_watches, take_over
 from kubemacpool.election.elector import Member
+from kubemacpool.expiry import Expiry, corrected
 from kubemacpool.follow.readiness import Readiness
 from kubemacpool.kube.access_reviews import AccessReviews
 from kubemacpool.kube.client import ApiClient
@@ -29,6 +33,14 @@ from kubemacpool.kube.kubeconfig_fields import ClusterConfigError
 from kubemacpool.kube.tls import RenewedTls
 from kubemacpool.kube.writes import WebhookConfiguration
 from kubemacpool.ports import Importance
+from kubemacpool.provision import (
+    SERVICES,
+    bootstrap_for,
+    establish_credentials,
+    establish_given,
+    learn_cluster_uid,
+    replica_name,
+)
 from kubemacpool.runtime import Collector, DescriptorsError, Loop, MonotonicClock, Room, raise_limit, room_in
 from kubemacpool.server import limits
 from kubemacpool.server.access import Access, restricted
@@ -42,15 +54,7 @@ from kubemacpool.supervision import Supervisor
 from kubemacpool.telemetry.logs import Levels, LineRation, configure_logs
 from kubemacpool.telemetry.metrics import Metrics
 from kubemacpool.telemetry.profiles import Profiles
-from kubemacpool.trust import (
-    SERVICES,
-    WEBHOOK_CONFIGURATION,
-    TrustKeeper,
-    bootstrap_for,
-    establish_credentials,
-    learn_cluster_uid,
-    watches_for,
-)
+from kubemacpool.trust import WEBHOOK_CONFIGURATION, Observers, TrustKeeper, watches_for
 from kubemacpool.wiring import Core, Outside, Replica, new_webhooks
 
 DRAIN_SECONDS = 10.0
@@ -149,18 +153,18 @@ class Process:
         """Answer, follow the cluster and report, until cancelled."""
         settings = self._settings
         effect = EffectKeeper(ServingBinding(client, settings.namespace), self._trusted, self._clock)
-        await self._listen(
-            "health", _small_server(health_routes(effect.telling(self._obstacles)), None), settings.health_port
-        )
+        health = health_routes(effect.telling(self._obstacles), lambda: self._trusted.remarks)
+        await self._listen("health", _small_server(health, None), settings.health_port)
         events = EventRecorder(client, self._metrics)
-        bootstrap = bootstrap_for(client, settings.namespace)
-        identity = Identity(await establish_credentials(bootstrap), self._server_tls, policy=settings.tls)
-        replica_name = service_names(SERVICES, settings.namespace)[0]
+        bootstrap = bootstrap_for(client, settings.namespace, settings.intervals)
+        identity, files = await self._identity(bootstrap, client)
+        service_name = service_names(SERVICES, settings.namespace)[0]
         client_authority = _client_authority(settings, identity)
-        callers = Callers(lambda: identity.authorities.trusted, replica_name, settings.client_names)
+        callers = Callers(lambda: identity.authorities.trusted, service_name, settings.client_names)
         await take_over(client, settings.namespace)
         webhooks = new_webhooks(self._readiness, self._metrics, self._clock)
-        routes = webhook_routes({path: each.answer for path, each in webhooks.items()}, self._obstacles)
+        answers = {path: each.answer for path, each in webhooks.items()}
+        routes = webhook_routes(answers, self._obstacles, lambda: self._trusted.remarks)
         guard = guarded(routes, callers.refusal, lambda: identity.handshakes)
         webhook = Server(guard, identity.webhook, self._room.connections, self._room.backlog)
         port = await self._listen("webhook", webhook, settings.webhook_port)
@@ -168,9 +172,8 @@ class Process:
         inside = {**metrics_routes(self._metrics.exposition), **debug_routes(self._inside(), self._clock)}
         metrics = _small_server(restricted(inside, access), identity.metrics)
         await self._listen("metrics", metrics, settings.metrics_port)
-        configuration = WebhookConfiguration(client, WEBHOOK_CONFIGURATION)
-        trust = TrustKeeper(bootstrap, configuration, identity, self._trusted, self._metrics, self._clock)
-        peers = PeerClient(lambda: identity.peers, replica_name)
+        trust = self._trust(client, bootstrap, identity, files)
+        peers = PeerClient(lambda: identity.peers, replica_name(settings.namespace), trust.alarm.ring)
         async with peers, asyncio.TaskGroup() as tasks:
             supervisor = Supervisor(tasks, self._readiness, self._metrics)
             tasks.create_task(self._end_when_given_up(supervisor))
@@ -186,6 +189,8 @@ class Process:
             supervisor.keep("effect", effect.run, Importance.USEFUL)
             for name, effect_watch in effect_watches(effect, client, settings.namespace).items():
                 supervisor.keep(f"watch {name}", effect_watch.run, Importance.USEFUL)
+            if files is not None:
+                supervisor.keep("given certificate", files.run, Importance.USEFUL)
             if client_authority is not None:
                 supervisor.keep("client authority", client_authority.run, Importance.USEFUL)
             uid = await learn_cluster_uid(client)
@@ -201,7 +206,7 @@ class Process:
         profiles = Profiles()
         return Inside(
             ledger=lambda: None if self._core is None else self._core.ledger,
-            leads=lambda: self._core is not None and self._core.elector.leading,
+            leads=lambda: self._leads,
             level=lambda: Levels.current,
             set_level=Levels.change,
             cpu=profiles.cpu,
@@ -218,6 +223,35 @@ class Process:
         configured = self._settings.log_level
         usual = "info" if configured == "debug" else configured
         Levels.change(usual if Levels.current == "debug" else "debug")
+
+    def _trust(
+        self, client: ApiClient, bootstrap: Bootstrap, identity: Identity, files: ServingFiles | None
+    ) -> TrustKeeper:
+        """What keeps Secrets, caBundles and what is served in step."""
+        settings = self._settings
+        given_fault = (lambda: "") if files is None else (lambda: files.fault)
+        expiry = Expiry(settings.intervals, self._trusted, self._metrics, lambda: client.clock_skew, given_fault)
+        service_name = service_names(SERVICES, settings.namespace)[0]
+        observers = Observers(self._trusted, self._metrics, expiry, service_name)
+        renewal = Renewal(bootstrap, self._clock, lambda: self._leads)
+        configuration = WebhookConfiguration(client, WEBHOOK_CONFIGURATION)
+        trust = TrustKeeper(renewal, configuration, identity, observers, self._clock)
+        if files is not None:
+            files.changed = trust.alarm.ring
+        return trust
+
+    async def _identity(self, bootstrap: Bootstrap, client: ApiClient) -> tuple[Identity, ServingFiles | None]:
+        """What this replica proves itself by, once there is something; and the files with it, where these are given."""
+        settings = self._settings
+        credentials = await establish_credentials(bootstrap, self._trusted)
+        among_replicas = replica_name(settings.namespace)
+        identity = Identity(credentials, self._server_tls, policy=settings.tls, replica_name=among_replicas)
+        if settings.tls_cert_file is None or settings.tls_private_key_file is None:
+            return identity, None
+        certificate, key = settings.tls_cert_file, settings.tls_private_key_file
+        files = ServingFiles(certificate, key, identity, lambda: corrected(client.clock_skew))
+        await establish_given(files, self._trusted)
+        return identity, files
 
     def _server_tls(self, pair: KeyPair, client_authorities: bytes | None) -> ssl.SSLContext:
         return server_context(pair.certificate_pem, pair.key_pem, client_authorities, self._settings.tls)
@@ -249,13 +283,18 @@ class Process:
             for message, lines in self._ration.left_out():
                 _log.warning("lines were left out: there are too many", message=message, lines=lines)
 
+    @property
+    def _leads(self) -> bool:
+        return self._core is not None and self._core.elector.leading
+
     def _obstacles(self) -> tuple[str, ...]:
         """Why no traffic should come here."""
         if self._stopping.is_set():
             return ("this replica is shutting down",)
-        if (self._replica is None or self._replica.core is None) and not self._readiness.obstacles:
+        found = self._readiness.obstacles + self._trusted.obstacles
+        if (self._replica is None or self._replica.core is None) and not found:
             return ("this replica has just started",)
-        return self._readiness.obstacles + self._trusted.obstacles
+        return found
 
     async def _drain(self) -> None:
         """Release the Lease, let the Service route around us, finish what is under way, and close the ports."""

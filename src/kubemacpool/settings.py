@@ -4,10 +4,12 @@ import ipaddress
 import itertools
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from kubemacpool.certs.contexts import DEFAULT_MIN_VERSION, MIN_VERSIONS, SUITES, TlsPolicy, policy_of
+from kubemacpool.certs.intervals import AS_SHIPPED, SHORTEST_OVERLAP, SHORTEST_ROTATION, Interval, Intervals
 from kubemacpool.telemetry.levels import LogFormat, LogLevel
 from kubemacpool.wire.config import ConflictPolicy
 from kubemacpool.wire.machines import NOT_OURS, NetworkKind
@@ -23,6 +25,9 @@ DEFAULT_WAIT_TIME: Final = 120
 LARGEST_PORT: Final = 65_535
 LONGEST_TIME: Final = 7 * 24 * 3600
 """Seconds: a week. Nobody means more; a time in milliseconds would be more."""
+
+LONGEST_INTERVAL: Final = timedelta(days=3660)
+"""Of a certificate. Nobody means more; what is exchanged that rarely had better not be exchanged for the first time."""
 
 LOOPBACK: Final = "127.0.0.1"
 """Advertised by a replica that listens on all interfaces and was not given its address: on a developer's machine."""
@@ -59,6 +64,9 @@ class Settings:
         client_ca_file: certificates of the authority that has signed the API server's client certificate; None where
             it shows none.
         client_names: the names of which a client's certificate has to have one; none where anybody may ask.
+        tls_cert_file: the certificate that is shown to the API server, PEM; None for one of our own authority.
+        tls_private_key_file: its key, PEM.
+        intervals: by which certificates of our own are exchanged.
         tls_min_version: the oldest version of TLS that is spoken with clients and other replicas.
         tls_cipher_suites: those of TLS 1.2 that are spoken, by Go's names; empty for the usual ones.
         log_level: the least severe lines that are written.
@@ -80,6 +88,9 @@ class Settings:
     hide_foreign_holders: bool = False
     client_ca_file: Path | None = None
     client_names: tuple[str, ...] = ()
+    tls_cert_file: Path | None = None
+    tls_private_key_file: Path | None = None
+    intervals: Intervals = AS_SHIPPED
     tls_min_version: str = DEFAULT_MIN_VERSION
     tls_cipher_suites: tuple[str, ...] = ()
     log_level: LogLevel = "info"
@@ -129,6 +140,9 @@ class Settings:
             )
         self._check_ports_differ()
         self._check_tls()
+        self._check_given()
+        _check_interval("CA", self.intervals.authority)
+        _check_interval("CERT", self.intervals.serving)
         if _DNS_LABEL.fullmatch(self.namespace) is None:
             raise SettingsError(
                 f"--namespace (POD_NAMESPACE) is {self.namespace!r}, which cannot be the name of a namespace; "
@@ -163,6 +177,20 @@ class Settings:
                 f"{f' (and {len(unknown) - 1} more)' if len(unknown) > 1 else ''}; known are {', '.join(SUITES)}"
             )
 
+    def _check_given(self) -> None:
+        given = {
+            "--tls-cert-file (KUBEMACPOOL_TLS_CERT_FILE)": self.tls_cert_file,
+            "--tls-private-key-file (KUBEMACPOOL_TLS_PRIVATE_KEY_FILE)": self.tls_private_key_file,
+        }
+        for (setting, path), other in zip(given.items(), reversed(given), strict=True):
+            if path is not None and given[other] is None:
+                raise SettingsError(f"{setting} is {path}, and there is no {other}; give certificate and key together")
+            if path is not None and not _is_file(path):
+                raise SettingsError(
+                    f"{setting} is {path}, which is not a file; give the path of a PEM file, such as that of a mounted "
+                    "Secret of type kubernetes.io/tls"
+                )
+
     def _check_ports_differ(self) -> None:
         ports = {
             "--webhook-port (KUBEMACPOOL_WEBHOOK_PORT)": self.webhook_port,
@@ -189,6 +217,32 @@ def _check_address(setting: str, value: str, remedy: str) -> None:
 def _check_number(setting: str, value: int, least: int, greatest: int) -> None:
     if not least <= value <= greatest:
         raise SettingsError(f"{setting} is {value}; give a whole number from {least} to {greatest}")
+
+
+def _check_interval(kind: str, interval: Interval) -> None:
+    rotate, overlap = (
+        f"--{kind.lower()}-{what}-interval ({kind}_{what.upper()}_INTERVAL)" for what in ("rotate", "overlap")
+    )
+    for setting, given, least in (
+        (rotate, interval.rotate, SHORTEST_ROTATION),
+        (overlap, interval.overlap, SHORTEST_OVERLAP),
+    ):
+        if given < least:
+            raise SettingsError(
+                f"{setting} is {_seconds(given)}; give at least {_seconds(least)}, so that there is "
+                "time to exchange everything"
+            )
+    if interval.rotate < interval.overlap:
+        raise SettingsError(
+            f"{rotate} is {_seconds(interval.rotate)} and {overlap} is {_seconds(interval.overlap)}; "
+            "give an overlap that is no longer than what it is a part of"
+        )
+    if interval.rotate > LONGEST_INTERVAL:
+        raise SettingsError(f"{rotate} is {interval.rotate.days} days; give at most {LONGEST_INTERVAL.days}, ten years")
+
+
+def _seconds(duration: timedelta) -> str:
+    return f"{duration.total_seconds():.10g}s"
 
 
 def _is_file(path: Path) -> bool:

@@ -5,70 +5,44 @@
     a watch brings a change, or time passes
           │
           ▼
-    the Secrets are good, or are made good ──▶ our authorities are trusted here ──▶ each caBundle holds them, and nobody
-                                                                                    else; or it is written
-                                                                                          │ it has done so for a while
-                                                                                          ▼
-                                                                             the certificate of the Secret is served
+    the Secrets are good, or are made good ──▶ our authorities are trusted here, and the certificate of the Secret is
+                                               served
+                                                 │
+                                                 ▼
+                                               each caBundle holds our authorities, and nobody else; or it is written
 
 Level-based: each look reads what is and mends one thing after the other, so any number of replicas may do it at once.
-First trusted, then served: no API server and no replica is shown a certificate that it cannot have heard of.
+First trusted, then issued under (`certs/renewal.py`): no API server and no replica is shown a certificate that it
+cannot have heard of.
+
+Where cert-manager writes the caBundles, or the certificate is given as files, a caBundle is never written: what it
+holds is tried on what is served, and readiness tells.
 """
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
 
 import structlog
 
-from kubemacpool.certs.authority import Authorities, fault_of_bundle
+from kubemacpool.certs.authority import Authorities, certificates_in, fault_of_bundle
 from kubemacpool.certs.identity import Identity
-from kubemacpool.certs.issue import ServerNames, service_names
-from kubemacpool.certs.rotation import AUTHORITY_SECRET, SERVING_SECRET, Bootstrap, Credentials
+from kubemacpool.certs.renewal import Renewal
+from kubemacpool.certs.rotation import AUTHORITY_SECRET, SERVING_SECRET, Credentials
+from kubemacpool.certs.trial import fault_of_trust
+from kubemacpool.expiry import Expiry
 from kubemacpool.follow.readiness import Readiness
 from kubemacpool.kube.client import ApiClient
-from kubemacpool.kube.reads import read_cluster_uid
 from kubemacpool.kube.reflector import Reflector
 from kubemacpool.kube.resource import Resource
-from kubemacpool.kube.writes import ClusterSecrets
 from kubemacpool.pacing import Backoff, Restraint
 from kubemacpool.ports import Clock, ConflictError, NotFoundError, OutsideError, WebhookTrust
 from kubemacpool.telemetry.metrics import Metrics
-from kubemacpool.wire.api_objects import CONFIGURATIONS
+from kubemacpool.wire.api_objects import CONFIGURATIONS, WebhookBundles
 from kubemacpool.wire.objects import ObjectIdentity, decode_stored
 
-SERVICES = ("kubemacpool-service", "kubemacpool-metrics-service")
-
-ResultT = TypeVar("ResultT")
-
 _log = structlog.get_logger(__name__)
-
-
-def bootstrap_for(client: ApiClient, namespace: str) -> Bootstrap:
-    """What keeps the certificates of this installation."""
-    return Bootstrap(ClusterSecrets(client, namespace), ServerNames(service_names(SERVICES, namespace)))
-
-
-async def establish_credentials(bootstrap: Bootstrap) -> Credentials:
-    """Get the certificate from its Secrets, or issue it; try until it is done."""
-    return await _persevere(bootstrap.ensure_certificates, "no certificate yet, trying again")
-
-
-async def learn_cluster_uid(client: ApiClient) -> str:
-    """Ask which cluster this is; try until it is known."""
-    return await _persevere(lambda: read_cluster_uid(client), "the cluster's uid is not known yet, trying again")
-
-
-async def _persevere(attempt: Callable[[], Awaitable[ResultT]], complaint: str) -> ResultT:
-    backoff = Backoff()
-    while True:
-        try:
-            return await attempt()
-        except OutsideError as error:
-            _log.warning(complaint, error=str(error))
-        await asyncio.sleep(backoff.next_delay(random.random()))  # noqa: S311 (keeps replicas apart, hides nothing)
-
 
 WEBHOOK_CONFIGURATION: Final = "kubemacpool-mutator"
 
@@ -78,12 +52,8 @@ PERIOD_SECONDS: Final = 30.0
 PACE_SECONDS: Final = 0.1
 """Between two looks when many events come: three reads each."""
 
-SETTLED_SECONDS: Final = 2.0
-"""For which a new authority is in the caBundles before a certificate of it is served. API servers follow their
-configuration by a watch, within milliseconds where they are well; the other replicas follow the Secrets likewise."""
-
-_OBSTACLE: Final = "trust"
-_UNKNOWN: Final = f"MutatingWebhookConfiguration {WEBHOOK_CONFIGURATION} has not been read yet"
+OBSTACLE: Final = "trust"
+UNKNOWN: Final = f"MutatingWebhookConfiguration {WEBHOOK_CONFIGURATION} has not been read yet"
 
 
 class Alarm:
@@ -91,6 +61,10 @@ class Alarm:
 
     def __init__(self) -> None:
         self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        """Somebody has noticed that something is wrong."""
+        self._rung.set()
 
     async def wait(self, seconds: float) -> None:
         """Returns when it has rung since the last time, or after so many seconds."""
@@ -118,46 +92,57 @@ class Alarm:
         self._rung.set()
 
 
+class Observers(NamedTuple):
+    """Who learns what the keeper finds.
+
+    Attributes:
+        readiness: hindered while the API server does not trust us. Not that of the election: no other replica would be
+            trusted either.
+        metrics: learns whether it does.
+        expiry: tells when the certificates end.
+        server_name: by which the API server asks for us.
+    """
+
+    readiness: Readiness
+    metrics: Metrics
+    expiry: Expiry
+    server_name: str
+
+
 class TrustKeeper:
     """Keeps Secrets, caBundles and what this replica serves with in step, for as long as `run` runs."""
 
     def __init__(
         self,
-        bootstrap: Bootstrap,
+        renewal: Renewal,
         webhooks: WebhookTrust,
         identity: Identity,
-        readiness: Readiness,
-        metrics: Metrics,
+        observers: Observers,
         clock: Clock,
     ) -> None:
         """Begin with what is served; nothing is looked at yet.
 
         Args:
-            bootstrap: keeps the Secrets good.
+            renewal: reads the Secrets, and writes them.
             webhooks: the caBundles.
             identity: what this replica serves with and whom it trusts.
-            readiness: hindered while the API server does not trust us. Not that of the election: no other replica
-                would be trusted either.
-            metrics: learns whether it does.
+            observers: who learns what is found.
             clock: the process's own.
         """
         self.alarm = Alarm()
-        self._bootstrap = bootstrap
+        self._renewal = renewal
         self._webhooks = webhooks
         self._identity = identity
-        self._readiness = readiness
-        self._metrics = metrics
+        self._observers = observers
         self._clock = clock
-        self._issuing = Restraint(clock)
         self._writing = Restraint(clock)
         self._failures = Backoff()
         self._trouble = ""
         self._said = ""
-        self._credentials = Credentials(identity.authorities, identity.serving)
-        self._settled: tuple[Authorities, float] | None = None
-        """Whom everybody trusts who asks us, and since when."""
-        readiness.hinder(_OBSTACLE, _UNKNOWN)
-        metrics.ca_bundle_judged(valid=False)
+        self._installed: Authorities | None = None
+        """What the caBundles held when they were right the last time: who changes that undoes it."""
+        observers.readiness.hinder(OBSTACLE, UNKNOWN)
+        observers.metrics.ca_bundle_judged(valid=False)
 
     async def run(self) -> None:
         """Look whenever a watch brings something, and now and then; goes on until cancelled."""
@@ -168,7 +153,7 @@ class TrustKeeper:
     async def look(self) -> float:
         """Look once and mend what may be mended now; gives the seconds after which to look again in any case."""
         try:
-            waits = [PERIOD_SECONDS, *await self._mend()]
+            wait = min(PERIOD_SECONDS, await self._mend())
         except Exception as error:  # noqa: BLE001 (whatever somebody has put into a Secret, it ends no replica)
             if str(error) != self._trouble:
                 unforeseen = not isinstance(error, OutsideError)
@@ -179,59 +164,104 @@ class TrustKeeper:
             _log.info("certificates are looked after again")
         self._trouble = ""
         self._failures.succeeded()
-        return min(waits)
+        return wait
 
-    async def _mend(self) -> list[float]:
-        """One thing after the other; gives the seconds after which there is more to do."""
-        waits = []
-        if (pause := self._issuing.pause) == 0:
-            self._credentials = await self._bootstrap.ensure_certificates(self._identity.served_under)
-            if self._credentials.issued:
-                self._issuing.written()
-        else:
-            waits.append(pause)
-        self._identity.trust(self._credentials.authorities)
-        waits.append(await self._mend_bundles(self._credentials.authorities))
-        waits.append(self._take_up(self._credentials))
-        return waits
+    async def _mend(self) -> float:
+        """One thing after the other; gives the seconds after which there is more to do.
 
-    async def _mend_bundles(self, ours: Authorities) -> float:
-        """Have every caBundle hold our authorities; gives the seconds after which to look again."""
+        The caBundles are read first: whoever writes what he found here by what he reads in the Secrets then, knows no
+        less than whoever wrote them last.
+        """
+        found = await self._read_bundles()
+        stored = await self._renewal.look()
+        wait = await self._renewal.renew(stored, self._identity.credentials)
+        if wait is None:
+            stored, wait = await self._renewal.look(), 0.0
+        if stored.verdict.authorities is not None:
+            self._identity.trust(stored.verdict.authorities)
+        if stored.credentials is not None:
+            wait = min(wait, self._take_up(stored.credentials, found))
+        wait = min(wait, await self._mend_bundles(found))
+        self._observers.expiry.tell(stored, self._identity, self._renewal.trouble)
+        return wait
+
+    async def _read_bundles(self) -> WebhookBundles | None:
+        """None where there is no configuration."""
         try:
-            found = await self._webhooks.read()
-            faults = {
-                place: fault
-                for place, bundle in enumerate(found.bundles)
-                if (fault := fault_of_bundle(bundle.content, ours))
-            }
-            if not faults:
-                self._settle(ours)
-                self._judge("")
-                return PERIOD_SECONDS
-            self._settled = None
-            place, fault = next(iter(faults.items()))
-            self._judge(f"has a caBundle that {fault}, at webhook {found.bundles[place].webhook}")
-            if (pause := self._writing.pause) > 0:
-                return pause
-            await self._webhooks.write(found, tuple(faults), ours.bundle)
+            return await self._webhooks.read()
         except NotFoundError:
-            self._settle(ours)  # nobody asks us, so nobody has to be told first
+            return None
+
+    async def _mend_bundles(self, found: WebhookBundles | None) -> float:
+        """Have every caBundle hold our authorities; gives the seconds after which to look again."""
+        ours = self._identity.authorities
+        if found is None:
+            self._renewal.trusted(ours.current)  # nobody asks us, so nobody has to be told first
             self._judge("does not exist; apply the release manifest again to bring it back")
             return PERIOD_SECONDS
-        except ConflictError:  # somebody was faster, another replica perhaps: look again
+        hands_off = self._written_by_others(found)
+        faults = {
+            place: fault
+            for place, bundle in enumerate(found.bundles)
+            if (fault := self._fault_of(bundle.content, ours, tried=bool(hands_off)))
+        }
+        if hands_off or not faults:
+            self._renewal.trusted(ours.current)
+        if not faults:
+            self._installed = None if hands_off else ours
+            self._judge("")
+            return PERIOD_SECONDS
+        place, fault = next(iter(faults.items()))
+        sentence = f"has a caBundle that {fault}, at webhook {found.bundles[place].webhook}"
+        if hands_off:
+            self._judge(f"{sentence}; {hands_off}")
+            return PERIOD_SECONDS
+        undone = self._installed == ours
+        if undone or self._installed is None:
+            self._judge(sentence)
+        if undone and (pause := self._writing.pause) > 0:
+            self._renewal.distrusted()
+            return pause
+        return await self._write_bundles(found, tuple(faults), ours, undone=undone)
+
+    async def _write_bundles(
+        self, found: WebhookBundles, places: Sequence[int], ours: Authorities, *, undone: bool
+    ) -> float:
+        self._renewal.distrusted()
+        try:
+            await self._webhooks.write(found, places, ours.bundle)
+        except (ConflictError, NotFoundError):  # somebody was faster, another replica perhaps: look again
             return 0.0
-        self._writing.written()
+        if undone or self._installed is None:
+            self._writing.written()
+        self._installed = ours
         _log.info("the certificate authority is installed", webhook_configuration=WEBHOOK_CONFIGURATION)
-        self._settle(ours)
+        self._renewal.trusted(ours.current)
         self._judge("")
         return PERIOD_SECONDS
 
+    def _written_by_others(self, found: WebhookBundles) -> str:
+        """Why the caBundles are not for us to write, in words for whoever finds them wrong; empty where they are."""
+        if found.injected:
+            given = "" if self._identity.presented is not None else " and gives no certificate by --tls-cert-file"
+            return (
+                f"it is for cert-manager to write, since the configuration has the annotation {found.injected}{given}"
+            )
+        if self._identity.presented is not None:
+            return "KubeMacPool does not write it, since its certificate is given by --tls-cert-file"
+        return ""
+
+    def _fault_of(self, bundle: bytes, ours: Authorities, *, tried: bool) -> str:
+        if not tried:
+            return fault_of_bundle(bundle, ours)
+        return fault_of_trust(self._identity.handshake, bundle, self._observers.server_name)
+
     def _judge(self, fault: str) -> None:
         """Tell whether the API server trusts us."""
-        self._metrics.ca_bundle_judged(valid=not fault)
+        self._observers.metrics.ca_bundle_judged(valid=not fault)
         if not fault:
             self._said = ""
-            self._readiness.clear(_OBSTACLE)
+            self._observers.readiness.clear(OBSTACLE)
             return
         sentence = f"MutatingWebhookConfiguration {WEBHOOK_CONFIGURATION} {fault}"
         if self._writing.undone:
@@ -242,26 +272,27 @@ class TrustKeeper:
         if sentence != self._said:
             _log.warning("the API server does not trust this replica", reason=sentence)
         self._said = sentence
-        self._readiness.hinder(_OBSTACLE, sentence)
+        self._observers.readiness.hinder(OBSTACLE, sentence)
 
-    def _settle(self, ours: Authorities) -> None:
-        """Nobody who asks us can be without these authorities, from now on at the latest."""
-        if self._settled is None or self._settled[0] != ours:
-            self._settled = (ours, self._clock.now())
+    def _take_up(self, credentials: Credentials, found: WebhookBundles | None) -> float:
+        """Serve with what the Secret holds; gives the seconds after which to try again.
 
-    def _take_up(self, credentials: Credentials) -> float:
-        """Serve with what the Secret holds, once it may be trusted; gives the seconds until then."""
-        if credentials.serving == self._identity.serving:
+        As a rule it was issued under what everybody trusts by now. Where somebody was in a hurry (a replica that
+        started while there was none), the caBundles are written first.
+        """
+        before = self._identity.credentials
+        if credentials.serving == before.serving:
             return PERIOD_SECONDS
-        under = self._identity.served_under
-        kept = under in credentials.authorities.former
-        if kept:  # what is served now is trusted, so there is time
-            since = self._clock.now() if self._settled is None else self._settled[1]
-            left = since + SETTLED_SECONDS - self._clock.now()
-            if left > 0:
-                return left
+        needed = certificates_in(credentials.under)
+        heard_of = (
+            found is None
+            or bool(self._written_by_others(found))
+            or all(set(needed) <= set(certificates_in(bundle.content)) for bundle in found.bundles)
+        )
+        if not heard_of and before.under in credentials.authorities.trusted:
+            return 0.0
         self._identity.take_up(credentials)
-        _log.info("a new certificate is served", new_authority=under != credentials.authorities.current)
+        _log.info("a new certificate is served", new_authority=before.under != credentials.under)
         return PERIOD_SECONDS
 
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from tests.e2e.test_objects import MUTATOR, Configuration
 from tests.support.cluster_client import ConfigMap, pod
-from tests.support.credentials import SECRETS, spoil
+from tests.support.credentials import GARBAGE, SECRETS, spoil
 from tests.support.installed import eventually
 
 from devcluster.settings import RELEASE_MANIFEST
 from kubemacpool.certs import issue
 from kubemacpool.certs.issue import KeyPair, ServerNames, issue_authority, issue_serving, service_names
-from kubemacpool.trust import SERVICES
+from kubemacpool.provision import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,9 +31,29 @@ VALID: Final = "kubemacpool_ca_bundle_valid"
 pytestmark = pytest.mark.usefixtures("survivors", "trusted_again")
 
 
+NAMES: Final = ServerNames(
+    (*service_names(SERVICES, "kubemacpool-system"), "replica.kubemacpool-service.kubemacpool-system.svc")
+)
+ISSUED: Final = {"both are from the future": timedelta(days=30), "both have expired": timedelta(days=-400)}
+"""By a machine whose clock was wrong by so much."""
+
+
+async def put(cluster: ClusterClient, secret: str, pair: KeyPair) -> None:
+    """Have a Secret hold this pair."""
+    data = {"tls.crt": pair.certificate_pem, "tls.key": pair.key_pem}
+    encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
+    await cluster.patch(f"{SECRETS}/{secret}", {"data": encoded})
+
+
 async def bundles_of(cluster: ClusterClient) -> list[str]:
     """The caBundle of every webhook, as it is stored."""
     return [webhook.client_config.ca_bundle for webhook in (await cluster.get(MUTATOR, Configuration)).webhooks]
+
+
+def served_under(bundle: str) -> bytes:
+    """The present authority, which a caBundle names first."""
+    end = b"-----END CERTIFICATE-----\n"
+    return base64.b64decode(bundle).partition(end)[0] + end
 
 
 async def set_bundles(cluster: ClusterClient, bundle: str) -> None:
@@ -134,6 +154,9 @@ async def test_a_foreign_authority_is_taken_out_of_the_ca_bundle(
         ("the authority is garbage", False),
         ("the serving certificate is garbage", True),
         ("the serving certificate is of an early version", True),
+        ("the serving certificate is of a stranger", True),
+        ("both are from the future", False),
+        ("both have expired", False),
     ],
 )
 async def test_spoilt_secrets_heal_while_creates_go_on(
@@ -147,7 +170,7 @@ async def test_spoilt_secrets_heal_while_creates_go_on(
 ) -> None:
     """An authority that replicas serve under stays trusted meanwhile, so that no create fails."""
     (before,) = set(await bundles_of(cluster))
-    old = base64.b64decode(before)
+    old = served_under(before)
     spoilt = asyncio.Event()
 
     async def create_on() -> int:
@@ -164,11 +187,15 @@ async def test_spoilt_secrets_heal_while_creates_go_on(
         monkeypatch.setattr(issue, "USAGES", (ExtendedKeyUsageOID.SERVER_AUTH,))
         data = (await cluster.get(f"{SECRETS}/kubemacpool-ca", ConfigMap)).data
         authority = KeyPair(base64.b64decode(data["tls.crt"]), base64.b64decode(data["tls.key"]))
-        names = ServerNames(service_names(SERVICES, "kubemacpool-system"))
-        early = issue_serving(authority, names, datetime.now(UTC))
-        pair = {"tls.crt": early.certificate_pem, "tls.key": early.key_pem}
-        encoded = {key: base64.b64encode(value).decode() for key, value in pair.items()}
-        await cluster.patch(f"{SECRETS}/kubemacpool-service", {"data": encoded})
+        await put(cluster, "kubemacpool-service", issue_serving(authority, NAMES, datetime.now(UTC)))
+    elif how == "the serving certificate is of a stranger":
+        await put(
+            cluster, "kubemacpool-service", issue_serving(issue_authority(datetime.now(UTC)), NAMES, datetime.now(UTC))
+        )
+    elif how in ISSUED:
+        authority = issue_authority(datetime.now(UTC) + ISSUED[how], timedelta(days=365))
+        await put(cluster, "kubemacpool-ca", authority)
+        await put(cluster, "kubemacpool-service", issue_serving(authority, NAMES, datetime.now(UTC) + ISSUED[how]))
     else:
         await spoil(cluster, how)
 
@@ -200,4 +227,46 @@ async def test_somebody_who_empties_the_ca_bundle_all_the_time_is_not_fought_wit
             told |= await installed.readiness()
     assert any(mended[:20])
     assert sum(mended[100:]) < len(mended[100:]) / 4
+    await served(cluster, namespace, installed)
+
+
+async def test_what_cannot_be_written_is_named_while_the_replicas_serve_on(
+    cluster: ClusterClient, installed: Installed, namespace: str
+) -> None:
+    """A Secret that somebody has made immutable; to be deleted, and then it is issued anew."""
+    ends = installed.log_ends()
+    await spoil(cluster, "the serving certificate is garbage")
+    await cluster.patch(f"{SECRETS}/kubemacpool-service", {"immutable": True} | GARBAGE)
+
+    async def named() -> bool:
+        said = await installed.readiness()
+        return all(text.startswith("200 ok\ncertificates cannot be renewed: PATCH") for text in said)
+
+    await eventually(named, "every replica is ready, and says what cannot be renewed")
+    (line, *_) = installed.log(ends, event="a certificate cannot be renewed, trying again")
+    assert "field is immutable" in str(line["error"])
+    assert (await cluster.made(namespace, pod("meanwhile"))).mac
+    await spoil(cluster, "the serving certificate is deleted")
+    await served(cluster, namespace, installed)
+
+
+async def test_a_secret_that_cert_manager_keeps_is_not_overwritten_and_is_named(
+    cluster: ClusterClient, installed: Installed, namespace: str
+) -> None:
+    stranger = issue_serving(issue_authority(datetime.now(UTC)), NAMES, datetime.now(UTC))
+    kept = {"metadata": {"annotations": {"cert-manager.io/certificate-name": "theirs"}}}
+    await cluster.patch(f"{SECRETS}/kubemacpool-service", kept)
+    await put(cluster, "kubemacpool-service", stranger)
+
+    async def named() -> bool:
+        said = await installed.readiness()
+        return all("what cert-manager keeps for Certificate theirs, so it is not written" in text for text in said)
+
+    await eventually(named, "every replica says whose it is")
+    stored = (await cluster.get(f"{SECRETS}/kubemacpool-service", ConfigMap)).data["tls.crt"]
+    assert base64.b64decode(stored) == stranger.certificate_pem
+    assert (await cluster.made(namespace, pod("meanwhile"))).mac
+    await cluster.patch(
+        f"{SECRETS}/kubemacpool-service", {"metadata": {"annotations": {"cert-manager.io/certificate-name": None}}}
+    )
     await served(cluster, namespace, installed)

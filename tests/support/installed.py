@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from devcluster.deployment import Forward, Plan
     from devcluster.installation import ReplicaStatus
 
-# Two seconds are enough for an admission here, and short enough to wait for.
+# Two seconds are enough for an admission here, and short enough to wait for; so they are for a new authority to become
+# known, which the overlap says.
 ENVIRONMENT: Final = {
+    "CA_OVERLAP_INTERVAL": "20s",
     "KUBEMACPOOL_WAIT_TIME": "2",
     "KUBEMACPOOL_COOL_DOWN": "2",
     "KUBEMACPOOL_DRAIN_DELAY": "1",

@@ -34,8 +34,9 @@ class Load:
     by the API server.
     """
 
-    def __init__(self, cluster: ClusterClient, namespace: str, block: Block) -> None:
-        """Use the addresses of this block for those who ask for one."""
+    def __init__(self, cluster: ClusterClient, namespace: str, block: Block, *, think: float = THINK_SECONDS) -> None:
+        """Use the addresses of this block for those who ask for one, and pause so many seconds after each create."""
+        self._think = think
         self.created: dict[str, list[str]] = {}
         self.failures: list[Failure] = []
         self._cluster = cluster
@@ -80,4 +81,4 @@ class Load:
                 self.created[reply.metadata.name] = reply.macs
             else:
                 self.failures.append(Failure(began, reply.message))
-            await asyncio.sleep(THINK_SECONDS)
+            await asyncio.sleep(self._think)

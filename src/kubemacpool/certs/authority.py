@@ -15,7 +15,7 @@ PREVIOUS_KEY: Final = "previous.crt"
 """Of the authority's Secret: the certificates, without keys, of authorities that some replica may serve under still."""
 
 MOST_FORMER: Final = 4
-"""One is issued each eight months; four in the life of one is what mishaps may add."""
+"""Three overlap at most, whatever the intervals; the fourth is what a mishap may add."""
 
 LAPSING: Final = timedelta(hours=1)
 """An authority that expired no longer ago may stay in a caBundle: the replicas' clocks need not agree to the second,
@@ -61,7 +61,7 @@ def succeeded_by_a_new_one(stored: Mapping[str, bytes], served_under: bytes, now
 
     Args:
         stored: the Secret as it is, whatever it holds.
-        served_under: certificate of the authority under which this replica serves; empty where it does not yet.
+        served_under: certificates of the authorities under which replicas serve, PEM; empty where none does yet.
         now: an aware time.
     """
     contents = (served_under, stored.get(CERTIFICATE_KEY, b""), stored.get(PREVIOUS_KEY, b""))

@@ -2,36 +2,59 @@
 
 A chain of checks, each with one duty, each telling what is wrong in words that are fit for a log: no part of a key. An
 authority that is good for nothing takes the serving certificate with it, because nobody would trust that one any more.
+What can be used and what has to be followed by another are two questions: a certificate goes on being served while the
+next one is on its way.
 """
 
 import ssl
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from kubemacpool.certs.authority import CERTIFICATE_KEY
+from kubemacpool.certs.authority import CERTIFICATE_KEY, Authorities, authorities_of, is_issued_by
 from kubemacpool.certs.contexts import server_context
+from kubemacpool.certs.intervals import Intervals
 from kubemacpool.certs.issue import USAGES, IPAddress, KeyPair, ServerNames
 
 PRIVATE_KEY_KEY = "tls.key"
 AUTHORITY_KEY = "ca.crt"
 
-# Renewal begins when a third of the life is left, which leaves as long to notice that it fails.
-RENEWED_WITH_LEFT = 1 / 3
+
+class Judged(NamedTuple):
+    """One certificate as it is stored.
+
+    Attributes:
+        pair: it and its key; None where it cannot be used.
+        fault: why another one has to be issued; empty where it has not. One that can be used may have to be followed.
+        certificate: the same certificate, parsed.
+        renewal: when another one has to be issued, if nothing happens before.
+    """
+
+    pair: KeyPair | None = None
+    fault: str = ""
+    certificate: x509.Certificate | None = None
+    renewal: datetime | None = None
 
 
 class Verdict(NamedTuple):
-    """What is good and is kept; None stands for what has to be issued, for the reason beside it."""
+    """What the two Secrets are worth.
 
-    authority: KeyPair | None
-    authority_fault: str
-    serving: KeyPair | None
-    serving_fault: str
+    Attributes:
+        authority: which signs.
+        serving: by which we prove ourselves.
+        authorities: ours; None where there is none that could sign.
+        under: which of them has signed the serving certificate; empty where that cannot be used.
+    """
+
+    authority: Judged
+    serving: Judged
+    authorities: Authorities | None = None
+    under: bytes = b""
 
 
 class _Unusable(Exception):  # noqa: N818 - a verdict, not an error: it never leaves this module
@@ -39,7 +62,11 @@ class _Unusable(Exception):  # noqa: N818 - a verdict, not an error: it never le
 
 
 def judge(
-    authority: Mapping[str, bytes] | None, serving: Mapping[str, bytes] | None, names: ServerNames, now: datetime
+    authority: Mapping[str, bytes] | None,
+    serving: Mapping[str, bytes] | None,
+    names: ServerNames,
+    now: datetime,
+    intervals: Intervals,
 ) -> Verdict:
     """Judges the content of the two Secrets; None stands for one that is not there.
 
@@ -48,24 +75,40 @@ def judge(
         serving: the Secret of the serving certificate.
         names: what the serving certificate has to cover.
         now: an aware time.
+        intervals: for how long each is valid, and used.
     """
     try:
-        authority_pair, authority_certificate = _read_pair(authority)
-        _check_life(authority_certificate, now)
-        _check_may_sign(authority_certificate)
+        pair, root = _read_pair(authority)
+        _check_life(root, now)
+        _check_may_sign(root)
     except _Unusable as fault:
-        return Verdict(None, str(fault), None, "its authority is issued anew")
+        return Verdict(Judged(fault=str(fault)), Judged(fault="its authority is issued anew"))
+    renewal = intervals.authority.renewal(root)
+    signing = Judged(pair, _old(root) if renewal <= now else "", root, renewal)
+    authorities = authorities_of(authority or {}, now)
     try:
         serving_pair, certificate = _read_pair(serving)
         _check_life(certificate, now)
-        _check_issued_by(certificate, authority_certificate)
+        under = _issuer(certificate, authorities)
         _check_covers(certificate, names)
         _check_usages(certificate)
-        _check_authority_beside_it(serving or {}, authority_pair)
+        _check_authority_beside_it(serving or {}, under)
         _check_usable(serving_pair)
     except _Unusable as fault:
-        return Verdict(authority_pair, "", None, str(fault))
-    return Verdict(authority_pair, "", serving_pair, "")
+        return Verdict(signing, Judged(fault=str(fault)), authorities)
+    renewal = intervals.serving.renewal(certificate)
+    # One that ends with its authority is followed when that is: another one of it would end as soon.
+    longer = min(now + intervals.serving.rotate, root.not_valid_after_utc) > certificate.not_valid_after_utc
+    reason = ""
+    if under != authorities.current:
+        reason = "its authority is followed by another one"
+    elif renewal <= now and longer:
+        reason = _old(certificate)
+    return Verdict(signing, Judged(serving_pair, reason, certificate, renewal), authorities, under)
+
+
+def _old(certificate: x509.Certificate) -> str:
+    return f"expires on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _read_pair(data: Mapping[str, bytes] | None) -> tuple[KeyPair, x509.Certificate]:
@@ -94,8 +137,6 @@ def _check_life(certificate: x509.Certificate, now: datetime) -> None:
         raise _Unusable(f"not valid before {begin:%Y-%m-%d %H:%M} UTC")
     if end <= now:
         raise _Unusable(f"expired on {end:%Y-%m-%d %H:%M} UTC")
-    if end - now < timedelta(seconds=(end - begin).total_seconds() * RENEWED_WITH_LEFT):
-        raise _Unusable(f"expires on {end:%Y-%m-%d %H:%M} UTC, in the last third of its life")
 
 
 def _check_may_sign(certificate: x509.Certificate) -> None:
@@ -107,11 +148,11 @@ def _check_may_sign(certificate: x509.Certificate) -> None:
         raise _Unusable("not a certificate authority")
 
 
-def _check_issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> None:
-    try:
-        certificate.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature):
-        raise _Unusable("not issued by our authority") from None
+def _issuer(certificate: x509.Certificate, authorities: Authorities) -> bytes:
+    for each in authorities.trusted:
+        if is_issued_by(certificate, (each,)):
+            return each
+    raise _Unusable("not issued by our authority")
 
 
 def _check_covers(certificate: x509.Certificate, names: ServerNames) -> None:
@@ -139,8 +180,8 @@ def _check_usages(certificate: x509.Certificate) -> None:
         raise _Unusable("not for servers and clients both")
 
 
-def _check_authority_beside_it(serving: Mapping[str, bytes], authority: KeyPair) -> None:
-    if serving.get(AUTHORITY_KEY) != authority.certificate_pem:
+def _check_authority_beside_it(serving: Mapping[str, bytes], under: bytes) -> None:
+    if serving.get(AUTHORITY_KEY) != under:
         raise _Unusable(f"{AUTHORITY_KEY} is not our authority")
 
 

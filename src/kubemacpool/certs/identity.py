@@ -1,12 +1,8 @@
-"""The authority of the API server's client certificate: a file that is read again when it changes."""
+"""What this replica proves itself by, and whom it trusts, exchanged while its listeners go on."""
 
-import asyncio
 import ssl
 from collections.abc import Callable
-from pathlib import Path
-from typing import Final
-
-import structlog
+from dataclasses import replace
 
 from kubemacpool.certs.authority import Authorities
 from kubemacpool.certs.contexts import TlsPolicy, client_context
@@ -25,6 +21,7 @@ class Identity:
         make: builds the contexts of servers.
         client_ca: authority of clients that are not ours, PEM; empty for none.
         policy: what is spoken at least with other replicas.
+        replica_name: by which replicas ask for each other; whoever asks so is shown our own in any case.
     """
 
     def __init__(
@@ -33,15 +30,18 @@ class Identity:
         make: MakeServerContext,
         client_ca: bytes = b"",
         policy: TlsPolicy = TlsPolicy(),  # noqa: B008 (nobody can change it)
+        *,
+        replica_name: str = "",
     ) -> None:
         self._policy = policy
         self._make = make
-        self._served_under = credentials.authorities.current
-        self._use(credentials.serving, credentials.authorities, client_ca)
-        self.webhook = self._make(self._serving, self._authorities.bundle)
+        self._replica_name = replica_name
+        self._credentials = credentials
+        self._use(credentials, client_ca, None)
+        self.webhook = self._make(credentials.serving, credentials.authorities.bundle)
         """For the webhook's listener: asks clients for a certificate."""
-        self.webhook.sni_callback = lambda connection, *_: _exchange(connection, self._webhook)
-        self.metrics = self._make(self._serving, None)
+        self.webhook.sni_callback = lambda connection, name, _: _exchange(connection, self._asked_by(name))
+        self.metrics = self._make(credentials.serving, None)
         """For the listener of the metrics: asks nobody."""
         self.metrics.sni_callback = lambda connection, *_: _exchange(connection, self._metrics)
 
@@ -51,24 +51,34 @@ class Identity:
         return self._peers
 
     @property
-    def serving(self) -> KeyPair:
-        """What this replica proves itself by."""
-        return self._serving
+    def credentials(self) -> Credentials:
+        """What this replica proves itself by to others, which authority has signed that, and whom it trusts."""
+        return self._credentials
 
     @property
-    def served_under(self) -> bytes:
-        """The authority that has signed it."""
-        return self._served_under
+    def presented(self) -> KeyPair | None:
+        """What is shown to everybody but other replicas, where that is not our own."""
+        return self._presented
+
+    @property
+    def shown(self) -> KeyPair:
+        """What is shown to the API server."""
+        return self._credentials.serving if self._presented is None else self._presented
 
     @property
     def authorities(self) -> Authorities:
         """Ours, as of the last call."""
-        return self._authorities
+        return self._credentials.authorities
 
     @property
-    def handshakes(self) -> ssl.SSLContext:
-        """By which handshakes with the webhook go, as of now."""
+    def handshake(self) -> ssl.SSLContext:
+        """By which the API server's handshakes with the webhook go, as of now."""
         return self._webhook
+
+    @property
+    def handshakes(self) -> tuple[ssl.SSLContext, ...]:
+        """By which handshakes with the webhook go, as of now."""
+        return (self._webhook, self._among_replicas)
 
     def trust(self, authorities: Authorities) -> None:
         """From now on these are ours; what this replica serves with stays as it is.
@@ -76,8 +86,8 @@ class Identity:
         Raises:
             ssl.SSLError: they cannot be used; those before stay.
         """
-        if authorities != self._authorities:
-            self._use(self._serving, authorities, self._client_ca)
+        if authorities != self._credentials.authorities:
+            self._use(replace(self._credentials, authorities=authorities), self._client_ca, self._presented)
 
     def admit_clients(self, client_ca: bytes) -> None:
         """From now on this is the authority of clients that are not ours.
@@ -85,8 +95,8 @@ class Identity:
         Raises:
             ssl.SSLError: it cannot be used; the one before stays.
         """
-        self._make(self._serving, client_ca)  # by itself: beside ours, what holds nothing would go unnoticed
-        self._use(self._serving, self._authorities, client_ca)
+        self._make(self._credentials.serving, client_ca)  # beside ours, what holds nothing would go unnoticed
+        self._use(self._credentials, client_ca, self._presented)
 
     def take_up(self, credentials: Credentials) -> None:
         """From now on this replica proves itself by these.
@@ -94,62 +104,30 @@ class Identity:
         Raises:
             ssl.SSLError: they cannot be used; those before stay.
         """
-        self._use(credentials.serving, credentials.authorities, self._client_ca)
-        self._served_under = credentials.authorities.current
+        self._use(credentials, self._client_ca, self._presented)
 
-    def _use(self, serving: KeyPair, authorities: Authorities, client_ca: bytes) -> None:
+    def present(self, pair: KeyPair) -> None:
+        """From now on this is shown to everybody but other replicas.
+
+        Raises:
+            ssl.SSLError: it cannot be used; what was shown before still is.
+        """
+        self._use(self._credentials, self._client_ca, pair)
+
+    def _use(self, credentials: Credentials, client_ca: bytes, presented: KeyPair | None) -> None:
         """All of it, or nothing."""
-        webhook = self._make(serving, authorities.bundle + client_ca)
-        metrics = self._make(serving, None)
+        serving, trusted = credentials.serving, credentials.authorities.bundle
+        among_replicas = self._make(serving, trusted + client_ca)
+        webhook = among_replicas if presented is None else self._make(presented, trusted + client_ca)
+        metrics = self._make(serving if presented is None else presented, None)
         pair = (serving.certificate_pem, serving.key_pem)
-        peers = client_context(authorities.bundle, identity=pair, policy=self._policy)
-        self._webhook, self._metrics, self._peers = webhook, metrics, peers
-        self._serving, self._authorities, self._client_ca = serving, authorities, client_ca
+        peers = client_context(trusted, identity=pair, policy=self._policy)
+        self._among_replicas, self._webhook, self._metrics, self._peers = among_replicas, webhook, metrics, peers
+        self._credentials, self._client_ca, self._presented = credentials, client_ca, presented
+
+    def _asked_by(self, name: str | None) -> ssl.SSLContext:
+        return self._among_replicas if name is not None and name == self._replica_name else self._webhook
 
 
 def _exchange(connection: ssl.SSLSocket | ssl.SSLObject, context: ssl.SSLContext) -> None:
     connection.context = context
-
-
-LOOK_SECONDS: Final = 1.0
-"""Between two looks; one costs the reading of a small file. A kubelet takes a minute to bring another ConfigMap."""
-
-_log = structlog.get_logger(__name__)
-
-
-class ClientAuthority:
-    """Has the handshake let through whoever the file says, as of now.
-
-    Args:
-        path: certificates, PEM.
-        identity: whose handshakes.
-    """
-
-    def __init__(self, path: Path, identity: Identity) -> None:
-        self._path = path
-        self._identity = identity
-        self._fault = ""
-        self._observed_of = b""
-
-    async def run(self) -> None:
-        """Look again and again; goes on until cancelled."""
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            fault = self.look()
-            if fault and fault != self._fault:
-                _log.warning("client authority not taken up; the one before stays", file=str(self._path), reason=fault)
-            self._fault = fault
-
-    def look(self) -> str:
-        """Take up what the file holds, where that has changed; what cannot be used changes nothing, and is logged."""
-        try:
-            content = self._path.read_bytes()
-            if content != self._observed_of:
-                self._identity.admit_clients(content)
-                _log.info("client authority taken up", file=str(self._path))
-                self._observed_of = content
-        except (ssl.SSLError, ValueError):
-            return "it holds no certificates that can be read"
-        except OSError as error:
-            return f"it cannot be read: {error.strerror}"
-        return ""

@@ -17,12 +17,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from kubemacpool.certs.intervals import AS_SHIPPED, BACKDATED
+
 AUTHORITY_NAME = "kubemacpool-ca"
-
-DEFAULT_LIFETIME = timedelta(days=365)
-
-# A verifier whose clock is behind ours must not see a certificate from its future.
-BACKDATED = timedelta(hours=1)
 
 USAGES = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
 """A replica proves itself by one certificate: to the API server, and to the other replicas as their client."""
@@ -53,7 +50,7 @@ def service_names(services: Sequence[str], namespace: str) -> tuple[str, ...]:
     return tuple(f"{service}.{namespace}.{suffix}" for service in services for suffix in ("svc", "svc.cluster.local"))
 
 
-def issue_authority(now: datetime, lifetime: timedelta = DEFAULT_LIFETIME) -> KeyPair:
+def issue_authority(now: datetime, lifetime: timedelta = AS_SHIPPED.authority.rotate) -> KeyPair:
     """A new certificate authority, self-signed, that may sign servers' certificates and nothing below them.
 
     Args:
@@ -81,7 +78,7 @@ def issue_authority(now: datetime, lifetime: timedelta = DEFAULT_LIFETIME) -> Ke
 
 
 def issue_serving(
-    authority: KeyPair, names: ServerNames, now: datetime, lifetime: timedelta = DEFAULT_LIFETIME
+    authority: KeyPair, names: ServerNames, now: datetime, lifetime: timedelta = AS_SHIPPED.serving.rotate
 ) -> KeyPair:
     """A new certificate for a replica, signed by the authority, and never valid longer than the authority is.
 

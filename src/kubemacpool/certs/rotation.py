@@ -1,26 +1,20 @@
-"""Having a certificate that every replica shares: what is stored and good is used, anything else is issued anew.
+"""Having a certificate that every replica shares: what the two Secrets hold, and issuing what they lack.
 
-Level-based: each pass reads what is there, judges it and mends one thing after the other; it may be run at any time and
-by any number of replicas at once. A replica that loses a race (409) reads what the other one has written and goes on
-from there.
+Any number of replicas may do it at once. A write holds only for the Secret that was read; a replica that loses a race
+(409) reads what the other one has written and goes on from there.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import structlog
 
-from kubemacpool.certs.authority import (
-    CERTIFICATE_KEY,
-    PREVIOUS_KEY,
-    Authorities,
-    authorities_of,
-    succeeded_by_a_new_one,
-)
-from kubemacpool.certs.check import AUTHORITY_KEY, PRIVATE_KEY_KEY, judge
-from kubemacpool.certs.issue import DEFAULT_LIFETIME, KeyPair, ServerNames, issue_authority, issue_serving
-from kubemacpool.ports import ConflictError, NotFoundError, Secrets, StoredSecret
+from kubemacpool.certs.authority import CERTIFICATE_KEY, PREVIOUS_KEY, Authorities, succeeded_by_a_new_one
+from kubemacpool.certs.check import AUTHORITY_KEY, PRIVATE_KEY_KEY, Judged, Verdict, judge
+from kubemacpool.certs.intervals import AS_SHIPPED, Intervals
+from kubemacpool.certs.issue import KeyPair, ServerNames, issue_authority, issue_serving
+from kubemacpool.ports import ConflictError, NotFoundError, RefusedError, Secrets, StoredSecret
 
 _log = structlog.get_logger(__name__)
 
@@ -33,26 +27,36 @@ _PASSES = 12
 
 
 @dataclass(frozen=True)
-class Lifetimes:
-    """How long what we issue is valid."""
-
-    authority: timedelta = DEFAULT_LIFETIME
-    serving: timedelta = DEFAULT_LIFETIME
-
-
-@dataclass(frozen=True)
 class Credentials:
     """What a server needs, and what its clients have to trust.
 
     Attributes:
         authorities: ours.
-        serving: the certificate that we prove ourselves by, signed by the present authority, and its key.
-        issued: whether anything had to be issued for it just now.
+        serving: the certificate that we prove ourselves by, and its key.
+        under: which of the authorities has signed it, PEM.
     """
 
     authorities: Authorities
     serving: KeyPair
-    issued: bool = field(default=False, compare=False)
+    under: bytes
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The two Secrets as they were read, and what they are worth."""
+
+    authority: StoredSecret | None
+    serving: StoredSecret | None
+    verdict: Verdict
+    now: datetime
+
+    @property
+    def credentials(self) -> Credentials | None:
+        """What they hold; None where something that can be used is missing."""
+        verdict = self.verdict
+        if verdict.authorities is None or verdict.serving.pair is None:
+            return None
+        return Credentials(verdict.authorities, verdict.serving.pair, verdict.under)
 
 
 class Bootstrap:
@@ -61,7 +65,7 @@ class Bootstrap:
     Args:
         secrets: where they are kept.
         names: under which we are reached.
-        lifetimes: of what we issue.
+        intervals: for how long what we issue is valid, and used.
         time_of_day: now, aware.
     """
 
@@ -70,44 +74,75 @@ class Bootstrap:
         secrets: Secrets,
         names: ServerNames,
         *,
-        lifetimes: Lifetimes = Lifetimes(),
+        intervals: Intervals = AS_SHIPPED,
         time_of_day: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self.intervals = intervals
         self._secrets = secrets
         self._names = names
-        self._lifetimes = lifetimes
         self._time_of_day = time_of_day
 
-    async def ensure_certificates(self, served_under: bytes = b"") -> Credentials:
-        """Makes sure that the two Secrets are good, and gives what they hold.
-
-        Args:
-            served_under: certificate of the authority under which this replica serves, which stays trusted should
-                another one have to be issued; empty where it does not serve yet.
+    async def ensure_certificates(self) -> Credentials:
+        """Makes sure that the two Secrets hold what can be used, and gives it. What is merely old is left as it is.
 
         Raises:
             ConflictError: others kept changing the Secrets at the same time; again later.
             OutsideError: otherwise, as the API server answered.
         """
-        for attempt in range(_PASSES):
-            authority = await self._read(AUTHORITY_SECRET)
-            serving = await self._read(SERVING_SECRET)
-            stored, now = _content(authority), self._time_of_day()
-            verdict = judge(stored, _content(serving), self._names, now)
-            if verdict.authority is not None and verdict.serving is not None:
-                return Credentials(authorities_of(stored or {}, now), verdict.serving, issued=attempt > 0)
-            if verdict.authority is None:
-                pair = issue_authority(now, self._lifetimes.authority)
-                former = succeeded_by_a_new_one(stored or {}, served_under, now)
-                entries = {**_entries(pair), PREVIOUS_KEY: former}
-                await self._write(AUTHORITY_SECRET, authority, entries, verdict.authority_fault)
+        for _ in range(_PASSES):
+            stored = await self.look()
+            if (credentials := stored.credentials) is not None:
+                return credentials
+            if stored.verdict.authority.pair is None:
+                await self.issue_authority(stored)
             else:
-                pair = issue_serving(verdict.authority, self._names, now, self._lifetimes.serving)
-                entries = {**_entries(pair), AUTHORITY_KEY: verdict.authority.certificate_pem}
-                await self._write(SERVING_SECRET, serving, entries, verdict.serving_fault)
+                await self.issue_serving(stored)
         raise ConflictError(
             f"the Secrets {AUTHORITY_SECRET} and {SERVING_SECRET} are changed by somebody else all the time"
         )
+
+    async def look(self) -> Stored:
+        """What the Secrets hold now.
+
+        Raises:
+            OutsideError: as the API server answered.
+        """
+        authority = await self._read(AUTHORITY_SECRET)
+        serving = await self._read(SERVING_SECRET)
+        now = self._time_of_day()
+        return Stored(
+            authority, serving, judge(_content(authority), _content(serving), self._names, now, self.intervals), now
+        )
+
+    async def issue_authority(self, stored: Stored, served_under: bytes = b"") -> None:
+        """Put another authority in the place of the one that is there, which stays trusted until it expires.
+
+        Args:
+            stored: as it was read.
+            served_under: certificates of the authorities under which replicas serve, PEM, which stay trusted also when
+                the Secret was lost; empty where this one does not serve yet.
+
+        Raises:
+            OutsideError: it could not be written.
+        """
+        now = stored.now
+        pair = issue_authority(now, self.intervals.authority.rotate)
+        former = succeeded_by_a_new_one(_content(stored.authority) or {}, served_under, now)
+        entries = {**_entries(pair), PREVIOUS_KEY: former}
+        await self._write(AUTHORITY_SECRET, stored.authority, entries, stored.verdict.authority)
+
+    async def issue_serving(self, stored: Stored) -> None:
+        """Put another certificate of the present authority, which has been judged good, in the place of what is there.
+
+        Raises:
+            OutsideError: it could not be written.
+        """
+        authority = stored.verdict.authority.pair
+        if authority is None:
+            raise ValueError("there is no authority to sign")
+        pair = issue_serving(authority, self._names, stored.now, self.intervals.serving.rotate)
+        entries = {**_entries(pair), AUTHORITY_KEY: authority.certificate_pem}
+        await self._write(SERVING_SECRET, stored.serving, entries, stored.verdict.serving)
 
     async def _read(self, name: str) -> StoredSecret | None:
         try:
@@ -115,15 +150,28 @@ class Bootstrap:
         except NotFoundError:
             return None
 
-    async def _write(self, name: str, stored: StoredSecret | None, entries: Mapping[str, bytes], fault: str) -> None:
-        """Writes what was issued. A lost race is no failure: the next pass judges what the winner wrote."""
+    async def _write(
+        self, name: str, stored: StoredSecret | None, entries: Mapping[str, bytes], before: Judged
+    ) -> None:
+        """Writes what was issued. A lost race is no failure: the next look judges what the winner wrote.
+
+        Raises:
+            RefusedError: the Secret is somebody else's.
+        """
+        fault = before.fault
+        if stored is not None and stored.kept_by:
+            raise RefusedError(
+                f"Secret {name} is what cert-manager keeps for Certificate {stored.kept_by}, so it is not written "
+                f"({fault}); give that Certificate another secretName, and name its files with --tls-cert-file"
+            )
         try:
             if stored is None:
                 await self._secrets.create(name, entries)
                 _log.info("a certificate was issued", secret=name, reason=fault)
             else:
                 await self._secrets.update(name, entries, stored.resource_version)
-                _log.warning("a certificate was issued anew", secret=name, reason=fault)
+                tell = _log.warning if before.pair is None else _log.info
+                tell("a certificate was issued anew", secret=name, reason=fault)
         except (ConflictError, NotFoundError):
             _log.info("another replica was faster", secret=name)
 

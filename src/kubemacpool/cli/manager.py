@@ -3,15 +3,18 @@
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeVar
 
 import typer
 
+from kubemacpool.certs.intervals import AS_SHIPPED, Interval, Intervals
 from kubemacpool.cli.help import GroupedCommand, command_app
 from kubemacpool.settings import DEFAULT_NAMESPACE, DEFAULT_WAIT_TIME, IN_FLIGHT_FLOOR, Settings, SettingsError
 from kubemacpool.telemetry.levels import LogFormat, LogLevel
 from kubemacpool.wire.config import ConflictPolicy
+from kubemacpool.wire.review import DurationError, parse_duration
 
 ValueT = TypeVar("ValueT")
 
@@ -32,6 +35,7 @@ LISTENING: Final = "Listening"
 TIMING: Final = "Timing"
 POLICY: Final = "Policy"
 SECURITY: Final = "Security"
+CERTIFICATES: Final = "Certificates"
 LOGGING: Final = "Logging"
 
 
@@ -49,6 +53,20 @@ def _number(given: str | int) -> int:
 def _names(given: Iterable[str]) -> tuple[str, ...]:
     """Names that were given one by one, or several with commas."""
     return tuple(name for each in given for part in each.split(",") if (name := part.strip()))
+
+
+def _duration(given: str | timedelta) -> timedelta:
+    """Read a duration as Go writes it, or take a default as it is.
+
+    Raises:
+        typer.BadParameter: for anything else.
+    """
+    if isinstance(given, timedelta):
+        return given
+    try:
+        return timedelta(seconds=parse_duration(given))
+    except (DurationError, OverflowError) as error:
+        raise typer.BadParameter(f"{given!r} is {error}") from error
 
 
 def _port_of_address(given: str | int) -> int:
@@ -216,6 +234,65 @@ def _manager(  # noqa: PLR0913, PLR0917 (a setting each)
             show_default="anybody may ask",
         ),
     ] = None,
+    tls_cert_file: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=CERTIFICATES,
+            envvar="KUBEMACPOOL_TLS_CERT_FILE",
+            help="Certificate that is shown to the API server, PEM. Read again when it changes.",
+            show_default="one of our own authority",
+        ),
+    ] = None,
+    tls_private_key_file: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=CERTIFICATES, envvar="KUBEMACPOOL_TLS_PRIVATE_KEY_FILE", help="Key of --tls-cert-file, PEM."
+        ),
+    ] = None,
+    ca_rotate_interval: Annotated[
+        timedelta,
+        typer.Option(
+            rich_help_panel=CERTIFICATES,
+            envvar="CA_ROTATE_INTERVAL",
+            parser=_duration,
+            metavar="<duration>",
+            help="How long our own certificate authority is valid.",
+            show_default="8760h0m0s",
+        ),
+    ] = AS_SHIPPED.authority.rotate,
+    ca_overlap_interval: Annotated[
+        timedelta,
+        typer.Option(
+            rich_help_panel=CERTIFICATES,
+            envvar="CA_OVERLAP_INTERVAL",
+            parser=_duration,
+            metavar="<duration>",
+            help="How long before its end another one follows; until then both are trusted.",
+            show_default="24h0m0s",
+        ),
+    ] = AS_SHIPPED.authority.overlap,
+    cert_rotate_interval: Annotated[
+        timedelta,
+        typer.Option(
+            rich_help_panel=CERTIFICATES,
+            envvar="CERT_ROTATE_INTERVAL",
+            parser=_duration,
+            metavar="<duration>",
+            help="How long the serving certificate is valid.",
+            show_default="4380h0m0s",
+        ),
+    ] = AS_SHIPPED.serving.rotate,
+    cert_overlap_interval: Annotated[
+        timedelta,
+        typer.Option(
+            rich_help_panel=CERTIFICATES,
+            envvar="CERT_OVERLAP_INTERVAL",
+            parser=_duration,
+            metavar="<duration>",
+            help="How long before its end another one is served.",
+            show_default="24h0m0s",
+        ),
+    ] = AS_SHIPPED.serving.overlap,
     tls_min_version: Annotated[
         str,
         typer.Option(
@@ -292,6 +369,11 @@ def _manager(  # noqa: PLR0913, PLR0917 (a setting each)
             hide_foreign_holders=hide_foreign_holders,
             client_ca_file=client_ca_file,
             client_names=_names(client_name or ()),
+            tls_cert_file=tls_cert_file,
+            tls_private_key_file=tls_private_key_file,
+            intervals=Intervals(
+                Interval(ca_rotate_interval, ca_overlap_interval), Interval(cert_rotate_interval, cert_overlap_interval)
+            ),
             tls_min_version=tls_min_version,
             tls_cipher_suites=_names([tls_cipher_suites]),
             log_level=_one_of("--log-level", log_level, "--v", _LEVELS.get(verbosity), Settings.log_level),

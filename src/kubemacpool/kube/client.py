@@ -3,6 +3,8 @@
 import asyncio
 import ssl
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 from typing import Self
@@ -62,6 +64,21 @@ class ApiClient:
             "Accept-Encoding": "identity",
         }
         self._session: aiohttp.ClientSession | None = None
+        self._dated: tuple[str, datetime] | None = None
+
+    @property
+    def clock_skew(self) -> timedelta:
+        """How far the API server's clock is ahead of ours, to a second or so, as of its last answer.
+
+        Source: the header Date (RFC 9110, section 6.6.1).
+        """
+        if self._dated is None:
+            return timedelta()
+        text, received = self._dated
+        try:
+            return parsedate_to_datetime(text).astimezone(UTC) - received
+        except (ValueError, OverflowError):
+            return timedelta()
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -148,6 +165,8 @@ class ApiClient:
             headers["Content-Type"] = content_type
         try:
             async with await self._send(method, path, params=params, headers=headers, body=body) as response:
+                if (date := response.headers.get("Date")) is not None:
+                    self._dated = (date, datetime.now(UTC))
                 await self._check(what, response)
                 return await _read_bounded(response, what)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

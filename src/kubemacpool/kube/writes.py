@@ -82,10 +82,9 @@ class ClusterSecrets:
 
     def _stored(self, name: str, body: bytes) -> StoredSecret:
         try:
-            data, resource_version = read_secret(body)
+            return StoredSecret(*read_secret(body))
         except UnexpectedAnswerError as error:
             raise ClusterUnavailableError(f"{self._collection}/{name}: {error}") from error
-        return StoredSecret(data, resource_version)
 
 
 class WebhookConfiguration:

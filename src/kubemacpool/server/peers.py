@@ -34,11 +34,15 @@ class PeerClient:
     Args:
         tls: gives what trusts our own certificate authorities, and proves us a replica, as of now.
         server_name: the name in every replica's certificate.
+        distrusted: called when the other replica's certificate was not accepted, or ours not by the other.
     """
 
-    def __init__(self, tls: Callable[[], ssl.SSLContext], server_name: str) -> None:
+    def __init__(
+        self, tls: Callable[[], ssl.SSLContext], server_name: str, distrusted: Callable[[], None] = lambda: None
+    ) -> None:
         self._tls = tls
         self._server_name = server_name
+        self._distrusted = distrusted
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -74,9 +78,12 @@ class PeerClient:
                     int(retry_after) if retry_after.isdecimal() else None,
                 )
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            if isinstance(error, ssl.SSLError | aiohttp.ClientSSLError):
+                self._distrusted()
             kind = UnreachableError if isinstance(error, UNREACHABLE) else PeerError
             raise kind(f"replica {endpoint} gave no answer: {str(error) or type(error).__name__}") from error
         if answer.status == FORBIDDEN:
+            self._distrusted()
             said = answer.body[:_LONGEST_ECHO].decode("utf-8", "replace").strip()
             raise UnreachableError(f"replica {endpoint} refuses us: {said}")
         return answer

@@ -1,7 +1,7 @@
 """What is served where: the webhook and its probes on one port, the metrics on another, the probes alone on a third."""
 
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, Protocol
 from urllib.parse import parse_qs
@@ -34,14 +34,14 @@ class Judging(Protocol):
 
 
 def guarded(
-    routes: Mapping[Route, Handler], judge: Judging, current: Callable[[], ssl.SSLContext]
+    routes: Mapping[Route, Handler], judge: Judging, current: Callable[[], Collection[ssl.SSLContext]]
 ) -> Mapping[Route, Handler]:
     """The same routes; what is sent to them (POST) is refused unread where the caller may not ask.
 
     Args:
         routes: by method and path.
         judge: of certificates that a handshake has let through.
-        current: by which handshakes go now. A connection that was made by another one is closed with the answer:
+        current: those by which handshakes go now. A connection that was made by another one is closed with the answer:
             whoever asks again proves himself anew.
     """
     return {
@@ -50,14 +50,14 @@ def guarded(
     }
 
 
-def _guarded(handler: Handler, judge: Judging, current: Callable[[], ssl.SSLContext]) -> Handler:
+def _guarded(handler: Handler, judge: Judging, current: Callable[[], Collection[ssl.SSLContext]]) -> Handler:
     async def answer(request: Request) -> Response:
         connection = _connection(request)
         certificate = connection.getpeercert(binary_form=True)
         refusal = judge(certificate, forwarded=_FORWARDED in request.headers)
         if not refusal:
             response = await handler(request)
-            if connection.context is not current():
+            if connection.context not in current():
                 response.close = True
             return response
         _log.warning("a caller was refused", client=request.remote, reason=refusal)
@@ -97,25 +97,37 @@ class Reviewing(Protocol):
         ...
 
 
-def webhook_routes(answers: Mapping[str, Reviewing], obstacles: Callable[[], Sequence[str]]) -> Mapping[Route, Handler]:
+def _nothing() -> tuple[str, ...]:
+    return ()
+
+
+def webhook_routes(
+    answers: Mapping[str, Reviewing],
+    obstacles: Callable[[], Sequence[str]],
+    remarks: Callable[[], Sequence[str]] = _nothing,
+) -> Mapping[Route, Handler]:
     """The webhooks, and the kubelet's probes.
 
     Args:
         answers: by path, what judges the bodies of the reviews that are sent there.
         obstacles: what keeps this replica from being ready, a sentence each.
+        remarks: what people should know of it though it is ready, a sentence each.
     """
     bodies = Bodies()
     return {
         **{("POST", path): _reviewing(answer, bodies) for path, answer in answers.items()},
-        **health_routes(obstacles),
+        **health_routes(obstacles, remarks),
     }
 
 
-def health_routes(obstacles: Callable[[], Sequence[str]]) -> Mapping[Route, Handler]:
+def health_routes(
+    obstacles: Callable[[], Sequence[str]], remarks: Callable[[], Sequence[str]] = _nothing
+) -> Mapping[Route, Handler]:
     """The kubelet's probes.
 
     Args:
         obstacles: what keeps this replica from being ready, a sentence each.
+        remarks: what people should know of it though it is ready, a sentence each.
     """
 
     async def alive(_: Request) -> Response:
@@ -123,7 +135,7 @@ def health_routes(obstacles: Callable[[], Sequence[str]]) -> Mapping[Route, Hand
 
     async def ready(_: Request) -> Response:
         found = obstacles()
-        return unavailable("\n".join(found)) if found else text(200, "ok")
+        return unavailable("\n".join(found)) if found else text(200, "\n".join(("ok", *remarks())))
 
     return {("GET", "/healthz"): alive, ("GET", "/readyz"): ready}
 

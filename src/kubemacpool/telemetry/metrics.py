@@ -79,6 +79,18 @@ class Metrics:
             "1 if MutatingWebhookConfiguration kubemacpool-mutator has the API server trust us, 0 if not.",
             registry=self._registry,
         )
+        self._certificate_expiry = Gauge(
+            "kubemacpool_certificate_expiry_timestamp_seconds",
+            "When a certificate ends: of our authority, and the one that is served to the API server.",
+            ["certificate"],
+            registry=self._registry,
+        )
+        self._certificate_renewal = Gauge(
+            "kubemacpool_certificate_renewal_timestamp_seconds",
+            "When the same is due to be renewed; past that, it could not be.",
+            ["certificate"],
+            registry=self._registry,
+        )
         self._unreadable = Counter(
             "kubemacpool_unreadable_objects",
             "Objects whose addresses could not be read, by kind.",
@@ -130,6 +142,11 @@ class Metrics:
     def ca_bundle_judged(self, *, valid: bool) -> None:
         """The API server trusts us or does not."""
         self._ca_bundle_valid.set(1 if valid else 0)
+
+    def certificate_ends(self, certificate: str, expiry: float, renewal: float) -> None:
+        """The certificate ends then and is due to be renewed then, in seconds since 1970."""
+        self._certificate_expiry.labels(certificate).set(expiry)
+        self._certificate_renewal.labels(certificate).set(renewal)
 
     def unreadable(self, kind: str) -> None:
         """An object was passed over."""

@@ -138,8 +138,27 @@ def cut(text: str, longest: int) -> str:
     return encoded[: longest - len(ellipsis.encode())].decode("utf-8", "ignore") + ellipsis
 
 
+class SecretContent(NamedTuple):
+    """What is read of a Secret.
+
+    Attributes:
+        data: by key, decoded.
+        resource_version: at which it was so.
+        kept_by: the Certificate of cert-manager for which that keeps the Secret; empty where it does not.
+    """
+
+    data: dict[str, bytes]
+    resource_version: str
+    kept_by: str = ""
+
+
+class _SecretAnnotations(msgspec.Struct):
+    certificate: str = msgspec.field(default="", name="cert-manager.io/certificate-name")
+
+
 class _SecretMeta(msgspec.Struct):
     resource_version: str = msgspec.field(default="", name="resourceVersion")
+    annotations: _SecretAnnotations | None = None
 
 
 class _Secret(msgspec.Struct):
@@ -150,8 +169,8 @@ class _Secret(msgspec.Struct):
 _read_secret = msgspec.json.Decoder(_Secret).decode
 
 
-def read_secret(body: bytes) -> tuple[dict[str, bytes], str]:
-    """The content by key, decoded, and the resourceVersion.
+def read_secret(body: bytes) -> SecretContent:
+    """The content of a Secret.
 
     Raises:
         UnexpectedAnswerError: the body is not a Secret. Nothing of the body is in the error's text.
@@ -161,7 +180,9 @@ def read_secret(body: bytes) -> tuple[dict[str, bytes], str]:
         data = {key: base64.b64decode(value) for key, value in (secret.data or {}).items()}
     except (msgspec.MsgspecError, UnicodeError, RecursionError, binascii.Error) as error:
         raise UnexpectedAnswerError(f"not a Secret ({type(error).__name__})") from None
-    return data, secret.metadata.resource_version
+    annotations = secret.metadata.annotations
+    kept_by = annotations.certificate if annotations is not None else ""
+    return SecretContent(data, secret.metadata.resource_version, kept_by)
 
 
 def new_tls_secret(namespace: str, name: str, data: Mapping[str, bytes]) -> bytes:
@@ -197,14 +218,30 @@ class WebhookBundle(NamedTuple):
 
 
 class WebhookBundles(NamedTuple):
-    """All webhooks of a configuration in their order, and the resourceVersion at which they were so."""
+    """All webhooks of a configuration in their order.
+
+    Attributes:
+        resource_version: at which they were so.
+        bundles: of each webhook.
+        injected: the annotation by which cert-manager writes the caBundles; empty where there is none.
+    """
 
     resource_version: str
     bundles: tuple[WebhookBundle, ...]
+    injected: str = ""
+
+
+INJECTIONS = (
+    "cert-manager.io/inject-ca-from",
+    "cert-manager.io/inject-ca-from-secret",
+    "cert-manager.io/inject-apiserver-ca",
+)
+"""Annotations by which cert-manager's cainjector knows whose caBundles it writes."""
 
 
 class _ConfigurationMeta(msgspec.Struct):
     resource_version: str = msgspec.field(default="", name="resourceVersion")
+    annotations: dict[str, str] | None = None
 
 
 class _ClientConfig(msgspec.Struct):
@@ -240,6 +277,7 @@ def read_ca_bundles(body: bytes) -> WebhookBundles:
             WebhookBundle(webhook.name, _decoded(webhook.client_config.ca_bundle or ""))
             for webhook in configuration.webhooks or []
         ),
+        next((name for name in INJECTIONS if (configuration.metadata.annotations or {}).get(name)), ""),
     )
 
 

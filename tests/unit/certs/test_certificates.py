@@ -14,8 +14,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import PolicyBuilder, Store
 
-from kubemacpool.certs.check import judge
+from kubemacpool.certs.check import Judged, Verdict
+from kubemacpool.certs.check import judge as judge_by
 from kubemacpool.certs.contexts import client_context, server_context
+from kubemacpool.certs.intervals import AS_SHIPPED, Interval, Intervals
 from kubemacpool.certs.issue import USAGES, KeyPair, ServerNames, issue_authority, issue_serving, service_names
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
@@ -57,10 +59,10 @@ def test_a_strict_verifier_accepts_what_was_issued(name: str | ipaddress.IPv4Add
     assert chain == [certificate(SERVING), certificate(AUTHORITY)]
 
 
-def test_validity_begins_an_hour_ago_and_lasts_a_year() -> None:
-    for pair in (AUTHORITY, SERVING):
+def test_validity_begins_an_hour_ago_and_lasts_a_year_and_half_a_year() -> None:
+    for pair, days in ((AUTHORITY, 365), (SERVING, 182.5)):
         assert certificate(pair).not_valid_before_utc == NOW - timedelta(hours=1)
-        assert certificate(pair).not_valid_after_utc == NOW + timedelta(days=365)
+        assert certificate(pair).not_valid_after_utc == NOW + timedelta(days=days)
 
 
 def test_a_serving_certificate_does_not_outlive_its_authority() -> None:
@@ -83,14 +85,84 @@ def test_the_private_key_is_not_part_of_the_text_form() -> None:
     assert "PRIVATE" not in repr(SERVING)
 
 
-def test_what_is_good_is_kept() -> None:
-    verdict = judge(secret(AUTHORITY), serving_secret(), NAMES, NOW)
-    assert verdict == (AUTHORITY, "", SERVING, "")
+def judge(
+    authority: Mapping[str, bytes] | None,
+    serving: Mapping[str, bytes] | None,
+    names: ServerNames = NAMES,
+    now: datetime = NOW,
+    intervals: Intervals = AS_SHIPPED,
+) -> Verdict:
+    """With what is usual."""
+    return judge_by(authority, serving, names, now, intervals)
+
+
+def pairs_and_faults(verdict: Verdict) -> tuple[KeyPair | None, str, KeyPair | None, str]:
+    """What is usable, and why something is to be issued."""
+    return (verdict.authority.pair, verdict.authority.fault, verdict.serving.pair, verdict.serving.fault)
+
+
+def test_what_is_good_is_kept_until_a_day_before_its_end() -> None:
+    verdict = judge(secret(AUTHORITY), serving_secret())
+    assert pairs_and_faults(verdict) == (AUTHORITY, "", SERVING, "")
+    assert verdict.under == AUTHORITY.certificate_pem
+    assert verdict.authority.renewal == NOW + timedelta(days=364)
+    assert verdict.serving.renewal == NOW + timedelta(days=181.5)
 
 
 def test_a_certificate_that_covers_more_than_is_asked_for_is_kept() -> None:
     fewer = ServerNames(NAMES.dns[:1], NAMES.addresses[:1])
-    assert judge(secret(AUTHORITY), serving_secret(), fewer, NOW).serving == SERVING
+    assert judge(secret(AUTHORITY), serving_secret(), fewer).serving.pair == SERVING
+
+
+def test_what_is_old_is_used_while_the_next_one_is_issued() -> None:
+    verdict = judge(secret(AUTHORITY), serving_secret(), now=NOW + timedelta(days=182))
+    assert pairs_and_faults(verdict) == (AUTHORITY, "", SERVING, "expires on 2027-05-25 15:00:00 UTC")
+    serving = issue_serving(AUTHORITY, NAMES, NOW + timedelta(days=363))
+    verdict = judge(secret(AUTHORITY), serving_secret(serving), now=NOW + timedelta(days=364.5))
+    assert pairs_and_faults(verdict) == (AUTHORITY, "expires on 2027-11-24 03:00:00 UTC", serving, "")
+
+
+def test_one_that_ends_with_its_authority_waits_for_the_next_authority() -> None:
+    """Another one of the same authority would end as soon, and be issued with each look."""
+    serving = issue_serving(AUTHORITY, NAMES, NOW + timedelta(days=300))
+    verdict = judge(secret(AUTHORITY), serving_secret(serving), now=NOW + timedelta(days=364))
+    assert verdict.authority.fault
+    assert not verdict.serving.fault
+
+
+def test_one_of_an_authority_before_is_used_until_one_of_the_present_is_issued() -> None:
+    later = issue_authority(NOW)
+    stored = secret(later, **{"previous.crt": AUTHORITY.certificate_pem})
+    verdict = judge(stored, serving_secret())
+    assert pairs_and_faults(verdict) == (later, "", SERVING, "its authority is followed by another one")
+    assert verdict.under == AUTHORITY.certificate_pem
+
+
+INTERVALS = {
+    "as shipped": (Interval(timedelta(days=365), timedelta(days=1)), timedelta(days=364)),
+    "an overlap as long as the interval": (Interval(timedelta(days=365), timedelta(days=365)), timedelta(days=365) / 3),
+    "made shorter since": (Interval(timedelta(days=30), timedelta(days=1)), timedelta(days=29)),
+    "made longer since": (Interval(timedelta(days=730), timedelta(days=1)), timedelta(days=364)),
+    "seconds": (Interval(timedelta(seconds=10), timedelta(seconds=6)), timedelta(seconds=4)),
+}
+
+
+@pytest.mark.parametrize(("interval", "after"), INTERVALS.values(), ids=INTERVALS)
+def test_when_another_one_is_issued_follows_from_the_interval_as_it_is_now(
+    interval: Interval, after: timedelta
+) -> None:
+    assert interval.renewal(certificate(AUTHORITY)) == NOW + after
+
+
+def test_one_that_ends_before_another_one_would_be_due_is_used_to_its_end() -> None:
+    short = certificate(issue_authority(NOW, timedelta(days=1)))
+    assert AS_SHIPPED.authority.renewal(short) == short.not_valid_after_utc
+
+
+@pytest.mark.parametrize(("overlap", "seconds"), [(4, 2), (60, 6), (86_400, 30)])
+def test_a_new_authority_is_given_time_to_become_known_by_how_much_there_is(overlap: float, seconds: float) -> None:
+    authority = Interval(timedelta(days=365), timedelta(seconds=overlap))
+    assert Intervals(authority).settling == seconds
 
 
 OTHER = issue_authority(NOW)
@@ -111,10 +183,6 @@ BAD_AUTHORITIES: dict[str, tuple[Mapping[str, bytes] | None, str]] = {
         secret(issue_authority(NOW + timedelta(days=2))),
         "not valid before 2026-11-26 02:00 UTC",
     ),
-    "in its last third": (
-        secret(issue_authority(NOW - timedelta(days=300))),
-        "expires on 2027-01-28 03:00 UTC, in the last third of its life",
-    ),
 }
 
 
@@ -122,8 +190,8 @@ BAD_AUTHORITIES: dict[str, tuple[Mapping[str, bytes] | None, str]] = {
 def test_an_authority_that_is_no_good_is_issued_anew_with_all_that_hangs_on_it(
     content: Mapping[str, bytes] | None, fault: str
 ) -> None:
-    verdict = judge(content, serving_secret(), NAMES, NOW)
-    assert verdict == (None, fault, None, "its authority is issued anew")
+    verdict = judge(content, serving_secret())
+    assert verdict == Verdict(Judged(fault=fault), Judged(fault="its authority is issued anew"))
 
 
 def reissued(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, *usages: x509.ObjectIdentifier) -> KeyPair:
@@ -172,9 +240,9 @@ BAD_SERVING: dict[str, tuple[Mapping[str, bytes] | None, str]] = {
     ),
     "another authority beside it": (serving_secret(authority=OTHER), "ca.crt is not our authority"),
     "no authority beside it": (secret(SERVING), "ca.crt is not our authority"),
-    "in its last third": (
-        serving_secret(issue_serving(AUTHORITY, NAMES, NOW - timedelta(days=20), timedelta(days=25))),
-        "expires on 2026-11-29 03:00 UTC, in the last third of its life",
+    "expired": (
+        serving_secret(issue_serving(AUTHORITY, NAMES, NOW - timedelta(days=20), timedelta(days=10))),
+        "expired on 2026-11-14 03:00 UTC",
     ),
 }
 
@@ -183,7 +251,7 @@ BAD_SERVING: dict[str, tuple[Mapping[str, bytes] | None, str]] = {
 def test_a_serving_certificate_that_is_no_good_is_issued_anew_by_the_same_authority(
     content: Mapping[str, bytes] | None, fault: str
 ) -> None:
-    assert judge(secret(AUTHORITY), content, NAMES, NOW) == (AUTHORITY, "", None, fault)
+    assert pairs_and_faults(judge(secret(AUTHORITY), content)) == (AUTHORITY, "", None, fault)
 
 
 async def _handshake(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> ssl.SSLObject:

@@ -8,7 +8,8 @@ import pytest
 from structlog.testing import capture_logs
 from tests.unit.certs.test_identity import credentials, identity_of
 
-from kubemacpool.certs.identity import ClientAuthority, Identity
+from kubemacpool.certs.files import ClientAuthority
+from kubemacpool.certs.identity import Identity
 from kubemacpool.certs.issue import issue_authority
 
 NOW = datetime.now(UTC)
@@ -17,7 +18,7 @@ OURS, FIRST, SECOND = (issue_authority(NOW) for _ in range(3))
 
 def let_through(identity: Identity) -> int:
     """How many authorities a handshake with the webhook knows."""
-    return len(identity.handshakes.get_ca_certs())
+    return len(identity.handshake.get_ca_certs())
 
 
 def test_what_the_file_holds_is_taken_up_once_each_time_it_changes(tmp_path: Path) -> None:
@@ -26,10 +27,10 @@ def test_what_the_file_holds_is_taken_up_once_each_time_it_changes(tmp_path: Pat
     authority = ClientAuthority(file, identity)
     file.write_bytes(FIRST.certificate_pem)
     assert authority.look() == ""
-    before = identity.handshakes
+    before = identity.handshake
     assert let_through(identity) == 2
     assert authority.look() == ""
-    assert identity.handshakes is before
+    assert identity.handshake is before
     file.write_bytes(FIRST.certificate_pem + SECOND.certificate_pem)
     assert authority.look() == ""
     assert let_through(identity) == 3
@@ -42,16 +43,16 @@ def test_what_cannot_be_used_changes_nothing(tmp_path: Path, content: bytes) -> 
     authority = ClientAuthority(file, identity)
     file.write_bytes(FIRST.certificate_pem)
     authority.look()
-    before = identity.handshakes
+    before = identity.handshake
     file.write_bytes(content)
     assert authority.look() == "it holds no certificates that can be read"
     file.unlink()
     assert authority.look() == "it cannot be read: No such file or directory"
-    assert identity.handshakes is before
+    assert identity.handshake is before
 
 
 async def test_a_fault_is_told_once_and_the_looking_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kubemacpool.certs.identity.LOOK_SECONDS", 0.001)
+    monkeypatch.setattr("kubemacpool.certs.files.LOOK_SECONDS", 0.001)
     file = tmp_path / "ca.crt"
     identity = identity_of(credentials(OURS))
     running = asyncio.create_task(ClientAuthority(file, identity).run())

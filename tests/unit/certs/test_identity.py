@@ -16,6 +16,7 @@ from kubemacpool.certs.rotation import Credentials
 from kubemacpool.runtime import Loop
 
 NAME = "kubemacpool-service.kubemacpool-system.svc"
+AMONG_REPLICAS = f"replica.{NAME}"
 NOW = datetime.now(UTC)
 FIRST, SECOND, STRANGER = (issue_authority(NOW) for _ in range(3))
 
@@ -28,7 +29,7 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 def credentials(authority: KeyPair, *former: KeyPair) -> Credentials:
     """A new certificate of this authority."""
     ours = Authorities(authority.certificate_pem, tuple(each.certificate_pem for each in former))
-    return Credentials(ours, issue_serving(authority, ServerNames((NAME,)), NOW))
+    return Credentials(ours, issue_serving(authority, ServerNames((NAME, AMONG_REPLICAS)), NOW), ours.current)
 
 
 def identity_of(given: Credentials, client_ca: bytes = b"") -> Identity:
@@ -37,7 +38,7 @@ def identity_of(given: Credentials, client_ca: bytes = b"") -> Identity:
     def make(pair: KeyPair, asked_for: bytes | None) -> ssl.SSLContext:
         return server_context(pair.certificate_pem, pair.key_pem, asked_for)
 
-    return Identity(given, make, client_ca)
+    return Identity(given, make, client_ca, replica_name=AMONG_REPLICAS)
 
 
 def der(pair: KeyPair) -> bytes:
@@ -76,7 +77,29 @@ async def test_what_is_taken_up_is_shown_by_listeners_that_stand_already() -> No
         assert (await shake_hands(listener, trusting, NAME)).server == der(after.serving)
     shown = await shake_hands(identity.webhook, identity.peers, NAME)
     assert shown == Handshake(der(after.serving), der(after.serving))
-    assert (identity.serving, identity.served_under) == (after.serving, SECOND.certificate_pem)
+    assert identity.credentials == after
+
+
+async def test_what_is_given_is_shown_to_everybody_but_replicas() -> None:
+    ours, given = credentials(FIRST), issue_serving(STRANGER, ServerNames((NAME, AMONG_REPLICAS)), NOW)
+    identity = identity_of(ours)
+    assert (identity.presented, identity.shown) == (None, ours.serving)
+    before = identity.handshakes
+    identity.present(given)
+    assert (identity.presented, identity.shown) == (given, given)
+    assert not set(before) & set(identity.handshakes)
+    trusting = client_context(STRANGER.certificate_pem)
+    for listener in (identity.webhook, identity.metrics):
+        assert (await shake_hands(listener, trusting, NAME)).server == der(given)
+    among = await shake_hands(identity.webhook, identity.peers, AMONG_REPLICAS)
+    assert among == Handshake(der(ours.serving), der(ours.serving))
+    after = credentials(SECOND, FIRST)
+    identity.take_up(after)
+    assert (await shake_hands(identity.webhook, identity.peers, AMONG_REPLICAS)).server == der(after.serving)
+    assert (await shake_hands(identity.webhook, trusting, NAME)).server == der(given)
+    with pytest.raises(ssl.SSLError):
+        identity.present(KeyPair(given.certificate_pem, ours.serving.key_pem))
+    assert identity.presented == given
 
 
 async def test_whom_we_trust_is_exchanged_without_what_we_show() -> None:
@@ -86,7 +109,7 @@ async def test_whom_we_trust_is_exchanged_without_what_we_show() -> None:
     assert identity.authorities.current == SECOND.certificate_pem
     assert (await shake_hands(identity.webhook, client_of(SECOND), NAME)).server == der(before.serving)
     assert (await shake_hands(identity_of(credentials(SECOND, FIRST)).webhook, identity.peers, NAME)).client is not None
-    assert identity.served_under == FIRST.certificate_pem
+    assert identity.credentials.under == FIRST.certificate_pem
     identity.trust(Authorities(SECOND.certificate_pem))
     with pytest.raises(OSError, match=r"."):
         await shake_hands(identity.webhook, client_of(FIRST), NAME)
@@ -106,12 +129,12 @@ async def test_a_client_authority_is_exchanged_and_one_that_cannot_be_used_chang
 
 def test_what_cannot_be_used_is_refused_each_time_and_changes_nothing() -> None:
     identity = identity_of(credentials(FIRST))
-    before = (identity.handshakes, identity.peers, identity.serving, identity.authorities, identity.served_under)
+    before = (*identity.handshakes, identity.handshake, identity.peers, identity.credentials)
     garbage = Authorities(b"garbage")
     for _ in range(2):
         with pytest.raises(ssl.SSLError):
             identity.trust(garbage)
         with pytest.raises(ssl.SSLError):
-            identity.take_up(Credentials(garbage, identity.serving))
-    now = (identity.handshakes, identity.peers, identity.serving, identity.authorities, identity.served_under)
+            identity.take_up(Credentials(garbage, identity.shown, b""))
+    now = (*identity.handshakes, identity.handshake, identity.peers, identity.credentials)
     assert all(one is other for one, other in zip(before, now, strict=True))

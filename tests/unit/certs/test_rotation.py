@@ -7,8 +7,8 @@ from tests.unit.certs.cupboard import Cupboard
 
 from kubemacpool.certs.authority import Authorities
 from kubemacpool.certs.issue import ServerNames
-from kubemacpool.certs.rotation import AUTHORITY_SECRET, SERVING_SECRET, Bootstrap, Lifetimes
-from kubemacpool.ports import ClusterUnavailableError, ConflictError, NotFoundError, StoredSecret
+from kubemacpool.certs.rotation import AUTHORITY_SECRET, SERVING_SECRET, Bootstrap
+from kubemacpool.ports import ClusterUnavailableError, ConflictError, NotFoundError, RefusedError, StoredSecret
 
 NAMES = ServerNames(["kubemacpool-service.kubemacpool-system.svc"])
 
@@ -59,14 +59,14 @@ async def test_where_nothing_is_there_everything_is_issued() -> None:
     assert secrets.stored[SERVING_SECRET].data.keys() == {"tls.crt", "tls.key", "ca.crt"}
     assert secrets.stored[SERVING_SECRET].data["tls.crt"] == credentials.serving.certificate_pem
     assert credentials.authorities == Authorities(secrets.stored[SERVING_SECRET].data["ca.crt"])
-    assert credentials.issued
+    assert credentials.under == credentials.authorities.current
 
 
 async def test_what_is_there_and_good_is_used_without_a_write() -> None:
     secrets = Cupboard()
     first = await Bootstrap(secrets, NAMES).ensure_certificates()
     again = await Bootstrap(secrets, NAMES).ensure_certificates()
-    assert (again, again.issued) == (first, False)
+    assert again == first
     assert len(secrets.writes) == 2
 
 
@@ -136,44 +136,60 @@ async def test_a_broken_secret_heals_with_a_warning_that_holds_no_key(broken: st
     assert key.splitlines()[1] not in str(logs)
 
 
-async def test_certificates_are_issued_anew_in_the_last_third_of_their_life() -> None:
+async def test_what_is_merely_old_is_given_as_it_is() -> None:
     secrets = Cupboard()
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    lifetimes = Lifetimes(authority=timedelta(days=300), serving=timedelta(days=30))
-    bootstrap = Bootstrap(secrets, NAMES, lifetimes=lifetimes, time_of_day=lambda: now)
-    await bootstrap.ensure_certificates()
-    now += timedelta(days=19)
-    await bootstrap.ensure_certificates()
-    assert len(secrets.writes) == 2
-    now += timedelta(days=2)
-    await bootstrap.ensure_certificates()
+    bootstrap = Bootstrap(secrets, NAMES, time_of_day=lambda: now)
+    first = await bootstrap.ensure_certificates()
+    now += timedelta(days=182)
+    assert await bootstrap.ensure_certificates() == first
+    now += timedelta(days=1)
+    assert (await bootstrap.ensure_certificates()).authorities == first.authorities
     assert secrets.writes[2:] == [SERVING_SECRET]
-    now += timedelta(days=180)
-    await bootstrap.ensure_certificates()
-    assert secrets.writes[3:] == [AUTHORITY_SECRET, SERVING_SECRET]
 
 
 async def test_an_authority_that_is_succeeded_by_another_stays_trusted_until_it_expires() -> None:
     secrets = Cupboard()
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    lifetimes = Lifetimes(authority=timedelta(days=300))
-    bootstrap = Bootstrap(secrets, NAMES, lifetimes=lifetimes, time_of_day=lambda: now)
+    bootstrap = Bootstrap(secrets, NAMES, time_of_day=lambda: now)
     first = (await bootstrap.ensure_certificates()).authorities
-    now += timedelta(days=201)
+    now += timedelta(days=364)
+    with capture_logs() as logs:
+        await bootstrap.issue_authority(await bootstrap.look())
+    assert [(line["log_level"], line["reason"]) for line in logs] == [("info", "expires on 2027-01-01 00:00:00 UTC")]
     second = (await bootstrap.ensure_certificates()).authorities
     assert second.trusted == (second.current, first.current)
-    now += timedelta(days=98)
-    assert (await bootstrap.ensure_certificates()).authorities == second
     now += timedelta(days=1, minutes=1)
     assert (await bootstrap.ensure_certificates()).authorities == Authorities(second.current, (), (first.current,))
 
 
 async def test_the_authority_that_this_replica_serves_under_stays_trusted_when_its_secret_is_lost() -> None:
     secrets = Cupboard()
-    first = (await Bootstrap(secrets, NAMES).ensure_certificates()).authorities
+    bootstrap = Bootstrap(secrets, NAMES)
+    first = (await bootstrap.ensure_certificates()).authorities
     secrets.stored.clear()
-    second = (await Bootstrap(secrets, NAMES).ensure_certificates(first.current)).authorities
+    await bootstrap.issue_authority(await bootstrap.look(), first.current)
+    second = (await bootstrap.ensure_certificates()).authorities
     assert second.trusted == (second.current, first.current)
+
+
+async def test_what_cert_manager_keeps_is_not_written_and_the_refusal_says_what_to_do() -> None:
+    secrets = Cupboard()
+    secrets.stored[SERVING_SECRET] = StoredSecret({}, "7", "webhook")
+    with pytest.raises(RefusedError) as refused:
+        await Bootstrap(secrets, NAMES).ensure_certificates()
+    assert str(refused.value) == (
+        "Secret kubemacpool-service is what cert-manager keeps for Certificate webhook, so it is not written (tls.crt "
+        "holds no certificate that can be read); give that Certificate another secretName, and name its files with "
+        "--tls-cert-file"
+    )
+    assert secrets.writes == [AUTHORITY_SECRET]
+
+
+async def test_without_an_authority_there_is_nobody_to_sign() -> None:
+    bootstrap = Bootstrap(Cupboard(), NAMES)
+    with pytest.raises(ValueError, match="no authority"):
+        await bootstrap.issue_serving(await bootstrap.look())
 
 
 async def test_somebody_who_undoes_everything_is_given_way_to_with_an_error() -> None:

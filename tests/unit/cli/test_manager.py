@@ -3,11 +3,13 @@
 import re
 import runpy
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from kubemacpool import process
+from kubemacpool.certs.intervals import AS_SHIPPED, Interval
 from kubemacpool.cli import main as cli
 from kubemacpool.process import ReplicaFailedError, StartError
 from kubemacpool.settings import Settings
@@ -25,11 +27,19 @@ SETTINGS = {
     "--drain-delay": "KUBEMACPOOL_DRAIN_DELAY",
     "--client-ca-file": "KUBEMACPOOL_CLIENT_CA_FILE",
     "--client-name": "KUBEMACPOOL_CLIENT_NAME",
+    "--tls-cert-file": "KUBEMACPOOL_TLS_CERT_FILE",
+    "--tls-private-key-file": "KUBEMACPOOL_TLS_PRIVATE_KEY_FILE",
+    "--ca-rotate-interval": "CA_ROTATE_INTERVAL",
+    "--ca-overlap-interval": "CA_OVERLAP_INTERVAL",
+    "--cert-rotate-interval": "CERT_ROTATE_INTERVAL",
+    "--cert-overlap-interval": "CERT_OVERLAP_INTERVAL",
     "--tls-min-version": "KUBEMACPOOL_TLS_MIN_VERSION",
     "--tls-cipher-suites": "KUBEMACPOOL_TLS_CIPHER_SUITES",
     "--log-level": "KUBEMACPOOL_LOG_LEVEL",
     "--log-format": "KUBEMACPOOL_LOG_FORMAT",
 }
+DAY = timedelta(days=1)
+HALF_A_YEAR = 182.5 * DAY
 GOOD = {
     "--namespace": ("ns1", {"namespace": "ns1"}),
     "--bind-address": ("127.0.0.1", {"bind_address": "127.0.0.1"}),
@@ -40,6 +50,13 @@ GOOD = {
     "--wait-time": ("300", {"wait_time": 300, "cool_down": 300}),
     "--cool-down": ("0", {"cool_down": 0}),
     "--drain-delay": ("0", {"drain_delay": 0}),
+    "--ca-rotate-interval": ("4380h0m0s", {"intervals": AS_SHIPPED._replace(authority=Interval(HALF_A_YEAR, DAY))}),
+    "--ca-overlap-interval": (
+        "1.5h",
+        {"intervals": AS_SHIPPED._replace(authority=Interval(2 * HALF_A_YEAR, DAY / 16))},
+    ),
+    "--cert-rotate-interval": ("24h", {"intervals": AS_SHIPPED._replace(serving=Interval(DAY, DAY))}),
+    "--cert-overlap-interval": ("8s", {"intervals": AS_SHIPPED._replace(serving=Interval(HALF_A_YEAR, DAY / 10_800))}),
     "--tls-min-version": ("VersionTLS12", {"tls_min_version": "VersionTLS12"}),
     "--tls-cipher-suites": (
         "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_AES_128_GCM_SHA256,",
@@ -61,6 +78,15 @@ BAD = {
     "--drain-delay": ("1.5", "'1.5' is not a whole number; write it with digits"),
     "--client-ca-file": ("/does/not/exist", "/does/not/exist, which is not a file; give the path of the certificates"),
     "--client-name": ("kube-apiserver", "kube-apiserver, and nobody is told who signs for that name"),
+    "--tls-cert-file": (
+        "/does/not/exist",
+        "/does/not/exist, and there is no --tls-private-key-file (KUBEMACPOOL_TLS_PR",
+    ),
+    "--tls-private-key-file": ("/no/key", "/no/key, and there is no --tls-cert-file (KUBEMACPOOL_TLS_CERT_FILE); give"),
+    "--ca-rotate-interval": ("1 year", "'1 year' is not a duration; write it like 10s, 1m30s or 8760h0m0s"),
+    "--ca-overlap-interval": ("7.9s", "7.9s; give at least 8s, so that there is time to exchange everything"),
+    "--cert-rotate-interval": ("11s", "11s; give at least 12s, so that there is time to exchange everything"),
+    "--cert-overlap-interval": ("8760h", "15768000s and --cert-overlap-interval (CERT_OVERLAP_INTERVAL) is 31536000s"),
     "--tls-min-version": ("1.2", "'1.2'; use one of VersionTLS12, VersionTLS13"),
     "--tls-cipher-suites": ("RC4", "names 'RC4', which is not known; known are TLS_AES_128_GCM_SHA256, "),
     "--log-level": ("loud", "'loud' is not one of 'debug', 'info', 'warning', 'error'"),
@@ -139,6 +165,26 @@ def test_the_names_of_clients_are_given_one_by_one_or_with_commas(
     monkeypatch.setenv("KUBEMACPOOL_CLIENT_NAME", "a,b c")
     assert _run(monkeypatch, "manager") == 0
     assert started.settings == [Settings(client_ca_file=path, client_names=("a", "b", "c"))] * 2
+
+
+def test_a_certificate_and_its_key_are_given_together(
+    started: Started, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
+    certificate.touch()
+    key.touch()
+    assert _run(monkeypatch, "manager", f"--tls-cert-file={certificate}", f"--tls-private-key-file={key}") == 0
+    assert started.settings == [Settings(tls_cert_file=certificate, tls_private_key_file=key)]
+    assert _run(monkeypatch, "manager", f"--tls-cert-file={certificate}") == 2
+    assert _run(monkeypatch, "manager", f"--tls-cert-file={certificate}", "--tls-private-key-file=/no") == 2
+    assert "/no, which is not a file; give the path of a PEM file" in _in_one_line(capsys.readouterr().err)
+
+
+def test_a_certificate_is_valid_for_ten_years_at_most(monkeypatch: pytest.MonkeyPatch, started: Started) -> None:
+    assert _run(monkeypatch, "manager", "--ca-rotate-interval=87840h") == 0
+    assert _run(monkeypatch, "manager", "--ca-rotate-interval=2000000h") == 2
+    assert _run(monkeypatch, "manager", "--ca-rotate-interval=-1h") == 2
+    assert len(started.settings) == 1
 
 
 def test_a_flag_wins_over_its_variable(started: Started, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,7 +108,7 @@ async def test_who_is_gone_already_is_not_judged() -> None:
     async def handler(_: Request) -> Response:
         raise AssertionError
 
-    routes = guarded({("POST", "/"): handler}, lambda *_, **__: "", ssl.create_default_context)
+    routes = guarded({("POST", "/"): handler}, lambda *_, **__: "", lambda: (ssl.create_default_context(),))
     request = Request("POST", "/", {})
     request.gone = True
     with pytest.raises(ConnectionError, match="the client is gone"):

@@ -17,11 +17,20 @@ def test_what_is_written_is_read_again() -> None:
     assert secret["type"] == "kubernetes.io/tls"
     assert secret["metadata"] == {"namespace": "ns", "name": "name"}
     secret["metadata"]["resourceVersion"] = "7"
-    assert read_secret(json.dumps(secret).encode()) == ({"tls.key": KEY, "tls.crt": b""}, "7")
+    assert read_secret(json.dumps(secret).encode()) == ({"tls.key": KEY, "tls.crt": b""}, "7", "")
 
 
 def test_a_secret_without_data_is_empty() -> None:
-    assert read_secret(b'{"metadata":{"resourceVersion":"7"}}') == ({}, "7")
+    assert read_secret(b'{"metadata":{"resourceVersion":"7"}}') == ({}, "7", "")
+
+
+@pytest.mark.parametrize(
+    ("annotations", "kept_by"),
+    [({}, ""), ({"a": "b"}, ""), ({"a": "b", "cert-manager.io/certificate-name": "webhook"}, "webhook")],
+)
+def test_which_certificate_of_cert_manager_keeps_a_secret_is_read(annotations: dict[str, str], kept_by: str) -> None:
+    secret = {"metadata": {"resourceVersion": "7", "annotations": annotations}}
+    assert read_secret(json.dumps(secret).encode()).kept_by == kept_by
 
 
 def test_a_change_holds_only_for_what_was_read() -> None:

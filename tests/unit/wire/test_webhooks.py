@@ -31,6 +31,20 @@ def test_a_configuration_may_have_no_webhooks(body: bytes) -> None:
     assert read_ca_bundles(body) == WebhookBundles("7", ())
 
 
+@pytest.mark.parametrize(
+    ("annotations", "injected"),
+    [
+        ({"a": "b"}, ""),
+        ({"cert-manager.io/inject-ca-from": ""}, ""),
+        ({"a": "b", "cert-manager.io/inject-ca-from": "ns/name"}, "cert-manager.io/inject-ca-from"),
+        ({"cert-manager.io/inject-apiserver-ca": "true"}, "cert-manager.io/inject-apiserver-ca"),
+    ],
+)
+def test_whether_cert_manager_writes_the_bundles_is_read(annotations: dict[str, str], injected: str) -> None:
+    body = json.dumps({"metadata": {"resourceVersion": "7", "annotations": annotations}}).encode()
+    assert read_ca_bundles(body).injected == injected
+
+
 def test_only_the_webhooks_that_are_named_are_changed_and_only_as_they_were_read() -> None:
     assert json.loads(ca_bundle_patch(read_ca_bundles(_configuration(None, BUNDLE, None)), (0, 2), CA)) == [
         {"op": "replace", "path": "/metadata/resourceVersion", "value": "7"},
