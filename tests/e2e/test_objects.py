@@ -26,6 +26,8 @@ DEPLOYMENT: Final = f"/apis/apps/v1/namespaces/{OURS}/deployments/kubemacpool-ma
 BUDGET: Final = f"/apis/policy/v1/namespaces/{OURS}/poddisruptionbudgets/kubemacpool-mac-controller-manager"
 BUDGET_LINE: Final = "poddisruptionbudget.policy/kubemacpool-mac-controller-manager"
 LABELS: Final = {"app": "kubemacpool", "control-plane": "mac-controller-manager"}
+OF_REPLICAS: Final = LABELS | {"app.kubernetes.io/name": "kubemacpool"}
+"""The Go implementation's pods have the other two as well."""
 SELECTED: Final = {"control-plane": "mac-controller-manager", "controller-tools.k8s.io": "1.0"}
 """By the Deployment of the Go implementation as well: nobody can change it."""
 
@@ -151,7 +153,8 @@ async def test_objects_have_the_names_and_labels_that_users_rely_on(cluster: Clu
     assert deployment.spec["selector"] == {"matchLabels": SELECTED}
     service = (await read(f"/api/v1/namespaces/{OURS}/services/kubemacpool-service")).spec
     metrics = (await read(f"/api/v1/namespaces/{OURS}/services/kubemacpool-metrics-service")).spec
-    assert service["selector"] == metrics["selector"] == LABELS
+    assert service["selector"] == metrics["selector"] == OF_REPLICAS
+    assert service.get("publishNotReadyAddresses", False) is False
     assert service["ports"] == [{"name": "webhook", "port": 443, "protocol": "TCP", "targetPort": 8000}]
     assert metrics["ports"] == [{"name": "metrics", "port": 8443, "protocol": "TCP", "targetPort": 8443}]
     await read(f"/api/v1/namespaces/{OURS}/serviceaccounts/kubemacpool-sa")

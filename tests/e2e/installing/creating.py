@@ -11,6 +11,8 @@ from tests.support.cluster_client import ClusterClient, pod
 from tests.support.installed import eventually
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from devcluster.controlplane import ControlPlane
 
 CLIENTS: Final = 8
@@ -30,16 +32,18 @@ class Create(NamedTuple):
 class Creating:
     """Eight clients, for as long as the block lasts, and a namespace of theirs."""
 
-    def __init__(self, control_plane: ControlPlane, namespace: str) -> None:
+    def __init__(self, control_plane: ControlPlane, namespace: str, labels: Mapping[str, str] | None = None) -> None:
+        """Make this namespace, with these labels, when the block begins."""
         self.creates: list[Create] = []
         self._control_plane = control_plane
         self._namespace = namespace
+        self._labels = labels
         self._over = asyncio.Event()
         self._clients: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         self._cluster = await ClusterClient(self._control_plane).__aenter__()
-        await self._cluster.namespace(self._namespace)
+        await self._cluster.namespace(self._namespace, self._labels)
         self._clients = [asyncio.create_task(self._create(number)) for number in range(CLIENTS)]
         return self
 
