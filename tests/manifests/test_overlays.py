@@ -11,9 +11,8 @@ from manifests.releases import CONFIG, RELEASES
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.manifests.conftest import Kustomize, Objects
-
     from manifests.releases import Release
+    from tests.manifests.conftest import Kustomize, Objects
 
     from devcluster.controlplane import ControlPlane
 
@@ -128,3 +127,22 @@ def test_an_overlay_keeps_replicas_from_calling_anybody_but_api_servers_and_each
     ports = [[port["port"] for port in each["ports"]] for each in added["spec"]["egress"]]
     assert ports == [[443, 6443], [8000]]
     assert "to" not in added["spec"]["egress"][0]
+
+
+def test_with_cert_manager_replicas_serve_what_it_has_issued_and_leave_the_ca_bundles_to_it(
+    kustomize: Kustomize, released: Objects
+) -> None:
+    made = kustomize(CONFIG / "overlays" / "cert-manager")
+    assert {kind for kind, _ in changed(released, made)} == {"Certificate", "Issuer", DEPLOYMENT[0], MUTATOR[0]}
+    objects = by_name(made)
+    certificate = objects["Certificate", "kubemacpool-webhook"]
+    pod = objects[DEPLOYMENT]["spec"]["template"]["spec"]
+    assert objects[MUTATOR]["metadata"]["annotations"] == {
+        "cert-manager.io/inject-ca-from": "kubemacpool-system/kubemacpool-webhook"
+    }
+    (volume,) = [each for each in pod["volumes"] if "secret" in each]
+    assert volume["secret"]["secretName"] == certificate["spec"]["secretName"]
+    variables = {each["name"]: each.get("value") for each in pod["containers"][0]["env"]}
+    assert variables["KUBEMACPOOL_TLS_CERT_FILE"] == "/certs/tls.crt"
+    assert variables["KUBEMACPOOL_TLS_PRIVATE_KEY_FILE"] == "/certs/tls.key"
+    assert "kubemacpool-service.kubemacpool-system.svc" in certificate["spec"]["dnsNames"]
