@@ -65,6 +65,10 @@ demo: $(INSTALLED) ## Show the main job on a real control plane
 manifests: $(INSTALLED) ## Make the manifests in config/release from the kustomize bases in config
 	@$(PY) -m manifests
 
+.PHONY: references
+references: $(INSTALLED) ## Make the pages in docs/reference from the code
+	@$(PY) -m references
+
 .PHONY: format
 format: $(INSTALLED) ## Format the code and mend what can be mended
 	@.venv/bin/ruff check --fix --quiet || true

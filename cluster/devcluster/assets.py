@@ -45,6 +45,8 @@ class Module:
     packages: Mapping[str, str]
     copies: Mapping[str, str]
     """Files of the module that are kept beside the programs: name to path in the module."""
+    tags: tuple[str, ...] = ()
+    """Build constraints that leave out what is not used."""
 
     @property
     def version(self) -> str:
@@ -73,6 +75,10 @@ class Module:
             stamps = {f"{self.requires}/internal/version.version": version}
         return " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in stamps.items())])
 
+    def flags(self) -> tuple[str, ...]:
+        """What `go build` is told, but for what to build and where to."""
+        return (*BUILD_FLAGS, *([f"-tags={','.join(self.tags)}"] if self.tags else ()))
+
     def key(self) -> str:
         """Name the build: whatever changes the programs changes the key."""
         digest = hashlib.sha256()
@@ -80,7 +86,7 @@ class Module:
             (self.directory / "go.mod").read_bytes(),
             (self.directory / "go.sum").read_bytes(),
             repr((sorted(self.packages.items()), sorted(self.copies.items()))).encode(),
-            f"{self.link_flags()} {BUILD_FLAGS}".encode(),
+            f"{self.link_flags()} {self.flags()}".encode(),
         ):
             digest.update(hashlib.sha256(part).digest())
         name = self.requires.split("/")[1] if "/" in self.requires else self.requires
@@ -140,6 +146,18 @@ def cni() -> Module:
 def helm() -> Module:
     """Name Helm, which installs the chart."""
     return Module(GO_MODULES / "helm", "helm.sh/helm/v4", {"helm": "helm.sh/helm/v4/cmd/helm"}, {})
+
+
+def prometheus() -> Module:
+    """Name Prometheus and promtool, without the service discoveries of clouds, most of what there is to build."""
+    package = "github.com/prometheus/prometheus"
+    return Module(
+        GO_MODULES / "prometheus",
+        package,
+        {name: f"{package}/cmd/{name}" for name in ("prometheus", "promtool")},
+        {},
+        ("remove_all_sd",),
+    )
 
 
 def control_plane_binaries(
@@ -203,7 +221,7 @@ def _build(module: Module, target: Path, cache: Path, progress: Progress, enviro
     }
     progress(f"building {', '.join(module.packages)} {module.version} with {go} (once; kept in {cache})")
     for name, package in module.packages.items():
-        command = [str(go), "build", "-v", *BUILD_FLAGS, "-ldflags", module.link_flags()]
+        command = [str(go), "build", "-v", *module.flags(), "-ldflags", module.link_flags()]
         _go([*command, "-o", str(target / name), package], f"{name} {module.version}", module, settings, progress)
     if module.copies:
         command = [str(go), "list", "-m", "-f", "{{.Dir}}", module.requires]

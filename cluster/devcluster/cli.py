@@ -39,7 +39,7 @@ def build() -> None:
     with _told():
         version = settings.kubernetes_version() or settings.DEFAULT_KUBERNETES_VERSION
         assets.control_plane_binaries(version, controllers=True, progress=_progress)
-        for module in (assets.kwok(), assets.cni()):
+        for module in (assets.kwok(), assets.cni(), assets.prometheus()):
             assets.built(module, _progress)
 
 

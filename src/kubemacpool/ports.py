@@ -205,6 +205,29 @@ Forwarding = Literal["answered", "misdirected", "failed"]
 """How the handing on of a review ended: the leader answered; the other replica does not lead; nobody was reached."""
 
 
+RefusalReason = Literal["held", "in_flight", "twice", "unusable", "limit", "exhausted", "invalid"]
+"""Why an object was refused: an address in use by another party, or allocated to one a moment ago; given twice; one
+that nobody can have; the namespace's limit; pool full; the annotation, the specification or the name wrong."""
+
+
+Choice = Literal["automatic", "given"]
+"""Who chose an address that was allocated: we did; the object gave it, or a sticky pod's name did."""
+
+
+class Followed(Protocol):
+    """A resource that is followed, as far as it is shown to people."""
+
+    @property
+    def silent_seconds(self) -> float | None:
+        """Since the API server was last heard of it; None where it is not followed any more."""
+        ...
+
+    @property
+    def lists(self) -> int:
+        """How often it was listed completely."""
+        ...
+
+
 class Measures(Protocol):
     """Takes figures as they arise. Must be cheap: it is called inside admissions."""
 
@@ -212,8 +235,20 @@ class Measures(Protocol):
         """One admission was answered, this long after its body had been read."""
         ...
 
+    def refused(self, reason: RefusalReason) -> None:
+        """One object was refused; where several of its addresses were, for the first one's reason."""
+        ...
+
+    def allocated(self, choice: Choice, addresses: int) -> None:
+        """So many addresses were allocated to an object, and no dry run."""
+        ...
+
     def forwarded(self, outcome: Forwarding) -> None:
         """One review was forwarded to the leader."""
+        ...
+
+    def follow(self, resource: str, followed: Followed) -> None:
+        """A resource is followed by this from now on; what there is to show of it is read when it is asked for."""
         ...
 
     def range_judged(self, *, valid: bool) -> None:

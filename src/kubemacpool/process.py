@@ -198,8 +198,8 @@ class Process:
             outside = Outside(client, peers, events, self._metrics, self._clock, self._readiness, uid, webhooks)
             self._replica = Replica(member, settings, outside)
             core = await self._replica.start(supervisor)
-            self._metrics.follow(core.ledger)
-            self._metrics.follow_election(core.elector, core.allocator)
+            self._metrics.show_ledger(core.ledger)
+            self._metrics.show_election(core.elector, core.allocator)
 
     def _inside(self) -> Inside:
         """What support may look at, and set."""

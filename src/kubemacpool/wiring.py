@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from kubemacpool.admission.allocation import AddressAllocation
 from kubemacpool.admission.forwarding import Forwarder
 from kubemacpool.admission.machines import InstanceAdmission, KnownMachines, MachineAdmission
+from kubemacpool.admission.outcomes import Outcomes
 from kubemacpool.admission.owners import Owners
 from kubemacpool.admission.pods import Place, PodAdmission
 from kubemacpool.admission.policies import NamespacePolicies
@@ -17,6 +18,7 @@ from kubemacpool.core.ledger import Ledger
 from kubemacpool.core.parties import POD, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE
 from kubemacpool.core.pool import Pool
 from kubemacpool.core.population import Population
+from kubemacpool.core.requests import Exhausted
 from kubemacpool.election.elector import Elector, Member
 from kubemacpool.election.leadership import KindView
 from kubemacpool.follow.collision_events import CollisionReporter
@@ -187,6 +189,7 @@ class FollowedCluster:
 
         reflector = Reflector(self._client, resource, decode, self._guarded(kind, listener), surroundings=self._loops)
         reflector.on_idle, reflector.on_rewind = listener.progress.idle, rewound
+        self._measures.follow(resource.plural, reflector)
         return reflector
 
     def _relist(self, kind: OptionalKind) -> Callable[[], Awaitable[None]]:
@@ -210,6 +213,7 @@ class Known(NamedTuple):
         families: whose object is whose.
         machines: whether all VirtualMachines are known.
         cluster_uid: from which the preferred addresses of pods are derived.
+        exhausted: told when an object was refused because the pool is full.
     """
 
     allocator: Allocator
@@ -218,6 +222,7 @@ class Known(NamedTuple):
     families: Families
     machines: KnownMachines
     cluster_uid: str
+    exhausted: Callable[[Exhausted], None]
 
 
 class Admissions(NamedTuple):
@@ -230,7 +235,8 @@ class Admissions(NamedTuple):
 
 def admissions(known: Known, settings: Settings, measures: Measures, clock: Clock) -> Admissions:
     """Put together what judges objects, whoever leads."""
-    allocation = AddressAllocation(known.allocator, known.leadership, known.policies.limit_of, clock)
+    outcomes = Outcomes(measures, known.exhausted)
+    allocation = AddressAllocation(known.allocator, known.leadership, known.policies.limit_of, clock, outcomes.tell)
     owners = Owners(known.families, clock)
     place = Place(known.cluster_uid, lambda: known.allocator.ledger.pool, pod_network=settings.pod_network)
     served = settings.served_networks
@@ -271,8 +277,25 @@ class Core:
     """
 
     def __init__(
-        self, pool: Pool, member: Member, policies: NamespacePolicies, settings: Settings, outside: Outside
+        self,
+        pool: Pool,
+        member: Member,
+        policies: NamespacePolicies,
+        settings: Settings,
+        outside: Outside,
+        *,
+        exhausted: Callable[[Exhausted], None],
     ) -> None:
+        """Put the parts together; nothing runs yet.
+
+        Args:
+            pool: to begin with.
+            member: who it is in the election.
+            policies: of namespaces.
+            settings: the installation's.
+            outside: what it meets.
+            exhausted: told when an object was refused because the pool is full.
+        """
         client, clock, readiness = outside.client, outside.clock, outside.readiness
         self.ledger = Ledger(pool, in_flight_bound=settings.wait_time, cool_down=settings.cool_down)
         self.allocator = Allocator(self.ledger)
@@ -290,10 +313,11 @@ class Core:
         cluster.on_rewind = self.elector.rewound
         lease = lease_resource(settings.namespace)
         self._lease = Reflector(client, lease, decode_lease, self.elector, surroundings=outside.loops)
+        outside.measures.follow(lease.plural, self._lease)
         self._lease.on_rewind = lambda _, reason: self.elector.rewound(reason)
         machines = KnownMachines(lambda: cluster.knows_all_machines, cluster.presence.look_soon)
         families = cluster.population.families
-        known = Known(self.allocator, self.elector, policies, families, machines, outside.cluster_uid)
+        known = Known(self.allocator, self.elector, policies, families, machines, outside.cluster_uid, exhausted)
         serve(outside.webhooks, known, settings, outside.peer, outside.measures, clock)
         self._collisions = CollisionReporter(
             self.ledger, lambda: self.elector.leading, outside.events, hides_foreign=settings.hide_foreign_holders
@@ -358,7 +382,9 @@ class Replica:
             "namespaces", self._watch(NAMESPACES, decode_namespace, "Namespace", self._policies, lambda: False).run
         )
         pool = await self._pool.first_pool()
-        self.core = Core(pool, self._member, self._policies, self._settings, self._outside)
+        self.core = Core(
+            pool, self._member, self._policies, self._settings, self._outside, exhausted=self._pool.exhausted
+        )
         self.election = self.core.start(keeper)
         return self.core
 
@@ -372,7 +398,9 @@ class Replica:
     ) -> Reflector[ItemT]:
         """Follow what administrators write."""
         aside = SettingAside(kind, listener, tear, Trials(self._outside.clock), self._outside.measures)
-        return Reflector(self._outside.client, resource, decode, aside, surroundings=self._outside.loops)
+        reflector = Reflector(self._outside.client, resource, decode, aside, surroundings=self._outside.loops)
+        self._outside.measures.follow(resource.plural, reflector)
+        return reflector
 
     def _replace_pool(self, pool: Pool) -> None:
         """The range was changed while running."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.support.installed import Installed
 
 VALID = "kubemacpool_range_valid"
+CONFIG_MAP = "kubemacpool-mac-range-config"
 
 
 async def test_a_new_range_is_taken_up_without_a_restart(
@@ -57,6 +58,28 @@ async def test_a_range_of_one_address_is_a_range_and_a_full_pool_says_what_to_do
     ) in reply.message
     # An address of the user's choice needs none of the pool.
     await cluster.made(namespace, pod("c", f'[{{"name":"one","mac":"{block[4]}"}}]'))
+
+
+async def test_a_full_pool_is_told_on_the_config_map_by_one_event_however_many_are_refused(
+    cluster: ClusterClient, installed: Installed, namespace: str, block: Block, use_range: UseRange
+) -> None:
+    await use_range(block[7], block[7])
+    await cluster.made(namespace, pod("a"))
+    for name in ("b", "c", "d"):
+        assert (await cluster.create(namespace, pod(name))).status == 403
+    assert (await cluster.create(namespace, pod("e"), dry_run=True)).status == 403
+
+    async def told() -> list[str]:
+        events = await asyncio.to_thread(
+            lambda: installed.control_plane.kubectl("describe", "configmap", "-n", "kubemacpool-system", CONFIG_MAP)
+        )
+        full = (line for line in events.stdout.splitlines() if "PoolExhausted" in line)
+        return [line for line in full if f"the pool {block[7]}-{block[7]} is exhausted" in line]
+
+    async def once() -> bool:
+        return len(await told()) == 1
+
+    await eventually(once, "kubectl describe configmap shows it")
 
 
 async def test_start_and_end_are_compared_as_48_bit_numbers(

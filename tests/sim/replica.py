@@ -13,7 +13,7 @@ from kubemacpool.core.allocator import Allocator
 from kubemacpool.election.elector import Elector, Member
 from kubemacpool.follow.readiness import Readiness
 from kubemacpool.kube.reflector import Surroundings
-from kubemacpool.ports import Forwarding, Outcome, Peer, Regarding
+from kubemacpool.ports import Choice, Followed, Forwarding, Outcome, Peer, RefusalReason, Regarding
 from kubemacpool.settings import Settings
 from kubemacpool.wire.review import Answer
 from kubemacpool.wiring import Core, Outside, Replica, new_webhooks
@@ -52,6 +52,15 @@ class Unheard:
 
     def admission(self, outcome: Outcome, seconds: float) -> None:
         """One admission was answered."""
+
+    def refused(self, reason: RefusalReason) -> None:
+        """One object was refused."""
+
+    def allocated(self, choice: Choice, addresses: int) -> None:
+        """Addresses were allocated."""
+
+    def follow(self, resource: str, followed: Followed) -> None:
+        """A resource is followed."""
 
     def forwarded(self, outcome: Forwarding) -> None:
         """One review was handed on."""

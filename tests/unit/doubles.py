@@ -19,11 +19,14 @@ from kubemacpool.core.requests import Unreserved
 from kubemacpool.follow.readiness import Readiness
 from kubemacpool.kube.transport import WritingTransport
 from kubemacpool.ports import (
+    Choice,
     Clock,
+    Followed,
     Forwarding,
     Leadership,
     Measures,
     Outcome,
+    RefusalReason,
     Regarding,
     RetryLaterError,
 )
@@ -68,10 +71,25 @@ class KeptMeasures:
         self.events_dropped: list[str] = []
         self.aside: dict[str, int] = {}
         self.restarts: list[str] = []
+        self.refusals: list[RefusalReason] = []
+        self.allocations: list[tuple[Choice, int]] = []
+        self.followed: dict[str, Followed] = {}
 
     def admission(self, outcome: Outcome, seconds: float) -> None:
         """One admission was answered."""
         self.admissions.append((outcome, seconds))
+
+    def refused(self, reason: RefusalReason) -> None:
+        """One object was refused."""
+        self.refusals.append(reason)
+
+    def allocated(self, choice: Choice, addresses: int) -> None:
+        """Addresses were allocated."""
+        self.allocations.append((choice, addresses))
+
+    def follow(self, resource: str, followed: Followed) -> None:
+        """A resource is followed."""
+        self.followed[resource] = followed
 
     def forwarded(self, outcome: Forwarding) -> None:
         """One review was handed on."""
@@ -227,7 +245,9 @@ def new_admissions(
 ) -> Admissions:
     """What judges objects, put together as in the program; all machines are known unless something else is said."""
     machines = machines or KnownMachines(complete=lambda: True, look_soon=lambda: None)
-    known = Known(allocator, leadership, policies, families or Families(), machines, "the cluster's uid")
+    known = Known(
+        allocator, leadership, policies, families or Families(), machines, "the cluster's uid", lambda _: None
+    )
     return admissions(known, settings or Settings(), measures or KeptMeasures(), clock or ManualClock())
 
 

@@ -57,15 +57,22 @@ class AddressAllocation:
         leadership: whether this replica may allocate, and what the Lease lists.
         limit_of: how many addresses a namespace may have.
         clock: the process's own.
+        told: of every request that was allocated or refused for good.
     """
 
     def __init__(
-        self, allocator: Allocator, leadership: Leadership, limit_of: Callable[[str], Limit | None], clock: Clock
+        self,
+        allocator: Allocator,
+        leadership: Leadership,
+        limit_of: Callable[[str], Limit | None],
+        clock: Clock,
+        told: Callable[[AddressRequest, Decision], None] = lambda _request, _decision: None,
     ) -> None:
         self._allocator = allocator
         self._leadership = leadership
         self._limit_of = limit_of
         self._clock = clock
+        self._told = told
 
     async def allocate(
         self, request: AddressRequest, resolution: Resolution, replaceable: Collection[int] = ()
@@ -84,6 +91,7 @@ class AddressAllocation:
         for _ in range(MOST_CONFLICTS):
             decision = await self._decide(request)
             if not isinstance(decision, Refused):
+                self._told(request, decision)
                 return Outcome(decision, conflicts)
             refused = resolution is Resolution.REFUSE
             final = tuple(
@@ -92,6 +100,7 @@ class AddressAllocation:
                 if each.fault not in TAKEN or (refused and each.interface not in replaceable)
             )
             if final:
+                self._told(request, Refused(final))
                 return Outcome(Refused(final))
             conflicts += decision.refusals
             for refusal in decision.refusals:

@@ -1,7 +1,7 @@
 """The frame of every admission: a review comes in, an answer goes out, figures and logs are kept."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 import structlog
@@ -12,8 +12,8 @@ from kubemacpool.admission.messages import Field
 from kubemacpool.admission.policies import Policy
 from kubemacpool.core.addresses import format_address
 from kubemacpool.core.parties import Party
-from kubemacpool.core.requests import MISTAKES, Exhausted, OverLimit, Refusal, Refused
-from kubemacpool.ports import Clock, Measures, Outcome, RetryLaterError
+from kubemacpool.core.requests import MISTAKES, Exhausted, Fault, OverLimit, Refusal, Refused
+from kubemacpool.ports import Clock, Measures, Outcome, RefusalReason, RetryLaterError
 from kubemacpool.wire.quoting import first_of, quoted
 from kubemacpool.wire.review import (
     LONGEST_NAME,
@@ -66,6 +66,14 @@ class Verdict(NamedTuple):
 UNTOUCHED: Final = Verdict("untouched")
 
 
+_REASONS: Final[Mapping[Fault, RefusalReason]] = {
+    Fault.HELD: "held",
+    Fault.IN_FLIGHT: "in_flight",
+    Fault.TWICE: "twice",
+    Fault.UNUSABLE: "unusable",
+}
+
+
 class Denial(Exception):  # noqa: N818 (not an error of ours: the answer no, on its way out)
     """The answer no."""
 
@@ -85,6 +93,15 @@ class Denial(Exception):  # noqa: N818 (not an error of ours: the answer no, on 
         self.status = status
         self.message = message
         self.refusals = refusals
+
+    @property
+    def reason(self) -> RefusalReason:
+        """In one word, for the figures."""
+        if self.refusals:
+            return _REASONS[self.refusals[0].fault]
+        if self.outcome == "exhausted":
+            return "exhausted"
+        return "limit" if self.outcome == "refused" else "invalid"
 
 
 class Admission(ABC, Generic[ReviewT]):
@@ -137,12 +154,14 @@ class Admission(ABC, Generic[ReviewT]):
     async def _judge(self, body: bytes) -> tuple[Outcome, bytes]:
         review = self.decode(body)
         if fault := _fault_of_name(review):
+            self._measures.refused("invalid")
             _log.info("refused", namespace=review.namespace, reason=fault)
             return "invalid", encode_denied(review.uid, *BAD_REQUEST, fault)
         party = self._party(review)
         try:
             verdict = await self.admit(review, party)
         except Denial as denial:
+            self._measures.refused(denial.reason)
             _log.info("refused", object=str(party), reason=denial.message, **_refused_addresses(denial.refusals))
             return denial.outcome, encode_denied(review.uid, *denial.status, denial.message)
         except RetryLaterError as error:

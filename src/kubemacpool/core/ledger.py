@@ -26,7 +26,7 @@ from kubemacpool.core.allocations import GIVEN_EARLY, ITS_OWN, Allocation, Cooli
 from kubemacpool.core.collisions import Collisions
 from kubemacpool.core.holders import Carriers, Latecomers, Unity
 from kubemacpool.core.parties import POD, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE, Holder, ObjectKey, Party
-from kubemacpool.core.pool import Occupancy, Pool
+from kubemacpool.core.pool import AddressRange, Occupancy, Pool
 from kubemacpool.core.retention import Tenure, first_sight
 from kubemacpool.core.withheld import Withheld
 
@@ -490,6 +490,14 @@ class Ledger:
     def free_count(self) -> int:
         """How many addresses of the pool are neither held nor in flight nor in doubt nor cooling."""
         return self.pool.size - self._occupancy.taken
+
+    def free_in(self, ranges: Iterable[AddressRange]) -> Iterator[tuple[int, int]]:
+        """For each range, how many addresses of the pool are in it, and how many of them are free."""
+        spans = [self.pool.positions_of(each) for each in ranges]
+        bounds = sorted({bound for span in spans for bound in (span.start, span.stop)})
+        before = dict(zip(bounds, self._occupancy.taken_before(bounds), strict=True))
+        for span in spans:
+            yield len(span), len(span) - (before[span.stop] - before[span.start] if span else 0)
 
     def _enlist(self, before: Holder | None, now: Holder | None) -> None:
         """An object has come, or is of another party than before, or is gone."""

@@ -53,6 +53,18 @@ class Occupancy:
         if self._taken[index] == 0:
             del self._chunks[index], self._taken[index]
 
+    def taken_before(self, positions: Iterable[int]) -> Iterator[int]:
+        """For each of these positions, which ascend, how many before it are marked as taken."""
+        before = reached = 0
+        indexes = sorted(self._taken)
+        for position in positions:
+            index, offset = divmod(position, CHUNK)
+            while reached < len(indexes) and indexes[reached] < index:
+                before += self._taken[indexes[reached]]
+                reached += 1
+            chunk = self._chunks.get(index)
+            yield before if chunk is None else before + offset - chunk.count(_FREE, 0, offset)
+
     def is_taken(self, position: int) -> bool:
         """Whether a position is marked as taken."""
         index, offset = divmod(position, CHUNK)
@@ -174,6 +186,15 @@ class Pool:
             return 0
         position = min(self._starts[index] + address - self._firsts[index] + 1, self._ends[index])
         return position if position < self.size else 0
+
+    def positions_of(self, within: AddressRange) -> range:
+        """The positions of those addresses of a range that are in the pool."""
+        return range(self._number_below(within.first), self._number_below(within.last + 1))
+
+    def _number_below(self, address: int) -> int:
+        """How many addresses of the pool are smaller."""
+        index = bisect_left(self._firsts, address) - 1
+        return 0 if index < 0 else min(self._starts[index] + address - self._firsts[index], self._ends[index])
 
     def __contains__(self, address: int) -> bool:
         return self.position_of(address) is not None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from kubemacpool.core.pool import Pool
+from kubemacpool.core.requests import Exhausted
 from kubemacpool.follow.readiness import Readiness
 from kubemacpool.ports import Events, Measures, Regarding
 from kubemacpool.wire.config import (
@@ -20,6 +21,7 @@ from kubemacpool.wire.config import (
 from kubemacpool.wire.objects import ObjectIdentity
 
 INVALID_RANGE = "InvalidRange"
+POOL_EXHAUSTED = "PoolExhausted"
 _OBSTACLE = "range"
 _log = structlog.get_logger(__name__)
 
@@ -55,6 +57,8 @@ class RangeFollower:
         self._events = events
         self._cluster_uid = cluster_uid
         self._pool: Pool | None = None
+        self._uid = ""
+        """Of the ConfigMap that was seen last."""
         self.namespace_limit: int | None = None
         """How many addresses a namespace may have; None for any number."""
         self._reported = ("", "")
@@ -70,6 +74,7 @@ class RangeFollower:
 
     def present(self, identity: ObjectIdentity, item: Mapping[str, str], resource_version: int) -> None:  # noqa: ARG002 (the listener's signature)
         """The ConfigMap exists: take up its range, or report what is wrong with it."""
+        self._uid = identity.uid
         try:
             pool = parse_pool(item, self._cluster_uid)
             limit = parse_namespace_limit(item)
@@ -110,6 +115,17 @@ class RangeFollower:
         """The ConfigMap is not of the expected shape."""
         self._reject(reason, identity.uid)
 
+    def exhausted(self, full: Exhausted) -> None:
+        """An object was refused because the pool is full.
+
+        The sentence says nothing of the object: the same one reported again is counted, and written once a minute.
+        """
+        sentence = (
+            f"{self._where}: the pool {full.pool} is exhausted, and objects that need an address of it are refused: "
+            f"delete pods that are no longer needed, or widen the range ({RANGE_START}, {RANGE_END})"
+        )
+        self._warn(POOL_EXHAUSTED, sentence, self._uid)
+
     def _reject(self, fault: str, uid: str) -> None:
         if self._reported == (fault, uid):  # told again, as with every relist
             return
@@ -122,5 +138,8 @@ class RangeFollower:
             sentence = f"{self._where}: {fault}. The range in force stays {self._pool}{limit}"
         self._measures.range_judged(valid=False)
         _log.warning("range not taken up", reason=sentence)
+        self._warn(INVALID_RANGE, sentence, uid)
+
+    def _warn(self, reason: str, sentence: str, uid: str) -> None:
         regarding = Regarding("v1", "ConfigMap", self._namespace, RANGE_CONFIG_MAP, uid)
-        self._events.warn(regarding, INVALID_RANGE, sentence)
+        self._events.warn(regarding, reason, sentence)

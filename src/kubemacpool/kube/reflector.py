@@ -121,6 +121,8 @@ class Reflector(Generic[ItemT]):
         self._resource_version = 0
         self._trouble = ""
         self._heard = 0
+        self._heard_at: float | None = surroundings.now()
+        self._lists = 0
         self._fruitless = 0
         self._broken = False
         self._relist_asked = asyncio.Event()
@@ -140,6 +142,16 @@ class Reflector(Generic[ItemT]):
     def trouble(self) -> str:
         """Why the cluster cannot be followed at the moment; empty while it can."""
         return self._trouble
+
+    @property
+    def silent_seconds(self) -> float | None:
+        """Since the API server was last heard of the resource; None where it is not followed any more."""
+        return None if self._heard_at is None else self._surroundings.now() - self._heard_at
+
+    @property
+    def lists(self) -> int:
+        """How often the resource was listed completely."""
+        return self._lists
 
     @property
     def size(self) -> int:
@@ -165,6 +177,7 @@ class Reflector(Generic[ItemT]):
 
     def forget(self) -> None:
         """Tells of everything as gone. Only when `run` has ended: the kind is not there any more."""
+        self._heard_at = None
         self._view.forget_all()
 
     async def run(self) -> None:
@@ -223,6 +236,7 @@ class Reflector(Generic[ItemT]):
             version = page_version if version is None else version
         self._resource_version = version
         self._list_complete = True
+        self._lists += 1
         self._broken = False
         self._fruitless = 0
         self._view.complete_list(version)
@@ -242,6 +256,7 @@ class Reflector(Generic[ItemT]):
         page = read_page(
             await self._transport.get(self._resource.collection, params, accept=self._resource.list_accept)
         )
+        self._heard_at = self._surroundings.now()
         self._compare(page.resource_version)
         objects = size = 0
         for raw in page.items:
@@ -310,6 +325,7 @@ class Reflector(Generic[ItemT]):
         lines = LineSplitter()
 
         def hear(piece: bytes) -> None:
+            self._heard_at = self._surroundings.now()
             for line in lines.feed(piece):
                 self._hear(line)
 

@@ -1,54 +1,20 @@
 """Figures for Prometheus."""
 
-from collections.abc import Callable, Iterator
-from heapq import nlargest
-from itertools import islice
-from typing import Final, Protocol, get_args
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from platform import python_version
+from typing import get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
-from prometheus_client.registry import Collector
 
-from kubemacpool.core.addresses import format_address
 from kubemacpool.core.allocator import Allocator
-from kubemacpool.core.budgets import SHARE
 from kubemacpool.core.ledger import Ledger
-from kubemacpool.ports import Forwarding, Outcome
-
-
-class Election(Protocol):
-    """What there is to show of the election."""
-
-    @property
-    def leading(self) -> bool:
-        """Whether this replica leads."""
-        ...
-
-    @property
-    def transitions(self) -> int:
-        """How often the Lease has changed hands."""
-        ...
-
-    @property
-    def seconds_since_renewal(self) -> float:
-        """Since the Lease was last renewed."""
-        ...
-
-    @property
-    def seconds_without_leader(self) -> float:
-        """For how long altogether nobody led, as far as is known by now."""
-        ...
-
-
-MOST_SERIES: Final = 1_000
-"""Addresses with a series of their own: users can make any number of them collide, and Prometheus keeps each series.
-One that was found first stays until it is resolved, so none comes and goes, or is pushed out by later ones."""
-
-MOST_NAMESPACES: Final = 10
-"""With a series of their own."""
+from kubemacpool.ports import Choice, Followed, Forwarding, Outcome, RefusalReason
+from kubemacpool.telemetry.collectors import Collisions, Election, InFlight, Leaders, Ranges, Watches
 
 _SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0)
 
@@ -57,9 +23,24 @@ class Metrics:
     """Keeps the figures of this process (implements `Measures`)."""
 
     def __init__(self) -> None:
+        # They would be a series more for each counter and histogram; the process's start says the same.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
+        self._watches = Watches()
+        self._registry.register(self._watches)
+        Gauge(
+            "kubemacpool_build_info",
+            "1, labelled by what runs.",
+            ["version", "python_version"],
+            registry=self._registry,
+        ).labels(version("kubemacpool"), python_version()).set(1)
+        Gauge(
+            "kubemacpool_start_time_seconds",
+            "When this replica's process began, in seconds since 1970.",
+            registry=self._registry,
+        ).set(time.time())
         admissions = Histogram(
             "kubemacpool_admission_duration_seconds",
             "Time from a review's last byte to its answer, by outcome.",
@@ -67,8 +48,24 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
-        self._admissions: dict[Outcome, Histogram] = {}
-        self._admission_family = admissions
+        # rate() does not see the increment by which a series begins, so all that is known now begins at 0.
+        self._admissions: dict[Outcome, Histogram] = {each: admissions.labels(each) for each in get_args(Outcome)}
+        refusals = Counter(
+            "kubemacpool_refusals",
+            "Objects that were refused, by reason: an address held by another party, in flight to one, given twice, "
+            "unusable for anybody; the limit of the namespace; the pool exhausted; what was written invalid.",
+            ["reason"],
+            registry=self._registry,
+        )
+        self._refusals: dict[RefusalReason, Counter] = {each: refusals.labels(each) for each in get_args(RefusalReason)}
+        allocated = Counter(
+            "kubemacpool_allocated_addresses",
+            "Addresses that were allocated, by who chose them: automatic (the pool), given (the object or a sticky "
+            "pod's name).",
+            ["choice"],
+            registry=self._registry,
+        )
+        self._allocated: dict[Choice, Counter] = {each: allocated.labels(each) for each in get_args(Choice)}
         self._range_valid = Gauge(
             "kubemacpool_range_valid",
             "1 if the range in ConfigMap kubemacpool-mac-range-config is in force, 0 if it is wrong or missing.",
@@ -122,14 +119,19 @@ class Metrics:
             registry=self._registry,
         )
         for outcome in get_args(Forwarding):
-            self._forwarded.labels(outcome)  # rate() does not see the increment by which a series begins
+            self._forwarded.labels(outcome)
 
     def admission(self, outcome: Outcome, seconds: float) -> None:
         """One admission was answered."""
-        child = self._admissions.get(outcome)
-        if child is None:
-            child = self._admissions[outcome] = self._admission_family.labels(outcome)
-        child.observe(seconds)
+        self._admissions[outcome].observe(seconds)
+
+    def refused(self, reason: RefusalReason) -> None:
+        """One object was refused."""
+        self._refusals[reason].inc()
+
+    def allocated(self, choice: Choice, addresses: int) -> None:
+        """So many addresses were allocated."""
+        self._allocated[choice].inc(addresses)
 
     def forwarded(self, outcome: Forwarding) -> None:
         """One review was forwarded."""
@@ -164,7 +166,11 @@ class Metrics:
         """A task was started again."""
         self._task_restarts.labels(task).inc()
 
-    def follow(self, ledger: Ledger) -> None:
+    def follow(self, resource: str, followed: Followed) -> None:
+        """Show a watch, read when the figures are asked for."""
+        self._watches.followed[resource] = followed
+
+    def show_ledger(self, ledger: Ledger) -> None:
         """Show the ledger's state, read when the figures are asked for."""
         addresses = Gauge(
             "kubemacpool_addresses",
@@ -179,17 +185,15 @@ class Metrics:
         addresses.labels("cooling").set_function(lambda: ledger.cooling_count)
         self._registry.register(Collisions(ledger))
         self._registry.register(InFlight(ledger))
+        self._registry.register(Ranges(ledger))
         self._gauge("kubemacpool_pool_size_addresses", "Addresses in the pool.", lambda: ledger.pool.size)
         self._gauge(
             "kubemacpool_pool_free_addresses", "Addresses of the pool that are free.", lambda: ledger.free_count
         )
 
-    def follow_election(self, election: Election, allocator: Allocator) -> None:
+    def show_election(self, election: Election, allocator: Allocator) -> None:
         """Show who leads, read when the figures are asked for."""
         self._gauge("kubemacpool_leader", "1 if this replica leads, 0 if another does.", lambda: election.leading)
-        self._gauge(
-            "kubemacpool_lease_transitions", "How often the Lease has changed hands.", lambda: election.transitions
-        )
         self._gauge(
             "kubemacpool_lease_renewal_age_seconds",
             "Since the Lease was last renewed, by this replica or as it sees it.",
@@ -200,7 +204,7 @@ class Metrics:
             "Addresses that the Lease lists for this replica to allocate.",
             lambda: len(allocator.reservations),
         )
-        self._registry.register(TimeWithoutLeader(election))
+        self._registry.register(Leaders(election))
 
     def exposition(self) -> tuple[bytes, str]:
         """All figures in Prometheus' text format, and its Content-Type."""
@@ -208,61 +212,3 @@ class Metrics:
 
     def _gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
         Gauge(name, text, registry=self._registry).set_function(value)
-
-
-class TimeWithoutLeader(Collector):
-    """How long nobody led; a counter, so that it can be looked at over any time."""
-
-    def __init__(self, election: Election) -> None:
-        self._election = election
-
-    def collect(self) -> Iterator[CounterMetricFamily]:
-        """One series."""
-        yield CounterMetricFamily(
-            "kubemacpool_without_leader_seconds",
-            "Time for which nobody led, as far as this replica knows, since it started. A leader that ended "
-            "without releasing the Lease counts as gone from its last renewal, once another has acquired it.",
-            value=self._election.seconds_without_leader,
-        )
-
-
-class Collisions(Collector):
-    """Addresses that several parties carry now, under the names that users of the Go implementation have alerts on."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """A series an address; none when there is no collision."""
-        by_address = GaugeMetricFamily(
-            "kmp_mac_collisions",
-            f"Objects that share a MAC address, of more than one party; of the {MOST_SERIES} found first.",
-            labels=["mac"],
-        )
-        found = self._ledger.collisions()
-        for address, objects in islice(found.items(), MOST_SERIES):
-            by_address.add_metric([format_address(address)], objects)
-        yield by_address
-        yield GaugeMetricFamily(
-            "kubevirt_kmp_duplicate_macs", "MAC addresses that objects of more than one party share.", value=len(found)
-        )
-
-
-class InFlight(Collector):
-    """What namespaces have of their budgets, on the leader."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """A series for each of the namespaces that have most."""
-        family = GaugeMetricFamily(
-            "kubemacpool_in_flight_addresses",
-            f"Addresses allocated and not seen yet, of the {MOST_NAMESPACES} namespaces with most; "
-            f"one may have {SHARE}.",
-            labels=["namespace"],
-        )
-        in_flight = self._ledger.in_flight()
-        for namespace in nlargest(MOST_NAMESPACES, in_flight, key=in_flight.__getitem__):
-            family.add_metric([namespace], in_flight[namespace])
-        yield family

@@ -85,12 +85,12 @@ async def test_a_follower_is_killed_and_only_what_was_given_to_it_fails(
     cluster: ClusterClient, installed: Installed, namespace: str, block: Block
 ) -> None:
     leader = await installed.leader()
-    transitions = (await installed.figures())["kubemacpool_lease_transitions"]
+    transitions = (await installed.figures())["kubemacpool_lease_transitions_total"]
     (follower,) = await installed.followers()
     async with Load(cluster, namespace, block) as load:
         without_it = await kill_under(load, installed, follower)
     assert load.shared() == []
     check_failures(load, without_it)
     assert (await installed.leader()).name == leader.name
-    assert (await installed.figures())["kubemacpool_lease_transitions"] == transitions
+    assert (await installed.figures())["kubemacpool_lease_transitions_total"] == transitions
     await check_ledger(cluster, installed)

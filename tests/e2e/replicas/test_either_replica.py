@@ -87,7 +87,7 @@ async def test_the_metrics_tell_who_leads_since_when_and_with_how_many_open_addr
     shown = {role: await installed.figures(replica) for role, replica in replicas.items()}
     assert {role: figures["kubemacpool_leader"] for role, figures in shown.items()} == {"leader": 1, "follower": 0}
     for figures in shown.values():
-        assert figures["kubemacpool_lease_transitions"] == lease.spec.lease_transitions
+        assert figures["kubemacpool_lease_transitions_total"] == lease.spec.lease_transitions
         assert figures["kubemacpool_lease_renewal_age_seconds"] < lease.spec.lease_duration_seconds
     assert shown["leader"]["kubemacpool_lease_reserved_addresses"] > 0
     assert shown["follower"]["kubemacpool_lease_reserved_addresses"] == 0

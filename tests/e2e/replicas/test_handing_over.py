@@ -35,7 +35,7 @@ async def test_another_replica_leads_long_before_the_lease_would_have_expired(
     await eventually(other_decides, "the other replica leads")
     after = await installed.figures(follower)
     assert after[VACANT] - before[VACANT] < duration / 2
-    assert after["kubemacpool_lease_transitions"] == before["kubemacpool_lease_transitions"] + 1
+    assert after["kubemacpool_lease_transitions_total"] == before["kubemacpool_lease_transitions_total"] + 1
     await installed.replaced(leader)
     assert (await cluster.made(namespace, pod("after"))).mac
 

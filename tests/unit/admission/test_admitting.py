@@ -240,6 +240,7 @@ async def test_a_name_that_no_object_can_have_is_refused_before_it_is_remembered
     assert verdict.message == f'metadata.{field} "{name[0] * 79}…" has 254 characters; give at most 253'
     assert webhook.ledger.in_flight_count == 0
     assert webhook.measures.admissions == [("invalid", 0.0)]
+    assert webhook.measures.refusals == ["invalid"]
 
 
 @pytest.mark.parametrize("field", ["name", "generateName"])

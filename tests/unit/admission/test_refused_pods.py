@@ -47,6 +47,7 @@ async def test_an_annotation_that_is_wrong_is_denied_as_a_bad_request(networks: 
     )
     assert webhook.ledger.in_flight_count == 0
     assert webhook.measures.admissions == [("invalid", 0.0)]
+    assert webhook.measures.refusals == ["invalid"]
 
 
 PREFIX = "Pod default/samplepod: annotation k8s.v1.cni.cncf.io/networks: "
@@ -117,6 +118,13 @@ REFUSED = {
 }
 
 
+REASONS = dict(
+    zip(
+        REFUSED,
+        ("held", "held", "in_flight", "in_flight", "twice", "unusable", "unusable", "held"),
+        strict=True,
+    )
+)
 MISTAKEN = ("twice in one pod", "multicast", "all zero", "several faults")
 
 
@@ -134,6 +142,7 @@ async def test_an_address_that_cannot_be_allocated_is_refused_naming_who_has_it(
     )
     assert webhook.ledger.in_flight_count == pending, "a refusal allocates nothing"
     assert webhook.measures.admissions[-1] == ("refused", 0.0)
+    assert webhook.measures.refusals == [REASONS[case]]
 
 
 async def test_a_refusal_is_logged_once_with_its_addresses_and_holders() -> None:
@@ -173,6 +182,7 @@ async def test_a_full_pool_is_told_with_its_remedy() -> None:
         "ConfigMap kubemacpool-mac-range-config (RANGE_START, RANGE_END)"
     )
     assert webhook.measures.admissions[-1] == ("exhausted", 0.0)
+    assert webhook.measures.refusals == ["exhausted"]
 
 
 async def test_what_is_left_of_a_pool_with_too_little_is_told() -> None:

@@ -98,3 +98,10 @@ def test_it_says_what_a_set_says(size: int, data: st.DataObject) -> None:
     start = data.draw(positions)
     cycle = ((start + offset) % size for offset in range(size))
     assert occupancy.next_free(start) == next((each for each in cycle if each not in expected), None)
+
+
+@given(st.sets(st.integers(0, 3 * CHUNK + 4)), st.sets(st.integers(0, 3 * CHUNK + 5), max_size=20))
+def test_how_many_are_taken_before_a_position_is_what_a_set_says(taken: set[int], asked: set[int]) -> None:
+    positions = sorted(asked)
+    counted = list(occupied(3 * CHUNK + 5, *taken).taken_before(positions))
+    assert counted == [sum(each < position for each in taken) for position in positions]

@@ -222,6 +222,19 @@ def test_a_pool_is_what_a_set_of_addresses_says(wanted: list[AddressRange], excl
     assert addresses(built) == sorted(expected)
 
 
+@given(st.lists(small_ranges(), min_size=1, max_size=4), st.lists(small_ranges(), max_size=3), small_ranges())
+def test_the_positions_of_a_range_are_those_of_its_addresses(
+    wanted: list[AddressRange], excluded: list[AddressRange], asked: AddressRange
+) -> None:
+    try:
+        built = Pool(wanted, excluded)
+    except EmptyPoolError:
+        return
+    for within in (*wanted, asked):
+        expected = [place for place, each in enumerate(addresses(built)) if within.first <= each <= within.last]
+        assert list(built.positions_of(within)) == expected
+
+
 @given(st.lists(ranges(), min_size=1, max_size=4), st.lists(ranges(), max_size=3), ADDRESSES)
 def test_positions_and_addresses_are_each_others_inverse_in_pools_of_any_size(
     wanted: list[AddressRange], excluded: list[AddressRange], address: int

@@ -13,7 +13,19 @@ from kubemacpool.cli import main as cli
 
 ROOT: Final = Path(__file__).parents[3]
 PACKAGE: Final = ROOT / "src" / "kubemacpool"
-CODE: Final = ("src", "cluster", "tests", "bench", "chaos", "mutation", "demo", "config", ".github", ".ci")
+CODE: Final = (
+    "src",
+    "cluster",
+    "tests",
+    "bench",
+    "chaos",
+    "mutation",
+    "demo",
+    "config",
+    "references",
+    ".github",
+    ".ci",
+)
 _TEXT: Final = frozenset({".py", ".yaml", ".yml", ".toml", ".sh", ".go", ".json", ".in", ".txt", ""})
 
 

@@ -13,6 +13,7 @@ from kubemacpool.wire.objects import ObjectIdentity
 
 if TYPE_CHECKING:
     from kubemacpool.core.pool import Pool
+from kubemacpool.core.requests import Exhausted
 
 WHERE = f"ConfigMap kubemacpool-system/{RANGE_CONFIG_MAP}"
 IDENTITY = ObjectIdentity("kubemacpool-system", RANGE_CONFIG_MAP, "u1")
@@ -239,3 +240,15 @@ def test_a_range_at_which_we_failed_is_reported_and_the_one_in_force_stays() -> 
     scene.follower.pass_over(IDENTITY, SECOND)
     assert scene.messages == [f"{WHERE}: it could not be taken up; see the log{STAYS}"]
     assert scene.measures.ranges[-1] is False
+
+
+def test_that_the_pool_is_full_is_reported_on_the_config_map_in_words_that_say_nothing_of_the_object() -> None:
+    scene = started()
+    for needed in (1, 2):
+        scene.follower.exhausted(Exhausted("02:00:00:00:00:01-02:00:00:00:00:0f", 15, needed, 1, 0))
+    sentence = (
+        "ConfigMap kubemacpool-system/kubemacpool-mac-range-config: the pool 02:00:00:00:00:01-02:00:00:00:00:0f is "
+        "exhausted, and objects that need an address of it are refused: delete pods that are no longer needed, or "
+        "widen the range (RANGE_START, RANGE_END)"
+    )
+    assert scene.events.warnings == [(REGARDING, "PoolExhausted", sentence)] * 2

@@ -1,7 +1,7 @@
 """A reflector that follows a script."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import pytest
@@ -21,7 +21,14 @@ FURTHER: Final = Answer(page(1000))
 class Play:
     """A reflector that follows a script, and what came of it."""
 
-    def __init__(self, steps: Iterable[Step], *, now: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(self, steps: Iterable[Step], *, times: Sequence[float] = (0.0,)) -> None:
+        """Begin.
+
+        Args:
+            steps: the script.
+            times: what time it is before the first request, after the first, and so on; then as at the last.
+        """
+        self.times = times
         self.told = Told()
         self.delays: list[float] = []
         self.transport = ScriptedTransport(steps)
@@ -30,7 +37,7 @@ class Play:
             PODS,
             decode,
             self.told,
-            surroundings=Surroundings(now=now, sleep=self._sleep, draw=lambda: 1.0),
+            surroundings=Surroundings(now=self._now, sleep=self._sleep, draw=lambda: 1.0),
         )
 
     async def to_the_end(self) -> list[str]:
@@ -48,6 +55,9 @@ class Play:
     def kinds(self) -> list[str]:
         """What was asked for: lists, watches, and how far the cluster is."""
         return [_kind(request.params) for request in self.transport.requests]
+
+    def _now(self) -> float:
+        return self.times[min(len(self.transport.requests), len(self.times) - 1)]
 
     async def _sleep(self, seconds: float) -> None:
         self.delays.append(seconds)

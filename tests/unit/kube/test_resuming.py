@@ -23,15 +23,13 @@ async def test_the_api_server_may_ask_for_a_longer_pause() -> None:
 
 
 async def test_after_a_healthy_while_the_next_failure_is_the_first_one_again() -> None:
-    times = iter([0, 0, 0, 0, 0, 0, 0, 100, 130, 130, 130, 130])
-    play = Play([CUT, CUT, CUT, Answer(page(7)), Pieces([bookmark(8), CUT])], now=lambda: next(times))
+    play = Play([CUT, CUT, CUT, Answer(page(7)), Pieces([bookmark(8), CUT])], times=[0, 0, 0, 0, 100, 130])
     await play.to_the_end()
     assert play.delays == pytest.approx([0.1, 0.2, 0.4, 0.1])
 
 
 async def test_a_watch_that_ends_in_good_order_after_its_time_is_resumed_at_once() -> None:
-    times = iter([0.0, 0.0, 600.0, 600.0])
-    play = Play([Answer(page(7)), Pieces([bookmark(8)])], now=lambda: next(times))
+    play = Play([Answer(page(7)), Pieces([bookmark(8)])], times=[0, 0, 600])
     await play.to_the_end()
     assert play.delays == []
     assert len(play.transport.requests) == 3
@@ -41,6 +39,29 @@ async def test_a_watch_that_ends_at_once_again_and_again_is_not_resumed_in_a_hot
     play = Play([Answer(page(7)), Pieces([]), Pieces([])])
     await play.to_the_end()
     assert play.delays == pytest.approx([0.1, 0.2])
+
+
+async def test_how_long_nothing_was_heard_is_told_since_the_last_thing_that_was() -> None:
+    play = Play([CUT, Answer(page(7)), Pieces([bookmark(8)]), CUT], times=[0, 5, 20, 30, 90])
+    assert play.reflector.silent_seconds == 0
+    await play.to_the_end()
+    assert play.kinds[:4] == ["list", "list", "watch", "watch"]
+    assert play.reflector.silent_seconds == 90 - 30
+    play.reflector.forget()
+    assert play.reflector.silent_seconds is None
+
+
+async def test_before_anything_was_heard_it_is_told_since_the_beginning() -> None:
+    play = Play([CUT, CUT], times=[3, 5, 20])
+    await play.to_the_end()
+    assert (play.reflector.silent_seconds, play.reflector.lists) == (17, 0)
+
+
+async def test_complete_lists_are_counted() -> None:
+    expired = Pieces([StreamSilentError("silence")])
+    play = Play([Answer(page(70)), expired, FURTHER, expired, Answer(page(90))])
+    await play.to_the_end()
+    assert play.reflector.lists == 2
 
 
 async def test_one_silent_watch_is_resumed_and_a_second_one_is_answered_by_a_list() -> None:

@@ -29,8 +29,8 @@ class Shown:
         self.metrics = Metrics()
         self.election = Tenure()
         self.allocator = new_allocator(size=10)
-        self.metrics.follow(self.allocator.ledger)
-        self.metrics.follow_election(self.election, self.allocator)
+        self.metrics.show_ledger(self.allocator.ledger)
+        self.metrics.show_election(self.election, self.allocator)
 
     def __getitem__(self, name: str) -> float | None:
         """The value of one series; None where there is none."""
@@ -46,11 +46,11 @@ def shown() -> Shown:
 
 
 def test_who_leads_and_the_term_are_shown_as_they_are_when_asked(shown: Shown) -> None:
-    assert (shown["leader"], shown["lease_transitions"]) == (0, 0)
+    assert (shown["leader"], shown["lease_transitions_total"]) == (0, 0)
     shown.election.leading, shown.election.transitions = True, 7
-    assert (shown["leader"], shown["lease_transitions"]) == (1, 7)
+    assert (shown["leader"], shown["lease_transitions_total"]) == (1, 7)
     shown.election.leading = False
-    assert (shown["leader"], shown["lease_transitions"]) == (0, 7)
+    assert (shown["leader"], shown["lease_transitions_total"]) == (0, 7)
 
 
 def test_the_age_of_the_last_renewal_is_shown(shown: Shown) -> None:
