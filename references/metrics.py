@@ -60,6 +60,7 @@ def exposition() -> str:
     metrics.event_dropped("MACCollision")
     metrics.set_aside("Pod", 1)
     metrics.task_restarted("events")
+    metrics.certificate_ends("serving", 2.0, 1.0)
     return metrics.exposition()[0].decode()
 
 

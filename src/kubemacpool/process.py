@@ -186,6 +186,7 @@ class Process:
             supervisor.keep("trust", trust.run, Importance.USEFUL)
             for name, watch in watches_for(trust.alarm, client, settings.namespace).items():
                 supervisor.keep(f"watch {name}", watch.run, Importance.USEFUL)
+                self._metrics.follow(name, watch)
             supervisor.keep("effect", effect.run, Importance.USEFUL)
             for name, effect_watch in effect_watches(effect, client, settings.namespace).items():
                 supervisor.keep(f"watch {name}", effect_watch.run, Importance.USEFUL)

@@ -167,7 +167,7 @@ class Metrics:
         self._task_restarts.labels(task).inc()
 
     def follow(self, resource: str, followed: Followed) -> None:
-        """Show a watch, read when the figures are asked for."""
+        """Show a watch, read when the figures are asked for; one of a single object by that object's name."""
         self._watches.followed[resource] = followed
 
     def show_ledger(self, ledger: Ledger) -> None:
