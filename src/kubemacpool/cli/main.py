@@ -7,6 +7,7 @@ import typer
 
 from kubemacpool.cli.help import CONTEXT, Entry, LazyGroup
 
+WITHOUT: Final = "Without a cluster"
 RUNNING: Final = "Inside the cluster"
 
 
@@ -14,6 +15,11 @@ class Commands(LazyGroup):
     """Every command."""
 
     entries = {  # noqa: RUF012 (declared where it is inherited from)
+        "assign": Entry(
+            "kubemacpool.cli.assign",
+            WITHOUT,
+            "Fill free addresses into manifests, and change nothing else in them.",
+        ),
         "manager": Entry(
             "kubemacpool.cli.manager",
             RUNNING,

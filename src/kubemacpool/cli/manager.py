@@ -98,7 +98,7 @@ def _one_of(flag: str, given: ValueT | None, other: str, given_there: ValueT | N
 
 
 @app.command(cls=GroupedCommand)
-def _manager(  # noqa: PLR0913, PLR0917 (a setting each)
+def _manager(
     kubeconfig: Annotated[
         Path | None,
         typer.Option(

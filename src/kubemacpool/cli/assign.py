@@ -1,0 +1,193 @@
+"""`kubemacpool assign`: addresses in manifests, before any cluster sees them."""
+
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from kubemacpool.cli.exits import FOUND, fail
+from kubemacpool.cli.help import GroupedCommand, command_app
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kubemacpool.cli.manifest.documents import ManifestFile
+    from kubemacpool.cli.manifest.filling import Result
+    from kubemacpool.cli.manifest.workloads import Found
+    from kubemacpool.core.pool import Pool
+
+app = command_app()
+
+POOL: Final = "Pool"
+MANIFESTS: Final = "Manifests"
+
+EXAMPLES: Final = """\
+Examples:
+  # Fill what is in a directory; nothing in it gets the address of anything else.
+  kubemacpool assign -f manifests/ --range 02:00:00:00:00:00-02:00:00:ff:ff:ff
+  # In CI: show a diff, and end with 1 if there is one.
+  kubemacpool assign -f manifests/ --check
+  # From the standard input to the standard output.
+  helm template chart | kubemacpool assign -f -
+"""
+
+
+@app.command(cls=GroupedCommand, epilog=EXAMPLES)
+def assign(
+    filename: Annotated[
+        list[str],
+        typer.Option(
+            "--filename",
+            "-f",
+            rich_help_panel=MANIFESTS,
+            metavar="<path>",
+            help="File or directory with manifests, or - for the standard input; repeated for several. What is in one "
+            "of them has its address for itself in all of them.",
+        ),
+    ],
+    check: Annotated[
+        bool, typer.Option("--check", rich_help_panel=MANIFESTS, help="Write nothing; show a diff, and end with 1.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", rich_help_panel=MANIFESTS, help="Write nothing; show a diff.")
+    ] = False,
+    namespace: Annotated[
+        str,
+        typer.Option(
+            "--namespace", "-n", rich_help_panel=MANIFESTS, metavar="<name>", help="Of objects that name none."
+        ),
+    ] = "default",
+    range_: Annotated[
+        str | None,
+        typer.Option(
+            "--range",
+            rich_help_panel=POOL,
+            metavar="<first-last>",
+            help="What may be given.",
+            show_default="that of the ConfigMap among the manifests, or else that of the release",
+        ),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            rich_help_panel=POOL, metavar="<address>", help="Address or range that is not given; repeated for several."
+        ),
+    ] = None,
+    config_map: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=POOL, metavar="<path>", help="Manifest of the ConfigMap kubemacpool-mac-range-config."
+        ),
+    ] = None,
+) -> None:
+    """Fill free addresses into manifests, and change nothing else in them."""
+    import asyncio
+
+    from kubemacpool.cli.manifest.documents import ManifestError, read_all
+    from kubemacpool.cli.manifest.filling import Books, fill
+    from kubemacpool.cli.manifest.workloads import find
+    from kubemacpool.cli.pool.desk import Desk, quiet
+    from kubemacpool.cli.pool.ranges import PoolFlagError
+
+    quiet()
+    try:
+        files = read_all(filename)
+        found = find((document for file in files for document in file.documents), namespace)
+        books = Books(Desk(_pool(range_, exclude or [], config_map, found)))
+        result = asyncio.run(fill(books, found.workloads, _nothing_before))
+    except (ManifestError, PoolFlagError) as error:
+        fail(str(error))
+    _tell(result)
+    if check or dry_run:
+        _show_difference(files, result)
+    else:
+        _write(files, result)
+    if result.faults or (check and result.texts):
+        raise typer.Exit(FOUND)
+
+
+def _pool(range_: str | None, excluded: list[str], config_map: str | None, found: "Found") -> "Pool":
+    """The pool that the flags name, or the manifests.
+
+    Raises:
+        ManifestError: the manifest of the ConfigMap cannot be read.
+        PoolFlagError: there is no such pool.
+    """
+    from kubemacpool.cli.manifest.documents import ManifestError, read_all
+    from kubemacpool.cli.manifest.workloads import find
+    from kubemacpool.cli.pool.ranges import SHIPPED, PoolFlagError, pool_of, pool_of_flags
+    from kubemacpool.wire.config import RANGE_CONFIG_MAP
+
+    if range_ is not None:
+        return pool_of_flags(range_, excluded)
+    maps = found.config_maps
+    if config_map is not None:
+        maps = find(document for file in read_all([config_map]) for document in file.documents).config_maps
+        if RANGE_CONFIG_MAP not in maps:
+            raise ManifestError(
+                f"{config_map}: there is no ConfigMap {RANGE_CONFIG_MAP} in it; name the manifest of it"
+            )
+    if RANGE_CONFIG_MAP not in maps:
+        return pool_of(SHIPPED, excluded)
+    document, data = maps[RANGE_CONFIG_MAP]
+    try:
+        return pool_of({key: str(value) for key, value in data.items()}, excluded)
+    except PoolFlagError as error:
+        line = document.file.line_of(document.node.start_mark.index)
+        raise PoolFlagError(f"{document.file.name}:{line}: ConfigMap {RANGE_CONFIG_MAP}: {error}") from error
+
+
+async def _nothing_before(_: object) -> None:
+    """Without a cluster, nothing exists yet."""
+
+
+def _tell(result: "Result") -> None:
+    for fault in result.faults:
+        typer.echo(f"{fault.place}: error: {fault.message}", err=True)
+    for note in result.notes:
+        typer.echo(f"{note.place}: note: {note.message}", err=True)
+    if not result.faults:
+        for each in result.filled:
+            typer.echo(f"{each.place}: {each.object}: {each.interface}: {each.address}", err=True)
+
+
+def _show_difference(files: "list[ManifestFile]", result: "Result") -> None:
+    import difflib
+
+    for file in files:
+        if file in result.texts:
+            before, after = (text.splitlines(keepends=True) for text in (file.text, result.texts[file]))
+            for line in difflib.unified_diff(before, after, file.name, file.name):
+                typer.echo(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n", nl=False)
+
+
+def _write(files: "list[ManifestFile]", result: "Result") -> None:
+    from kubemacpool.cli.manifest.documents import STANDARD_INPUT
+
+    if result.faults:
+        return
+    for file in files:
+        if file.name == STANDARD_INPUT:
+            typer.echo((file.mark + result.texts.get(file, file.text)).encode(), nl=False)
+        elif file.path is not None and file in result.texts:
+            try:
+                _replace(file.path, file.mark + result.texts[file])
+            except OSError as error:
+                fail(f"{file.name}: {error.strerror or error}; make it a file that can be written")
+
+
+def _replace(path: "Path", text: str) -> None:
+    """Write a file so that nobody ever sees a part of it."""
+    import os
+    import shutil
+    import tempfile
+
+    target = path.resolve()
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode())
+        shutil.copymode(target, name)
+        os.replace(name, target)  # noqa: PTH105 (a name, not a path)
+    except BaseException:
+        os.unlink(name)  # noqa: PTH108 (same)
+        raise
