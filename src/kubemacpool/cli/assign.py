@@ -23,9 +23,9 @@ MANIFESTS: Final = "Manifests"
 EXAMPLES: Final = """\
 Examples:
   # Fill what is in a directory; nothing in it gets the address of anything else.
-  kubemacpool assign -f manifests/ --range 02:00:00:00:00:00-02:00:00:ff:ff:ff
+  kubemacpool assign -f vms/ --range 02:00:00:00:00:00-02:00:00:ff:ff:ff
   # In CI: show a diff, and end with 1 if there is one.
-  kubemacpool assign -f manifests/ --check
+  kubemacpool assign -f vms/ --check
   # From the standard input to the standard output.
   helm template chart | kubemacpool assign -f -
 """
