@@ -22,7 +22,7 @@ MANIFESTS: Final = "Manifests"
 
 EXAMPLES: Final = """\
 Examples:
-  # Fill what is in a directory; nothing in it gets the address of anything else.
+  # Fill what is in a directory; nothing gets the address of another.
   kubemacpool assign -f vms/ --range 02:00:00:00:00:00-02:00:00:ff:ff:ff
   # In CI: show a diff, and end with 1 if there is one.
   kubemacpool assign -f vms/ --check
