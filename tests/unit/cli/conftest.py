@@ -8,7 +8,7 @@ import structlog
 from kubemacpool.cli.pool.desk import quiet
 
 
-@pytest.fixture(autouse=True, scope="package")
+@pytest.fixture(autouse=True, scope="module")
 def _quiet() -> Iterator[None]:
     before = structlog.get_config()
     quiet()
