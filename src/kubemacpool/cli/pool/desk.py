@@ -4,7 +4,7 @@ import base64
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import msgspec
 import structlog
@@ -22,12 +22,14 @@ from kubemacpool.core.pool import Pool
 from kubemacpool.core.population import Population
 from kubemacpool.core.requests import Unreserved
 from kubemacpool.follow.readiness import Readiness
-from kubemacpool.ports import Forwarding, Outcome
 from kubemacpool.settings import DEFAULT_WAIT_TIME, Settings
 from kubemacpool.wire.config import ConflictPolicy
 from kubemacpool.wire.machines import decoders
 from kubemacpool.wire.objects import CarriedAddresses, Decoded, UnreadableObjectError
 from kubemacpool.wire.pods import PodDecoder
+
+if TYPE_CHECKING:
+    from kubemacpool.ports import Measures
 
 API_VERSION: Final = "admission.k8s.io/v1"
 _GROUPS: Final = {POD: "", VIRTUAL_MACHINE: "kubevirt.io", VIRTUAL_MACHINE_INSTANCE: "kubevirt.io"}
@@ -64,26 +66,13 @@ class _Clock:
 class _NoMeasures:
     """Figures are nobody's here."""
 
-    def admission(self, outcome: Outcome, seconds: float) -> None:
-        """Nothing."""
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        """Whatever is measured, it is not."""
+        return _ignore
 
-    def forwarded(self, outcome: Forwarding) -> None:
-        """Nothing."""
 
-    def range_judged(self, *, valid: bool) -> None:
-        """Nothing."""
-
-    def unreadable(self, kind: str) -> None:
-        """Nothing."""
-
-    def event_dropped(self, reason: str) -> None:
-        """Nothing."""
-
-    def set_aside(self, kind: str, objects: int) -> None:
-        """Nothing."""
-
-    def task_restarted(self, task: str) -> None:
-        """Nothing."""
+def _ignore(*_: object, **__: object) -> None:
+    """Nothing."""
 
 
 class _AlwaysLeading:
@@ -218,7 +207,7 @@ class Desk:
         )
 
     def _assembled(self, settings: Settings, cluster_uid: str) -> Mapping[str, Admission[Any]]:
-        clock, measures = _Clock(), _NoMeasures()
+        clock, measures = _Clock(), cast("Measures", _NoMeasures())
         allocation = AddressAllocation(self.allocator, _AlwaysLeading(self.allocator), self.policies.limit_of, clock)
         owners = Owners(self.population.families, clock)
         place = Place(cluster_uid, lambda: self.ledger.pool, pod_network=settings.pod_network)
