@@ -62,7 +62,7 @@ demo: $(INSTALLED) ## Show the main job on a real control plane
 # -- checking -----------------------------------------------------------------------------------------------------
 
 .PHONY: manifests
-manifests: $(INSTALLED) ## Make the manifests in config/release from the kustomize bases in config
+manifests: $(INSTALLED) ## Make the release manifests, and what is generated in the Helm chart, from the kustomize bases in config
 	@$(PY) -m manifests
 
 .PHONY: references

@@ -37,7 +37,7 @@ class Kustomization(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A manifest that users apply, and the base that it is made from."""
+    """A manifest that users apply, and the base, or the file, that it is made from."""
 
     target: Path
     base: Path
@@ -74,7 +74,10 @@ def text(release: Release) -> str:
 
 
 def resources(base: Path) -> Iterator[Path]:
-    """Name the files of a base in order, those of bases that it lists included."""
+    """Name the files of a base in order, those of bases that it lists included; a file stands for itself."""
+    if base.is_file():
+        yield base
+        return
     path = base / KUSTOMIZATION
     try:
         kustomization = msgspec.yaml.decode(path.read_bytes(), type=Kustomization)

@@ -52,7 +52,7 @@ class Installation:
         self,
         progress: Progress = lambda _: None,
         *,
-        manifest: Path = RELEASE_MANIFEST,
+        manifest: Path | None = RELEASE_MANIFEST,
         environment: Mapping[str, str] | None = None,
         arguments: Sequence[str] = (),
         within: float = SYNC_SECONDS,
@@ -61,7 +61,7 @@ class Installation:
 
         Args:
             progress: told what is being waited for.
-            manifest: what is applied.
+            manifest: what is applied; None where it was, by Helm for example.
             environment: variables of the replicas that take precedence over the manifest's.
             arguments: arguments of the replicas that follow the manifest's.
             within: seconds until it counts as failed; the supervisor goes on trying nevertheless.
@@ -69,12 +69,13 @@ class Installation:
         Raises:
             ClusterError: the manifest was refused, or a replica does not become ready.
         """
-        if not manifest.is_file():
+        if manifest is not None and not manifest.is_file():
             message = f"There is no manifest {manifest}."
             raise SettingError(message)
         with locked(self._layout.installation / "lock", "syncs", progress):
-            for line in self._control_plane.kubectl("apply", "-f", str(manifest)).stdout.splitlines():
-                progress(line)
+            if manifest is not None:
+                for line in self._control_plane.kubectl("apply", "-f", str(manifest)).stdout.splitlines():
+                    progress(line)
             before = read_plan(self._layout)
             revision = 1 if before is None else before.revision + 1
             api = self._control_plane.api

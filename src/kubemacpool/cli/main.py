@@ -25,6 +25,7 @@ class Commands(LazyGroup):
             RUNNING,
             "Run one replica: answer admissions and follow the cluster until SIGTERM or SIGINT.",
         ),
+        "probe": Entry("kubemacpool.cli.probe", RUNNING, "Ask a replica, or the Service, whether it is ready."),
     }
 
 
