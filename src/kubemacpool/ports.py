@@ -348,6 +348,15 @@ class Secrets(Protocol):
         """
         ...
 
+    async def rehearse(self, name: str, resource_version: str) -> None:
+        """Asks whether it could be updated, and changes nothing.
+
+        Raises:
+            RefusedError: it could not.
+            OutsideError: that cannot be said now.
+        """
+        ...
+
 
 class WebhookTrust(Protocol):
     """The caBundles of our webhooks. Both methods raise the errors of `kubemacpool.ports.errors`."""
@@ -371,6 +380,15 @@ class WebhookTrust(Protocol):
         Raises:
             ConflictError: the configuration has been changed since.
             NotFoundError: it has been deleted.
+        """
+        ...
+
+    async def rehearse(self, found: WebhookBundles) -> None:
+        """Asks whether they could be written, and changes nothing.
+
+        Raises:
+            RefusedError: they could not.
+            OutsideError: that cannot be said now.
         """
         ...
 

@@ -28,6 +28,7 @@ import structlog
 
 from kubemacpool.certs.authority import Authorities, certificates_in, fault_of_bundle
 from kubemacpool.certs.identity import Identity
+from kubemacpool.certs.rehearsal import Rehearsal
 from kubemacpool.certs.renewal import Renewal
 from kubemacpool.certs.rotation import AUTHORITY_SECRET, SERVING_SECRET, Credentials
 from kubemacpool.certs.trial import fault_of_trust
@@ -37,7 +38,7 @@ from kubemacpool.kube.client import ApiClient
 from kubemacpool.kube.reflector import Reflector
 from kubemacpool.kube.resource import Resource
 from kubemacpool.pacing import Backoff, Restraint
-from kubemacpool.ports import Clock, ConflictError, NotFoundError, OutsideError, WebhookTrust
+from kubemacpool.ports import Clock, ConflictError, NotFoundError, OutsideError, RefusedError, WebhookTrust
 from kubemacpool.telemetry.metrics import Metrics
 from kubemacpool.wire.api_objects import CONFIGURATIONS, WebhookBundles
 from kubemacpool.wire.objects import ObjectIdentity, decode_stored
@@ -53,6 +54,7 @@ PACE_SECONDS: Final = 0.1
 """Between two looks when many events come: three reads each."""
 
 OBSTACLE: Final = "trust"
+_LOOKING: Final = "looking after certificates"
 UNKNOWN: Final = f"MutatingWebhookConfiguration {WEBHOOK_CONFIGURATION} has not been read yet"
 
 
@@ -131,10 +133,10 @@ class TrustKeeper:
         """
         self.alarm = Alarm()
         self._renewal = renewal
+        self._rehearsal = Rehearsal(renewal.bootstrap, webhooks, clock)
         self._webhooks = webhooks
         self._identity = identity
         self._observers = observers
-        self._clock = clock
         self._writing = Restraint(clock)
         self._failures = Backoff()
         self._trouble = ""
@@ -158,10 +160,13 @@ class TrustKeeper:
             if str(error) != self._trouble:
                 unforeseen = not isinstance(error, OutsideError)
                 _log.warning("certificates cannot be looked after, trying again", error=str(error), exc_info=unforeseen)
+                if unforeseen or isinstance(error, RefusedError):
+                    self._observers.readiness.remark(_LOOKING, f"certificates cannot be looked after: {error}")
             self._trouble = str(error)
             return self._failures.next_delay(random.random())  # noqa: S311 (keeps replicas apart, hides nothing)
         if self._trouble:
             _log.info("certificates are looked after again")
+            self._observers.readiness.forget(_LOOKING)
         self._trouble = ""
         self._failures.succeeded()
         return wait
@@ -173,16 +178,17 @@ class TrustKeeper:
         less than whoever wrote them last.
         """
         found = await self._read_bundles()
-        stored = await self._renewal.look()
+        stored = await self._renewal.bootstrap.look()
         wait = await self._renewal.renew(stored, self._identity.credentials)
         if wait is None:
-            stored, wait = await self._renewal.look(), 0.0
+            stored, wait = await self._renewal.bootstrap.look(), 0.0
         if stored.verdict.authorities is not None:
             self._identity.trust(stored.verdict.authorities)
         if stored.credentials is not None:
             wait = min(wait, self._take_up(stored.credentials, found))
         wait = min(wait, await self._mend_bundles(found))
-        self._observers.expiry.tell(stored, self._identity, self._renewal.trouble)
+        await self._rehearsal.rehearse(stored, None if found is None or self._written_by_others(found) else found)
+        self._observers.expiry.tell(stored, self._identity, self._renewal.trouble or self._rehearsal.trouble)
         return wait
 
     async def _read_bundles(self) -> WebhookBundles | None:

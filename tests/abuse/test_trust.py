@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from tests.e2e.test_objects import MUTATOR, Configuration
@@ -27,6 +29,15 @@ if TYPE_CHECKING:
     from tests.support.installed import Installed
 
 VALID: Final = "kubemacpool_ca_bundle_valid"
+
+ROLE: Final = "/apis/rbac.authorization.k8s.io/v1/namespaces/kubemacpool-system/roles/kubemacpool-manager-role"
+
+
+class Role(msgspec.Struct):
+    """What may be done."""
+
+    rules: list[dict[str, list[str]]]
+
 
 pytestmark = pytest.mark.usefixtures("survivors", "trusted_again")
 
@@ -247,6 +258,28 @@ async def test_what_cannot_be_written_is_named_while_the_replicas_serve_on(
     assert "field is immutable" in str(line["error"])
     assert (await cluster.made(namespace, pod("meanwhile"))).mac
     await spoil(cluster, "the serving certificate is deleted")
+    await served(cluster, namespace, installed)
+
+
+async def test_rights_that_are_missing_are_named_long_before_they_are_needed(
+    cluster: ClusterClient, installed: Installed, namespace: str
+) -> None:
+    """The same writes are tried as dry runs, each hour, and when somebody has changed a Secret."""
+    role = (await cluster.request("GET", ROLE)).body
+    rules = msgspec.json.decode(role, type=Role).rules
+    fewer = [rule | {"verbs": ["get", "list", "watch"]} if "secrets" in rule["resources"] else rule for rule in rules]
+    await cluster.patch(ROLE, {"rules": fewer})
+
+    async def named() -> bool:
+        await cluster.patch(f"{SECRETS}/kubemacpool-ca", {"metadata": {"labels": {"looked-at": f"{time.monotonic()}"}}})
+        said = await installed.readiness()
+        return all(text.startswith("200 ok\ncertificates cannot be renewed: PATCH") for text in said)
+
+    await eventually(named, "every replica is ready, and says what will be missing", every=0.5)
+    assert all("forbidden" in text for text in await installed.readiness())
+    assert (await cluster.made(namespace, pod("meanwhile"))).mac
+    await cluster.patch(ROLE, {"rules": rules})
+    await cluster.patch(f"{SECRETS}/kubemacpool-ca", {"metadata": {"labels": {"looked-at": None}}})
     await served(cluster, namespace, installed)
 
 

@@ -89,8 +89,9 @@ class SimulatedClient:
         """POST an object to its collection."""
         return await self._exchange(f"POST {path}", lambda: self._server.create(path, body), writes=True)
 
-    async def patch(self, path: str, body: bytes, *, content_type: str) -> bytes:  # noqa: ARG002 (all are merge patches)
+    async def patch(self, path: str, body: bytes, *, content_type: str, dry_run: bool = False) -> bytes:  # noqa: ARG002 (all are merge patches)
         """PATCH an object."""
+        assert not dry_run
 
         async def work() -> bytes:
             return self._server.patch(path, body)

@@ -214,9 +214,9 @@ class ReadOnly:
         """Never called."""
         raise AssertionError(f"created at {path}: {body!r}")
 
-    async def patch(self, path: str, body: bytes, *, content_type: str) -> bytes:
+    async def patch(self, path: str, body: bytes, *, content_type: str, dry_run: bool = False) -> bytes:
         """Never called."""
-        raise AssertionError(f"patched {path} with {content_type}: {body!r}")
+        raise AssertionError(f"patched {path} with {content_type}, dry run {dry_run}: {body!r}")
 
 
 def new_outside(

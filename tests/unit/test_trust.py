@@ -15,12 +15,14 @@ from kubemacpool.certs.contexts import server_context
 from kubemacpool.certs.identity import Identity
 from kubemacpool.certs.intervals import SETTLED_SECONDS, Interval, Intervals
 from kubemacpool.certs.issue import KeyPair, ServerNames, issue_authority, issue_serving
+from kubemacpool.certs.rehearsal import AGAIN_SECONDS
+from kubemacpool.certs.rehearsal import PERIOD_SECONDS as PERIOD_OF_REHEARSALS
 from kubemacpool.certs.renewal import Renewal
 from kubemacpool.certs.rotation import SERVING_SECRET, Bootstrap, Stored
 from kubemacpool.expiry import Expiry
 from kubemacpool.follow.readiness import Readiness
 from kubemacpool.pacing import LONGEST_PAUSE_SECONDS
-from kubemacpool.ports import ClusterUnavailableError, ConflictError, NotFoundError
+from kubemacpool.ports import ClusterUnavailableError, ConflictError, NotFoundError, RefusedError, StoredSecret
 from kubemacpool.telemetry.metrics import Metrics
 from kubemacpool.trust import PERIOD_SECONDS, Alarm, Observers, TrustKeeper
 from kubemacpool.wire.api_objects import WebhookBundle, WebhookBundles
@@ -37,6 +39,9 @@ class Configuration:
         self.version = 1
         self.writes = 0
         self.trouble: Exception | None = None
+        self.rehearsals = 0
+        self.refuses = ""
+        """Why writes are refused; empty where they are not."""
         self.injected = ""
         self.faster = False
         """Whether somebody is, with the next write."""
@@ -52,6 +57,8 @@ class Configuration:
 
     async def write(self, found: WebhookBundles, places: Sequence[int], ca_pem: bytes) -> None:
         """Only as it was read."""
+        if self.refuses:
+            raise RefusedError(self.refuses)
         if self.faster:
             self.faster = False
             self.version += 1
@@ -62,6 +69,14 @@ class Configuration:
             self.bundles[place] = ca_pem
         self.version += 1
         self.writes += 1
+
+    async def rehearse(self, found: WebhookBundles) -> None:
+        """As a write would be judged."""
+        self.rehearsals += 1
+        if self.refuses:
+            raise RefusedError(self.refuses)
+        if found.resource_version != str(self.version):
+            raise ConflictError("kubemacpool-mutator")
 
 
 NAMES = ServerNames(("kubemacpool-service.kubemacpool-system.svc",))
@@ -389,3 +404,53 @@ async def test_an_alarm_rings_once_and_progress_does_not_ring_it() -> None:
     await alarm.wait(0)
     alarm.reached(8)
     await alarm.wait(0.01)
+
+
+async def test_what_could_not_be_written_is_remarked_long_before_it_has_to_be() -> None:
+    scene = await started()
+    await scene.keeper.look()
+    await scene.keeper.look()
+    assert (len(scene.secrets.rehearsed), scene.configuration.rehearsals) == (2, 1), "and it was written just before"
+    scene.clock.advance(AGAIN_SECONDS)
+    await scene.keeper.look()
+    assert (len(scene.secrets.rehearsed), scene.configuration.rehearsals) == (4, 2)
+    await scene.keeper.look()
+    assert scene.configuration.rehearsals == 2
+    for refusing, wait in ((scene.secrets, PERIOD_OF_REHEARSALS), (scene.configuration, AGAIN_SECONDS)):
+        refusing.refuses = "403 Forbidden"
+        scene.clock.advance(wait)
+        await scene.keeper.look()
+        (said,) = scene.readiness.remarks
+        assert said.startswith("certificates cannot be renewed: 403 Forbidden; what is served ends on")
+        assert scene.obstacles() == ()
+        refusing.refuses = ""
+    scene.clock.advance(AGAIN_SECONDS)
+    await scene.keeper.look()
+    assert scene.readiness.remarks == ()
+
+
+async def test_a_secret_that_somebody_has_changed_is_tried_at_once() -> None:
+    scene = await started()
+    await scene.keeper.look()
+    scene.secrets.refuses = "field is immutable"
+    stored = scene.secrets.stored[SERVING_SECRET]
+    scene.secrets.stored[SERVING_SECRET] = StoredSecret(stored.data, "changed")
+    await scene.keeper.look()
+    assert len(scene.readiness.remarks) == 1
+
+
+async def test_a_ca_bundle_that_may_not_be_written_is_remarked() -> None:
+    scene = await started()
+    await scene.keeper.look()
+    assert scene.configuration.bundles is not None
+    scene.configuration.bundles[0] = b""
+    scene.configuration.refuses = "403 Forbidden"
+    scene.clock.advance(1)
+    await scene.keeper.look()
+    assert scene.readiness.remarks == ("certificates cannot be looked after: 403 Forbidden",)
+    scene.configuration.refuses = ""
+    scene.clock.advance(AGAIN_SECONDS)
+    await scene.keeper.look()
+    await scene.keeper.look()
+    assert scene.obstacles() == ()
+    assert not scene.readiness.remarks

@@ -40,17 +40,18 @@ class Renewal:
     """Has the Secrets renewed.
 
     Args:
-        bootstrap: writes them.
+        bootstrap: reads and writes them.
         clock: the process's own.
         leads: whether this replica does.
 
     Attributes:
+        bootstrap: the same.
         trouble: why what has to be written could not be; empty where it could, or has not to be.
     """
 
     def __init__(self, bootstrap: Bootstrap, clock: Clock, leads: Callable[[], bool]) -> None:
         self.trouble = ""
-        self._bootstrap = bootstrap
+        self.bootstrap = bootstrap
         self._clock = clock
         self._leads = leads
         self._restraint = Restraint(clock)
@@ -60,14 +61,6 @@ class Renewal:
         self._wanted: tuple[_Want, float] | None = None
         self._settled: tuple[bytes, float] | None = None
         """The present authority, and since when everybody trusts it who asks us."""
-
-    async def look(self) -> Stored:
-        """The Secrets as they are.
-
-        Raises:
-            OutsideError: as the API server answered.
-        """
-        return await self._bootstrap.look()
 
     def trusted(self, authority: bytes) -> None:
         """Nobody who asks us can be without this authority, from now on at the latest."""
@@ -111,9 +104,9 @@ class Renewal:
     async def _write(self, want: _Want, stored: Stored, serving: Credentials) -> float | None:
         try:
             if want.secret == AUTHORITY_SECRET:
-                await self._bootstrap.issue_authority(stored, serving.under + serving.authorities.bundle)
+                await self.bootstrap.issue_authority(stored, serving.under + serving.authorities.bundle)
             else:
-                await self._bootstrap.issue_serving(stored)
+                await self.bootstrap.issue_serving(stored)
         except OutsideError as error:
             wait = self._failures.next_delay(random.random())  # noqa: S311 (keeps replicas apart, hides nothing)
             self._again_at = self._clock.now() + wait
@@ -140,7 +133,7 @@ class Renewal:
         current = verdict.authorities.current
         if current in {verdict.under, serving.under} or serving.under not in verdict.authorities.trusted:
             return 0.0  # it is served under already; or nobody trusts what is served, and it cannot become worse
-        needed = SETTLED_SECONDS if verdict.serving.pair is None else self._bootstrap.intervals.settling
+        needed = SETTLED_SECONDS if verdict.serving.pair is None else self.bootstrap.intervals.settling
         now = self._clock.now()
         since = self._settled[1] if self._settled is not None and self._settled[0] == current else now
         return since + needed - now

@@ -144,6 +144,17 @@ class Bootstrap:
         entries = {**_entries(pair), AUTHORITY_KEY: authority.certificate_pem}
         await self._write(SERVING_SECRET, stored.serving, entries, stored.verdict.serving)
 
+    async def rehearse(self, stored: Stored) -> None:
+        """Ask whether the Secrets could be written.
+
+        Raises:
+            RefusedError: one of them could not.
+            OutsideError: that cannot be said now.
+        """
+        for name, secret in ((AUTHORITY_SECRET, stored.authority), (SERVING_SECRET, stored.serving)):
+            if secret is not None:
+                await self._secrets.rehearse(name, secret.resource_version)
+
     async def _read(self, name: str) -> StoredSecret | None:
         try:
             return await self._secrets.read(name)

@@ -111,9 +111,13 @@ class ApiClient:
         """PUT an object in the place of the one that is there; gives the object as it was stored."""
         return await self._request("PUT", path, body=body, content_type=JSON)
 
-    async def patch(self, path: str, body: bytes, *, content_type: str) -> bytes:
-        """PATCH an object, `content_type` being the kind of patch; gives the object as it was stored."""
-        return await self._request("PATCH", path, body=body, content_type=content_type)
+    async def patch(self, path: str, body: bytes, *, content_type: str, dry_run: bool = False) -> bytes:
+        """PATCH an object, `content_type` being the kind of patch; gives the object as it was stored.
+
+        A dry run is judged as the same patch is, and nothing is stored.
+        """
+        params = {"dryRun": "All"} if dry_run else None
+        return await self._request("PATCH", path, params=params, body=body, content_type=content_type)
 
     async def delete(self, path: str) -> None:
         """DELETE an object, and in the background what it owns."""

@@ -136,6 +136,6 @@ class WritingTransport(Transport, Protocol):
         """POST an object to its collection; the object as it was stored."""
         ...
 
-    async def patch(self, path: str, body: bytes, *, content_type: str) -> bytes:
-        """PATCH an object; the object as it was stored."""
+    async def patch(self, path: str, body: bytes, *, content_type: str, dry_run: bool = False) -> bytes:
+        """PATCH an object; the object as it was stored, or would have been."""
         ...

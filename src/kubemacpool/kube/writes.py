@@ -80,6 +80,11 @@ class ClusterSecrets:
         answer = await self._client.patch(f"{self._collection}/{name}", body, content_type=MERGE_PATCH)
         return self._stored(name, answer)
 
+    async def rehearse(self, name: str, resource_version: str) -> None:
+        """Asks whether the Secret could be updated."""
+        body = secret_merge_patch({"rehearsal": b""}, resource_version)
+        await self._client.patch(f"{self._collection}/{name}", body, content_type=MERGE_PATCH, dry_run=True)
+
     def _stored(self, name: str, body: bytes) -> StoredSecret:
         try:
             return StoredSecret(*read_secret(body))
@@ -108,3 +113,8 @@ class WebhookConfiguration:
     async def write(self, found: WebhookBundles, places: Sequence[int], ca_pem: bytes) -> None:
         """Gives the webhooks at these places this caBundle."""
         await self._client.patch(self._path, ca_bundle_patch(found, places, ca_pem), content_type=JSON_PATCH)
+
+    async def rehearse(self, found: WebhookBundles) -> None:
+        """Asks whether the caBundles could be written."""
+        body = ca_bundle_patch(found, (), b"")
+        await self._client.patch(self._path, body, content_type=JSON_PATCH, dry_run=True)

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 SERVER: Final = "kubemacpool-service.kubemacpool-system.svc"
 FAILED: Final = "kubemacpool_forwarded_reviews_total{outcome=failed}"
-THINK_SECONDS: Final = 0.3
-"""Of sixteen clients: fifty creates a second, or a little less."""
+THINK_SECONDS: Final = 0.25
+"""Of sixteen clients: fifty creates a second, and some more where there is nothing else to do."""
 
 
 class Doorbell:

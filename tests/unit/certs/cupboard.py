@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from kubemacpool.ports import ConflictError, NotFoundError, StoredSecret
+from kubemacpool.ports import ConflictError, NotFoundError, RefusedError, StoredSecret
 
 
 class Cupboard:
@@ -11,6 +11,9 @@ class Cupboard:
     def __init__(self) -> None:
         self.stored: dict[str, StoredSecret] = {}
         self.writes: list[str] = []
+        self.rehearsed: list[str] = []
+        self.refuses = ""
+        """Why writes are refused; empty where they are not."""
 
     @classmethod
     def over(cls, other: "Cupboard") -> "Cupboard":
@@ -36,6 +39,14 @@ class Cupboard:
         if (await self.read(name)).resource_version != resource_version:
             raise ConflictError(name)
         return self._put(name, {**self.stored[name].data, **data})
+
+    async def rehearse(self, name: str, resource_version: str) -> None:
+        """As an update would be judged."""
+        self.rehearsed.append(name)
+        if (await self.read(name)).resource_version != resource_version:
+            raise ConflictError(name)
+        if self.refuses:
+            raise RefusedError(self.refuses)
 
     def _put(self, name: str, data: Mapping[str, bytes]) -> StoredSecret:
         self.writes.append(name)

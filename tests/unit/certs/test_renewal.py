@@ -56,7 +56,7 @@ class Scene:
 
     async def look(self, *, trusted: bool = True) -> float | None:
         """Look once; what is in the Secret is known everywhere, unless it is said not to be."""
-        stored = await self.renewal.look()
+        stored = await self.bootstrap.look()
         if trusted and stored.verdict.authorities is not None:
             self.renewal.trusted(stored.verdict.authorities.current)
         return await self.renewal.renew(stored, self.serving)
