@@ -59,9 +59,10 @@ class Leaders(Collector):
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         """Two series."""
-        yield CounterMetricFamily(
-            "kubemacpool_lease_transitions", "How often the Lease has changed hands.", value=self._election.transitions
-        )
+        transitions = CounterMetricFamily("kubemacpool_lease_transitions", "How often the Lease has changed hands.")
+        if self._election.transitions:  # before the Lease is read, 0 would be taken for a counter's having been reset
+            transitions.add_metric([], self._election.transitions)
+        yield transitions
         yield CounterMetricFamily(
             "kubemacpool_without_leader_seconds",
             "Time for which nobody led, as far as this replica knows, since it started. A leader that ended "

@@ -46,7 +46,7 @@ def shown() -> Shown:
 
 
 def test_who_leads_and_the_term_are_shown_as_they_are_when_asked(shown: Shown) -> None:
-    assert (shown["leader"], shown["lease_transitions_total"]) == (0, 0)
+    assert (shown["leader"], shown["lease_transitions_total"]) == (0, None)
     shown.election.leading, shown.election.transitions = True, 7
     assert (shown["leader"], shown["lease_transitions_total"]) == (1, 7)
     shown.election.leading = False
