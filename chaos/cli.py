@@ -15,10 +15,10 @@ from rich.console import Console
 
 from chaos.causes import Cause
 from chaos.conducting import Conductor, Extent
-from chaos.faults import Kind
+from chaos.faults import ENDING, Kind
 from chaos.load import Plan
 from chaos.results import LEAST_RATE, Results
-from chaos.stage import Stage
+from chaos.stage import ROTATING, Stage
 from chaos.tables import tables
 from devcluster.errors import ClusterError
 from devcluster.settings import REPOSITORY
@@ -37,7 +37,7 @@ EXPLICIT = tuple(f"02:00:00:00:0a:{index:02x}" for index in range(32)) + tuple(
 
 def chaos(  # noqa: PLR0913 (an option each)
     *,
-    seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long faults are inflicted.")] = 300.0,
+    seconds: Annotated[float, typer.Option(min=1, max=24 * 3600, help="How long faults are inflicted.")] = 300.0,
     seed: Annotated[int | None, typer.Option(help="Draws faults and load.", show_default="a random one")] = None,
     clients: Annotated[int, typer.Option(min=1, max=256, help="Creates under way at a time.")] = 16,
     rate: Annotated[float, typer.Option(min=1, max=1000, help="Creates a second.")] = 60.0,
@@ -46,6 +46,13 @@ def chaos(  # noqa: PLR0913 (an option each)
     only: Annotated[list[Kind] | None, typer.Option(help="Only these faults.", show_default="all")] = None,
     faults: Annotated[bool, typer.Option(help="Whether there are any; without, the tenant's effect is seen.")] = True,
     tenant: Annotated[bool, typer.Option(help="Whether a hostile tenant is there, from the tenth second.")] = True,
+    soak: Annotated[
+        bool,
+        typer.Option(
+            "--soak",
+            help="Watch what grows: no process is ended, certificates are exchanged all the time.",
+        ),
+    ] = False,
     json: Annotated[Path, typer.Option(help="Where the results are written.")] = OUT / "chaos.json",
     work: Annotated[Path, typer.Option(help="Where logs and the control plane's state are kept.")] = OUT / "chaos",
 ) -> None:
@@ -62,8 +69,8 @@ def chaos(  # noqa: PLR0913 (an option each)
 
     seed = secrets.randbelow(1 << 32) if seed is None else seed
     progress(f"seed {seed}: repeat with --seed {seed}")
-    kinds = (only or list(Kind)) if faults else []
-    extent = Extent(seconds, seed, kinds, Plan(clients, rate, pods, EXPLICIT), tenant)
+    kinds = (only or [kind for kind in Kind if not (soak and kind in ENDING)]) if faults else []
+    extent = Extent(seconds, seed, kinds, Plan(clients, rate, pods, EXPLICIT), tenant, soak)
     results = asyncio.run(_run(extent, work.absolute(), replicas, progress))
     results.write(json)
     for table in tables(results):
@@ -79,7 +86,8 @@ async def _run(extent: Extent, work: Path, replicas: int, progress: Callable[[st
     if task is not None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    async with Stage(work, replicas, extent.seed, progress) as stage:
+    environment = ROTATING if extent.soak else {}
+    async with Stage(work, replicas, extent.seed, progress, environment) as stage:
         return await Conductor(stage, extent, progress).run()
 
 

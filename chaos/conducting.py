@@ -15,6 +15,7 @@ from chaos.cluster import UnexpectedError
 from chaos.doubt import Doubt
 from chaos.faults import ENDING, drawn
 from chaos.following import LeaseFollower, PodFollower
+from chaos.growth import Sampler
 from chaos.inflicting import Impossible, Inflicter
 from chaos.load import Load, Plan
 from chaos.results import Episode, FailedCreate, Results, TenantResults
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from chaos.causes import Loss
     from chaos.faults import Fault, Kind
+    from chaos.growth import Growth
 
 POLL_SECONDS = 0.1
 WARM_UP_SECONDS = 2.0
@@ -62,6 +64,8 @@ class Extent(NamedTuple):
     load: Plan
     tenant: bool = True
     """Whether a hostile tenant is there."""
+    soak: bool = False
+    """Whether it is watched what grows."""
 
 
 class Conductor:
@@ -80,6 +84,7 @@ class Conductor:
         self._load = Load(stage.cluster, self._auditor, claims, extent.load, extent.seed)
         self._inflicter = Inflicter(stage)
         self._weigher = Weigher(stage.replicas)
+        self._sampler = Sampler(stage) if extent.soak else None
         self._starter = Starter(stage.cluster, extent.seed)
         self._tenant = Tenant(
             stage.cluster, self._auditor, claims, stage.webhook_urls, self._starter.addresses, stage.strangers_address
@@ -97,7 +102,8 @@ class Conductor:
     async def run(self) -> Results:
         """Do everything, and return what was found."""
         async with asyncio.TaskGroup() as tasks:
-            following = [tasks.create_task(each.run()) for each in (self._pods, self._lease, self._weigher)]
+            followers = [each for each in (self._pods, self._lease, self._weigher, self._sampler) if each is not None]
+            following = [tasks.create_task(each.run()) for each in followers]
             self._began = time.monotonic()
             creating = [tasks.create_task(self._load.run())]
             if self._extent.tenant:
@@ -118,6 +124,7 @@ class Conductor:
             await asyncio.gather(*creating)
             await self._account(QUIET, ending, before)
             self._weigher.look()
+            growth = None if self._sampler is None else self._sampler.growth()
             if self._extent.tenant:
                 await self._tenant.move_out()
                 await self._starter.tear_down()
@@ -125,7 +132,7 @@ class Conductor:
             await self._compare()
             for task in following:
                 task.cancel()
-        return self._results(ending - self._began)
+        return self._results(ending - self._began, growth)
 
     @property
     def _left(self) -> float:
@@ -269,7 +276,7 @@ class Conductor:
                 return
             await asyncio.sleep(POLL_SECONDS)
 
-    def _results(self, lasted: float) -> Results:
+    def _results(self, lasted: float, growth: Growth | None) -> Results:
         return Results(
             command=sys.argv,
             seed=self._extent.seed,
@@ -286,6 +293,7 @@ class Conductor:
             leaks=self._leaks,
             watch_gaps=self._pods.gaps,
             tenant=self._tenant_results(),
+            growth=growth,
         )
 
     def _tenant_results(self) -> TenantResults | None:

@@ -10,6 +10,8 @@ import msgspec
 from chaos.auditing import Duplicate  # noqa: TC001 (msgspec reads the annotations)
 from chaos.causes import Cause, Failure, Verdict
 from chaos.faults import Kind
+from chaos.growth import Growth  # noqa: TC001 (same)
+from chaos.targets import Target
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,14 +51,6 @@ class FailedCreate(msgspec.Struct, frozen=True):
     inherited: bool
     """Whether the cause is older than that fault."""
     failure: Failure
-
-
-class Target(msgspec.Struct, frozen=True):
-    """Something that has to be so, and whether it is."""
-
-    name: str
-    reached: bool
-    found: str
 
 
 class TenantResults(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,6 +127,8 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     """How often the audit's watch had to list again: between, a duplicate might have come and gone."""
     tenant: TenantResults | None = None
     """None where there was none."""
+    growth: Growth | None = None
+    """None where it was not watched what grows."""
 
     @property
     def rate(self) -> float:
@@ -160,6 +156,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
                 f"{self.longest_create:.2f} s of {self.webhook_timeout:.0f} s",
             ),
             *(self.tenant.targets(sum(self.creates.values())) if self.tenant is not None else ()),
+            *(self.growth.targets() if self.growth is not None else ()),
         ]
 
     def write(self, path: Path) -> None:

@@ -26,7 +26,7 @@ from devcluster.settings import RELEASE_MANIFEST
 from devcluster.sync import Installation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -45,6 +45,14 @@ SHIPPED_RANGE = ("02:00:00:00:00:00", "FD:FF:FF:FF:FF:FF")
 # So small that addresses are used again within a minute or two, and larger than all that can be in flight (10,000).
 RANGE = ("02:00:00:00:00:00", "02:00:00:00:3F:FF")
 SERVICE = "kubemacpool-service"
+# Every certificate some dozen times in an hour, the authority as well; an exchange of it takes two overlaps at most.
+ROTATING = {
+    "CA_ROTATE_INTERVAL": "2m",
+    "CA_OVERLAP_INTERVAL": "40s",
+    "CERT_ROTATE_INTERVAL": "45s",
+    "CERT_OVERLAP_INTERVAL": "15s",
+}
+_NOTHING_MORE: Mapping[str, str] = {}
 LISTEN_SECONDS = 10.0
 POLL_SECONDS = 0.05
 # Where the egress proxy of the API server finds the Service, on machines where nobody may listen on port 443.
@@ -54,8 +62,15 @@ UNPRIVILEGED_PORT = 8443
 class Stage:
     """Everything that runs, for as long as the block lasts."""
 
-    def __init__(self, directory: Path, replicas: int, seed: int, progress: Progress) -> None:
-        """Start nothing yet."""
+    def __init__(
+        self,
+        directory: Path,
+        replicas: int,
+        seed: int,
+        progress: Progress,
+        environment: Mapping[str, str] = _NOTHING_MORE,
+    ) -> None:
+        """Start nothing yet; `environment` is set for the replicas beside the usual one."""
         self.proxy = ServiceProxy(self._ready, seed)
         self.to_peers: dict[int, Cutter] = {}
         """By webhook port: the way from other replicas to this one."""
@@ -73,6 +88,7 @@ class Stage:
         self._directory = directory
         self.wanted = replicas
         self._progress = progress
+        self._environment = environment
         self._installation = Installation(self.control_plane)
         self._scraper = Scraper(self.control_plane)
         self._following: asyncio.Task[None] | None = None
@@ -183,6 +199,7 @@ class Stage:
             "KUBEMACPOOL_WAIT_TIME": str(WAIT_SECONDS),
             "KUBEMACPOOL_COOL_DOWN": str(COOL_DOWN_SECONDS),
             "KUBEMACPOOL_LOG_LEVEL": "debug",
+            **self._environment,
         }
         await asyncio.to_thread(
             lambda: self._installation.sync(
