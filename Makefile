@@ -109,6 +109,10 @@ bench-docs: $(INSTALLED) ## Make docs/benchmarks.md from docs/benchmarks.json an
 chaos: $(INSTALLED) ## Inflict faults on a real control plane while pods are created (CHAOS="--seconds 60 --seed 1")
 	@PYTHONPATH=cluster $(PY) -m chaos $(CHAOS)
 
+.PHONY: soak
+soak: $(INSTALLED) ## An hour of faults, load and exchanged certificates, and what grew meanwhile (SOAK="--seconds 600 --seed 1")
+	@PYTHONPATH=cluster $(PY) -m chaos --soak --seconds 3600 --json _out/soak.json --work _out/soak $(SOAK)
+
 SERVERS := _out/bench/servers/venv
 SERVERS_INSTALLED := $(SERVERS)/.installed
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 OUT = REPOSITORY / "_out"
 INTERRUPTED = 130
 MOST_SHOWN = 10
+TABLE_WIDTH = 150
 # Inside the range and outside, few enough that many are in use when they are asked for.
 EXPLICIT = tuple(f"02:00:00:00:0a:{index:02x}" for index in range(32)) + tuple(
     f"fe:00:00:00:00:{index:02x}" for index in range(32)
@@ -60,7 +61,8 @@ def chaos(  # noqa: PLR0913 (an option each)
 
     Everything that is started listens on loopback addresses and is ended again. The same seed gives the same faults.
     """
-    console = Console(highlight=False, soft_wrap=True)
+    # Where it is not a terminal, the tables need more than the usual 80 characters.
+    console = Console(highlight=False, soft_wrap=True, width=max(Console().width, TABLE_WIDTH))
     begun = time.monotonic()
 
     def progress(line: str) -> None:

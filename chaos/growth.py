@@ -16,7 +16,7 @@ from chaos.cluster import UnexpectedError
 from chaos.targets import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from chaos.stage import Stage
 
@@ -150,7 +150,7 @@ class _Metadata(msgspec.Struct, rename="camel"):
 
 class _List(msgspec.Struct):
     metadata: _Metadata
-    items: Sequence[msgspec.Raw] | None = None
+    items: list[msgspec.Raw] | None = None
 
     @property
     def count(self) -> int:

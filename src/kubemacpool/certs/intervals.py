@@ -13,6 +13,11 @@ SETTLED_SECONDS: Final = 2.0
 """For which a new authority is in the caBundles, at least, before a certificate of it is issued. API servers follow
 their configuration by a watch, within milliseconds where they are well, and the other replicas the Secrets likewise."""
 
+ADMISSION_SECONDS: Final = 12.0
+"""Seconds of the same wherever the overlap is three times that. An admission asks with the caBundle that it began with,
+and asks again after each 503, until the webhook's time-out: 10 s as shipped. Seen: one that was under way when the
+authority was exchanged failed with `x509: certificate signed by unknown authority` 4 s after the caBundle had both."""
+
 LONGEST_SETTLING: Final = 30.0
 """Seconds of the same where there is time: an API server that is slow or just starting gets them."""
 
@@ -59,7 +64,8 @@ class Intervals(NamedTuple):
     @property
     def settling(self) -> float:
         """Seconds for which a new authority is trusted before a certificate of it is issued, where nothing presses."""
-        return min(LONGEST_SETTLING, max(SETTLED_SECONDS, self.authority.overlap.total_seconds() / 10))
+        overlap = self.authority.overlap.total_seconds()
+        return min(LONGEST_SETTLING, max(SETTLED_SECONDS, overlap / 10, min(ADMISSION_SECONDS, overlap / 3)))
 
 
 AS_SHIPPED: Final = Intervals()

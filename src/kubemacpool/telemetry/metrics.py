@@ -1,5 +1,6 @@
 """Figures for Prometheus."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -66,6 +67,11 @@ class Metrics:
             registry=self._registry,
         )
         self._allocated: dict[Choice, Counter] = {each: allocated.labels(each) for each in get_args(Choice)}
+        Gauge(
+            "kubemacpool_asyncio_tasks",
+            "Tasks of the event loop; a number that only grows is a leak.",
+            registry=self._registry,
+        ).set_function(_tasks)
         self._range_valid = Gauge(
             "kubemacpool_range_valid",
             "1 if the range in ConfigMap kubemacpool-mac-range-config is in force, 0 if it is wrong or missing.",
@@ -212,3 +218,11 @@ class Metrics:
 
     def _gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
         Gauge(name, text, registry=self._registry).set_function(value)
+
+
+def _tasks() -> int:
+    """How many tasks there are; none where no event loop runs."""
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:
+        return 0

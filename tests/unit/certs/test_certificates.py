@@ -159,7 +159,7 @@ def test_one_that_ends_before_another_one_would_be_due_is_used_to_its_end() -> N
     assert AS_SHIPPED.authority.renewal(short) == short.not_valid_after_utc
 
 
-@pytest.mark.parametrize(("overlap", "seconds"), [(4, 2), (60, 6), (86_400, 30)])
+@pytest.mark.parametrize(("overlap", "seconds"), [(4, 2), (9, 3), (60, 12), (200, 20), (86_400, 30)])
 def test_a_new_authority_is_given_time_to_become_known_by_how_much_there_is(overlap: float, seconds: float) -> None:
     authority = Interval(timedelta(days=365), timedelta(seconds=overlap))
     assert Intervals(authority).settling == seconds
