@@ -59,6 +59,18 @@ cluster-down: $(INSTALLED) ## Stop the development cluster and forget its state
 demo: $(INSTALLED) ## Show the main job on a real control plane
 	@PYTHONPATH=cluster $(PY) -m demo
 
+# -- what is released -----------------------------------------------------------------------------------------------
+
+IMAGE = $(PY) -m image --uv $(UV) --cache $(CACHE)/image
+OUT ?= _out/image
+
+.PHONY: image image-lock
+image: $(INSTALLED) ## Build the image for amd64 and arm64 as an OCI archive in _out/image (PLATFORM=linux/amd64, OUT=directory)
+	@$(IMAGE) $(PLATFORM:%=--platform %) --out $(OUT) build
+
+image-lock: $(INSTALLED) ## Lock the newest versions of the Debian packages in the image
+	@$(IMAGE) lock
+
 # -- checking -----------------------------------------------------------------------------------------------------
 
 .PHONY: manifests
