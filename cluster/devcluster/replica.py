@@ -55,6 +55,7 @@ class Replica:
         self.state: Literal["starting", "ready", "unready", "backing off", "ending"] = "starting"
         self.restarts = 0
         self._kubeconfig = kubeconfig
+        self._layout = layout
         self._last_exit: str | None = None
         self._daemon = layout.daemon(self.name)
         self._process: ProcessId | None = None
@@ -149,15 +150,21 @@ class Replica:
             "status.podIP": HOST,
             "status.hostIP": HOST,
         }
-        return environment_of(self.plan, pod_fields) | {
-            "KUBECONFIG": str(self._kubeconfig),
-            "KUBEMACPOOL_BIND_ADDRESS": HOST,
-            "KUBEMACPOOL_WEBHOOK_PORT": str(self.ports[0]),
-            "KUBEMACPOOL_METRICS_PORT": str(self.ports[1]),
-            "KUBEMACPOOL_HEALTH_PORT": str(self.ports[2]),
-            "POD_NAME": self.name,
-            "POD_NAMESPACE": NAMESPACE,
-        }
+        # Whoever has a certificate of the cluster may read the metrics.
+        usual = {"KUBEMACPOOL_METRICS_CLIENT_CA_FILE": str(self._layout.pki / "ca.crt")}
+        return (
+            usual
+            | environment_of(self.plan, pod_fields)
+            | {
+                "KUBECONFIG": str(self._kubeconfig),
+                "KUBEMACPOOL_BIND_ADDRESS": HOST,
+                "KUBEMACPOOL_WEBHOOK_PORT": str(self.ports[0]),
+                "KUBEMACPOOL_METRICS_PORT": str(self.ports[1]),
+                "KUBEMACPOOL_HEALTH_PORT": str(self.ports[2]),
+                "POD_NAME": self.name,
+                "POD_NAMESPACE": NAMESPACE,
+            }
+        )
 
     async def _probe_readiness(self, session: aiohttp.ClientSession) -> None:
         failures = 0

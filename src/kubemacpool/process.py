@@ -6,7 +6,7 @@ import os
 import signal
 import ssl
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,10 +16,11 @@ import uvloop
 from kubemacpool.certs.callers import Callers
 from kubemacpool.certs.contexts import client_context, server_context
 from kubemacpool.certs.files import ClientAuthority, ServingFiles
-from kubemacpool.certs.identity import Identity
+from kubemacpool.certs.identity import Identity, MakeServerContext
 from kubemacpool.certs.issue import KeyPair, service_names
 from kubemacpool.certs.renewal import Renewal
 from kubemacpool.certs.rotation import Bootstrap
+from kubemacpool.certs.scrapers import ScrapersError, ScraperTls
 from kubemacpool.effect import EffectKeeper, effect_watches, take_over
 from kubemacpool.election.elector import Member
 from kubemacpool.expiry import Expiry, corrected
@@ -30,6 +31,7 @@ from kubemacpool.kube.effect import ServingBinding
 from kubemacpool.kube.events import TELL_SECONDS, EventRecorder
 from kubemacpool.kube.kubeconfig import ClusterConfig, load_in_cluster, load_kubeconfig
 from kubemacpool.kube.kubeconfig_fields import ClusterConfigError
+from kubemacpool.kube.published_authority import PublishedAuthority
 from kubemacpool.kube.tls import RenewedTls
 from kubemacpool.kube.writes import WebhookConfiguration
 from kubemacpool.ports import Importance
@@ -48,7 +50,7 @@ from kubemacpool.server.connections import Handler
 from kubemacpool.server.debug import Inside, debug_routes
 from kubemacpool.server.https import Route, Server
 from kubemacpool.server.peers import PeerClient
-from kubemacpool.server.routes import guarded, health_routes, metrics_routes, webhook_routes
+from kubemacpool.server.routes import METRICS, guarded, health_routes, metrics_routes, webhook_routes
 from kubemacpool.settings import IN_FLIGHT_FLOOR, Settings
 from kubemacpool.supervision import Supervisor
 from kubemacpool.telemetry.logs import Levels, LineRation, configure_logs
@@ -168,10 +170,7 @@ class Process:
         guard = guarded(routes, callers.refusal, lambda: identity.handshakes)
         webhook = Server(guard, identity.webhook, self._room.connections, self._room.backlog)
         port = await self._listen("webhook", webhook, settings.webhook_port)
-        access = Access(AccessReviews(client), lambda _: False, self._clock)
-        inside = {**metrics_routes(self._metrics.exposition), **debug_routes(self._inside(), self._clock)}
-        metrics = _small_server(restricted(inside, access), identity.metrics)
-        await self._listen("metrics", metrics, settings.metrics_port)
+        scrapers = await self._listen_for_scrapers(client, identity)
         trust = self._trust(client, bootstrap, identity, files)
         peers = PeerClient(lambda: identity.peers, replica_name(settings.namespace), trust.alarm.ring)
         async with peers, asyncio.TaskGroup() as tasks:
@@ -190,8 +189,12 @@ class Process:
             supervisor.keep("effect", effect.run, Importance.USEFUL)
             for name, effect_watch in effect_watches(effect, client, settings.namespace).items():
                 supervisor.keep(f"watch {name}", effect_watch.run, Importance.USEFUL)
-            if files is not None:
+            if files is None:
+                published = PublishedAuthority(client, settings.namespace, lambda: identity.authorities.bundle)
+                supervisor.keep("published authority", published.run, Importance.USEFUL)
+            else:
                 supervisor.keep("given certificate", files.run, Importance.USEFUL)
+            supervisor.keep("authority of scrapers", scrapers.run, Importance.USEFUL)
             if client_authority is not None:
                 supervisor.keep("client authority", client_authority.run, Importance.USEFUL)
             uid = await learn_cluster_uid(client)
@@ -201,6 +204,15 @@ class Process:
             core = await self._replica.start(supervisor)
             self._metrics.show_ledger(core.ledger)
             self._metrics.show_election(core.elector, core.allocator)
+
+    async def _listen_for_scrapers(self, client: ApiClient, identity: Identity) -> ScraperTls:
+        """Open the port for metrics, and for support."""
+        scrapers = _scraper_tls(self._settings, lambda: identity.shown, self._server_tls)
+        access = Access(AccessReviews(client), self._clock, {METRICS})
+        inside = {**metrics_routes(self._metrics.exposition), **debug_routes(self._inside(), self._clock)}
+        server = _small_server(restricted(inside, access, scrapers.current), scrapers.listener())
+        await self._listen("metrics", server, self._settings.metrics_port)
+        return scrapers
 
     def _inside(self) -> Inside:
         """What support may look at, and set."""
@@ -334,6 +346,21 @@ def _endpoint(address: str, port: int) -> str:
 
 def _small_server(routes: Mapping[Route, Handler], tls: ssl.SSLContext | None) -> Server:
     return Server(routes, tls, limits.FEW_CONNECTIONS, limits.FEW_CONNECTIONS)
+
+
+def _scraper_tls(settings: Settings, shown: Callable[[], KeyPair], make: MakeServerContext) -> ScraperTls:
+    """TLS of the port for metrics.
+
+    Raises:
+        StartError: when the file with an authority cannot be used.
+    """
+    scrapers = ScraperTls(shown, make, settings.metrics_client_ca_file)
+    try:
+        scrapers.look()
+    except ScrapersError as error:
+        file = settings.metrics_client_ca_file
+        raise StartError(f"--metrics-client-ca-file (KUBEMACPOOL_METRICS_CLIENT_CA_FILE) is {file}; {error}") from error
+    return scrapers
 
 
 def _client_authority(settings: Settings, identity: Identity) -> ClientAuthority | None:

@@ -67,6 +67,8 @@ class Settings:
         tls_cert_file: the certificate that is shown to the API server, PEM; None for one of our own authority.
         tls_private_key_file: its key, PEM.
         intervals: by which certificates of our own are exchanged.
+        metrics_client_ca_file: certificates of the authority that has signed those of whoever reads the metrics without
+            a token; None where nobody does.
         tls_min_version: the oldest version of TLS that is spoken with clients and other replicas.
         tls_cipher_suites: those of TLS 1.2 that are spoken, by Go's names; empty for the usual ones.
         log_level: the least severe lines that are written.
@@ -88,6 +90,7 @@ class Settings:
     hide_foreign_holders: bool = False
     client_ca_file: Path | None = None
     client_names: tuple[str, ...] = ()
+    metrics_client_ca_file: Path | None = None
     tls_cert_file: Path | None = None
     tls_private_key_file: Path | None = None
     intervals: Intervals = AS_SHIPPED
@@ -152,6 +155,12 @@ class Settings:
             raise SettingsError(
                 f"--client-ca-file (KUBEMACPOOL_CLIENT_CA_FILE) is {self.client_ca_file}, which is not a file; give "
                 "the path of the certificates, PEM, that have signed the API server's client certificate"
+            )
+        if self.metrics_client_ca_file is not None and not _is_file(self.metrics_client_ca_file):
+            raise SettingsError(
+                "--metrics-client-ca-file (KUBEMACPOOL_METRICS_CLIENT_CA_FILE) is "
+                f"{self.metrics_client_ca_file}, which is not a file; give the path of the certificates, PEM, that "
+                "have signed those of whoever reads the metrics"
             )
         if self.client_names and self.client_ca_file is None:
             raise SettingsError(

@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import ssl
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 import pytest
-from tests.support.cluster_client import pod
+import yaml
+from tests.support.cluster_client import CONFIG_MAPS, ConfigMap, pod
 from tests.support.installed import eventually, process_of
+
+from devcluster.pki import Authority
+from devcluster.settings import RELEASE_MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from tests.e2e.conftest import Block
     from tests.support.cluster_client import ClusterClient
@@ -21,6 +27,7 @@ if TYPE_CHECKING:
 
 METRICS: Final = "/metrics"
 DEBUG: Final = ("/debug/ledger", "/debug/log-level", "/debug/profile/cpu?seconds=1", "/debug/profile/memory?seconds=1")
+MONITORING: Final = RELEASE_MANIFEST.with_name("kubemacpool-monitoring.yaml")
 RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
 
 
@@ -146,3 +153,59 @@ async def _put(url: str, headers: dict[str, str]) -> tuple[int, str]:
         session.put(url, headers=headers, ssl=False) as answer,
     ):
         return answer.status, await answer.text()
+
+
+async def test_a_certificate_is_for_the_metrics_alone_and_only_of_the_given_authority(
+    installed: Installed, tmp_path: Path
+) -> None:
+    """The development cluster gives replicas the authority of its own clients."""
+    base = installed.replicas[0].metrics_url
+    administrator = _pair(installed.control_plane.layout.pki, "admin")
+    status, text, _ = await installed.ask(f"{base}{METRICS}", identity=administrator)
+    assert (status, "kubemacpool_leader" in text) == (200, True)
+    for path in DEBUG:
+        status, *_ = await installed.ask(f"{base}{path}", identity=administrator)
+        assert status == 401
+    Authority(tmp_path).client("stranger", "stranger", ("system:masters",))
+    with pytest.raises((aiohttp.ClientError, OSError)):
+        await installed.ask(f"{base}{METRICS}", identity=_pair(tmp_path, "stranger"))
+
+
+def _pair(directory: Path, name: str) -> tuple[bytes, bytes]:
+    return (directory / f"{name}.crt").read_bytes(), (directory / f"{name}.key").read_bytes()
+
+
+async def test_the_metrics_are_on_no_other_port(installed: Installed) -> None:
+    for replica in installed.replicas:
+        for base in (replica.webhook_url, replica.health_url):
+            for path in (METRICS, "/debug/ledger"):
+                status, text, _ = await installed.ask(f"{base}{path}", headers=installed.scraper.headers)
+                assert (status, "kubemacpool_leader" in text) == (404, False)
+
+
+async def test_prometheus_trusts_what_the_replicas_publish_for_it(cluster: ClusterClient, installed: Installed) -> None:
+    """As the ServiceMonitor says: by a ConfigMap without any key, which stays right whatever others write to it."""
+    monitor, *_ = yaml.safe_load_all(MONITORING.read_text(encoding="utf-8"))
+    (endpoint,) = monitor["spec"]["endpoints"]
+    reference = endpoint["tlsConfig"]["ca"]["configMap"]
+    path = f"{CONFIG_MAPS}/{reference['name']}"
+    published = (await cluster.get(path, ConfigMap)).data
+    assert set(published) == {reference["key"]}
+    trust = ssl.create_default_context(cadata=published[reference["key"]])
+    forward = installed.forward("kubemacpool-metrics-service")
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(
+            f"{endpoint['scheme']}://{forward.address}:{forward.port}{METRICS}",
+            ssl=trust,
+            server_hostname=endpoint["tlsConfig"]["serverName"],
+            headers=installed.scraper.headers,
+        ) as answer,
+    ):
+        assert answer.status == 200
+
+    async def is_back() -> bool:
+        return (await cluster.get(path, ConfigMap)).data == published
+
+    await cluster.patch(path, {"data": {reference["key"]: "garbage"}})
+    await eventually(is_back, "what somebody wrote there is undone")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 import pytest
 import yaml
-from tests.support.cluster_client import RANGE, ClusterClient, pod
+from tests.support.cluster_client import CONFIG_MAPS, RANGE, ClusterClient, ConfigMap, pod
 from tests.support.credentials import spoil
 from tests.support.installed import Installed, eventually, installation
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 US: Final = "system:serviceaccount:kubemacpool-system:kubemacpool-sa"
 LEASE: Final = "/apis/coordination.k8s.io/v1/namespaces/kubemacpool-system/leases/kubemacpool-leader"
+AUTHORITY: Final = f"{CONFIG_MAPS}/kubemacpool-ca"
 POLICY: Final = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
@@ -120,10 +121,12 @@ async def _live(cluster: ClusterClient, installed: Installed) -> None:
     await cluster.made("audited", pod("a", f'[{{"name":"one","mac":"{mac}"}},{{"name":"two"}}]'))
     assert (await cluster.create("audited", pod("b", f'[{{"name":"one","mac":"{mac}"}}]'))).status == 403
     assert "kubemacpool_leader" in str(await installed.figures())
-    for how in ("the authority is garbage", "both Secrets are deleted"):
+    for how in ("the authority is garbage", "the serving certificate is garbage", "both Secrets are deleted"):
         since = installed.log_ends()
         await spoil(cluster, how)
         await eventually(lambda since=since: _mended(installed, since), f"mended: {how}")  # type: ignore[misc]
+    await cluster.patch(AUTHORITY, {"data": {"ca.crt": "garbage"}})
+    await eventually(lambda: _published(cluster), "the authority is published again")
     for _ in range(2):  # the same Event again is counted
         for start in ("nonsense", "02:00:00:00:00:00"):
             since = installed.log_ends()
@@ -137,6 +140,10 @@ async def _live(cluster: ClusterClient, installed: Installed) -> None:
 
 async def _mended(installed: Installed, since: dict[Path, int]) -> bool:
     return bool(installed.log(since)) and await installed.readiness() == {"200 ok"}
+
+
+async def _published(cluster: ClusterClient) -> bool:
+    return "BEGIN CERTIFICATE" in (await cluster.get(AUTHORITY, ConfigMap)).data["ca.crt"]
 
 
 async def _leads(installed: Installed) -> bool:

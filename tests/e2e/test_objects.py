@@ -267,6 +267,8 @@ MAY = [
     ("get", "secrets", "kubemacpool-ca", OURS),
     ("patch", "secrets", "kubemacpool-service", OURS),
     ("create", "secrets", "", OURS),
+    *((verb, "configmaps", "kubemacpool-ca", OURS) for verb in ("get", "patch")),
+    ("create", "configmaps", "", OURS),
     *((verb, "events", "", namespace) for verb in ("create", "patch") for namespace in (OURS, "default")),
     *((verb, "leases.coordination.k8s.io", LEASE, OURS) for verb in ("get", "list", "watch", "patch")),
     ("create", "leases.coordination.k8s.io", "", OURS),  # a create cannot be limited to a name

@@ -293,6 +293,16 @@ def _manager(
             show_default="24h0m0s",
         ),
     ] = AS_SHIPPED.serving.overlap,
+    metrics_client_ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=SECURITY,
+            envvar="KUBEMACPOOL_METRICS_CLIENT_CA_FILE",
+            help="Authority of the certificates by which the metrics may be read without a token, PEM. Read again when "
+            "it changes.",
+            show_default="a token is needed",
+        ),
+    ] = None,
     tls_min_version: Annotated[
         str,
         typer.Option(
@@ -374,6 +384,7 @@ def _manager(
             intervals=Intervals(
                 Interval(ca_rotate_interval, ca_overlap_interval), Interval(cert_rotate_interval, cert_overlap_interval)
             ),
+            metrics_client_ca_file=metrics_client_ca_file,
             tls_min_version=tls_min_version,
             tls_cipher_suites=_names([tls_cipher_suites]),
             log_level=_one_of("--log-level", log_level, "--v", _LEVELS.get(verbosity), Settings.log_level),

@@ -140,6 +140,9 @@ def health_routes(
     return {("GET", "/healthz"): alive, ("GET", "/readyz"): ready}
 
 
+METRICS: Final = "/metrics"
+
+
 def metrics_routes(exposition: Callable[[], tuple[bytes, str]]) -> Mapping[Route, Handler]:
     """The figures, for Prometheus; `exposition` gives the body and its Content-Type."""
 
@@ -147,7 +150,7 @@ def metrics_routes(exposition: Callable[[], tuple[bytes, str]]) -> Mapping[Route
         body, content_type = exposition()
         return Response(200, body, content_type)
 
-    return {("GET", "/metrics"): metrics}
+    return {("GET", METRICS): metrics}
 
 
 def _reviewing(answer: Reviewing, bodies: Bodies) -> Handler:

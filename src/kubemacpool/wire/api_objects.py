@@ -301,3 +301,34 @@ def _decoded(text: str) -> bytes:
         return base64.b64decode(text)
     except (binascii.Error, ValueError):
         return b""
+
+
+BUNDLE_KEY = "ca.crt"
+"""As in every namespace's ConfigMap kube-root-ca.crt."""
+
+
+class _ConfigMap(msgspec.Struct):
+    data: dict[str, str] | None = None
+
+
+def read_published_bundle(body: bytes) -> str:
+    """The certificates that a ConfigMap publishes; empty where it publishes none.
+
+    Raises:
+        UnexpectedAnswerError: when the body is no ConfigMap.
+    """
+    with expecting("a ConfigMap"):
+        return (msgspec.json.decode(body, type=_ConfigMap).data or {}).get(BUNDLE_KEY, "")
+
+
+def new_published_bundle(namespace: str, name: str, bundle: str) -> bytes:
+    """A ConfigMap that publishes certificates."""
+    metadata = {"namespace": namespace, "name": name, "labels": {"app": "kubemacpool"}}
+    return msgspec.json.encode(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {BUNDLE_KEY: bundle}}
+    )
+
+
+def published_bundle_patch(bundle: str) -> bytes:
+    """A merge patch after which a ConfigMap publishes these certificates."""
+    return msgspec.json.encode({"data": {BUNDLE_KEY: bundle}})

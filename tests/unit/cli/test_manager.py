@@ -33,6 +33,7 @@ SETTINGS = {
     "--ca-overlap-interval": "CA_OVERLAP_INTERVAL",
     "--cert-rotate-interval": "CERT_ROTATE_INTERVAL",
     "--cert-overlap-interval": "CERT_OVERLAP_INTERVAL",
+    "--metrics-client-ca-file": "KUBEMACPOOL_METRICS_CLIENT_CA_FILE",
     "--tls-min-version": "KUBEMACPOOL_TLS_MIN_VERSION",
     "--tls-cipher-suites": "KUBEMACPOOL_TLS_CIPHER_SUITES",
     "--log-level": "KUBEMACPOOL_LOG_LEVEL",
@@ -76,6 +77,7 @@ BAD = {
     "--wait-time": ("0", "0; give a whole number from 1 to"),
     "--cool-down": ("-1", "-1; give a whole number from 0 to"),
     "--drain-delay": ("1.5", "'1.5' is not a whole number; write it with digits"),
+    "--metrics-client-ca-file": ("/does/not/exist", "/does/not/exist, which is not a file; give the path of the"),
     "--client-ca-file": ("/does/not/exist", "/does/not/exist, which is not a file; give the path of the certificates"),
     "--client-name": ("kube-apiserver", "kube-apiserver, and nobody is told who signs for that name"),
     "--tls-cert-file": (

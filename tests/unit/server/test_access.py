@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Callable
+import ssl
 
 import pytest
 from tests.unit.doubles import ManualClock
@@ -37,21 +37,30 @@ class Cluster:
         return (user.username, path, verb) in self.allowed
 
 
-class Certified:
-    """The TLS side of a connection whose client has shown a certificate."""
+TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 
-    def getpeercert(self, *, binary_form: bool) -> bytes:
-        """It."""
+
+class Connection:
+    """The TLS side of a connection whose client has shown a certificate, or none."""
+
+    def __init__(self, certificate: bytes | None, context: ssl.SSLContext = TLS) -> None:
+        self.context = context
+        self._certificate = certificate
+
+    def getpeercert(self, *, binary_form: bool) -> bytes | None:
+        """What was shown."""
         assert binary_form
-        return b"DER"
+        return self._certificate
 
 
-def _request(token: str = "", method: str = "GET", path: str = "/metrics", scheme: str = "Bearer") -> Request:
-    return Request(method, path, {b"authorization": f"{scheme} {token}".encode()} if token else {})
+def _request(
+    token: str = "", method: str = "GET", path: str = "/metrics", scheme: str = "Bearer", source: str = "10.0.0.1"
+) -> Request:
+    return Request(method, path, {b"authorization": f"{scheme} {token}".encode()} if token else {}, source)
 
 
-def _access(cluster: Cluster, clock: ManualClock, certified: Callable[[bytes], bool] = lambda _: False) -> Access:
-    return Access(cluster, certified, clock)
+def _access(cluster: Cluster, clock: ManualClock) -> Access:
+    return Access(cluster, clock, {"/metrics"})
 
 
 async def test_a_user_who_may_reads_and_others_are_told_why_not() -> None:
@@ -104,17 +113,47 @@ async def test_one_question_answers_all_who_ask_with_one_token_at_a_time() -> No
     assert cluster.asked == ["good"]
 
 
-async def test_made_up_tokens_cost_the_api_server_a_bounded_number_of_questions() -> None:
+async def _guess(access: Access, number: int, sources: int) -> list[int]:
+    """What somebody is answered who makes up tokens, from so many addresses in turn."""
+    return [
+        (await access.judge(_request(f"t{each}", source=f"10.9.0.{each % sources}"))).status for each in range(number)
+    ]
+
+
+@pytest.mark.parametrize(("sources", "questions"), [(1, subject.OF_ONE_AT_ONCE), (100, subject.QUESTIONS_AT_ONCE)])
+async def test_made_up_tokens_cost_the_api_server_a_bounded_number_of_questions(sources: int, questions: int) -> None:
     cluster, clock = Cluster(), ManualClock()
     access = _access(cluster, clock)
-    assert await access.judge(_request("good")) == ALLOWED
-    found = [(await access.judge(_request(f"t{number}"))).status for number in range(1000)]
-    assert len(cluster.asked) == subject.QUESTIONS_AT_ONCE
-    assert found.count(401) == subject.QUESTIONS_AT_ONCE - 1
-    assert set(found[subject.QUESTIONS_AT_ONCE :]) == {503}
-    assert await access.judge(_request("good")) == ALLOWED  # who is known does not notice
+    found = await _guess(access, 1000, sources)
+    assert len(cluster.asked) == questions
+    assert found.count(401) == questions
+    assert set(found[questions:]) == {503}
     clock.advance(1.0)
-    assert (await access.judge(_request("another"))).status == 401
+    assert (await access.judge(_request("another", source="10.9.0.0"))).status == 401
+
+
+async def test_who_may_read_does_not_notice_others_who_make_up_tokens() -> None:
+    """Neither when he is asked about again, nor when his token has been exchanged."""
+    cluster, clock = Cluster(), ManualClock()
+    cluster.users["exchanged"] = PROMETHEUS
+    access = _access(cluster, clock)
+    assert await access.judge(_request("good")) == ALLOWED
+    for _ in range(3):
+        clock.advance(subject.ALLOWED_SECONDS)
+        await _guess(access, 2 * subject.REMEMBERED, 100)
+        assert await access.judge(_request("good")) == ALLOWED
+    await _guess(access, 1000, 100)
+    assert await access.judge(_request("exchanged")) == ALLOWED
+
+
+async def test_who_shares_an_address_with_somebody_who_makes_up_tokens_is_heard_once_known() -> None:
+    cluster, clock = Cluster(), ManualClock()
+    access = _access(cluster, clock)
+    assert await access.judge(_request("good", source="10.9.0.0")) == ALLOWED
+    clock.advance(subject.ALLOWED_SECONDS)
+    assert (await _guess(access, 1000, 1))[-1] == 503
+    assert await access.judge(_request("good", source="10.9.0.0")) == ALLOWED
+    assert cluster.asked[-1] == "good"
 
 
 async def test_what_is_remembered_and_what_is_under_way_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,13 +185,45 @@ async def test_while_the_api_server_is_away_a_yes_counts_longer_and_nothing_new_
     assert (await access.judge(_request("good"))).status == 503
 
 
-async def test_a_certificate_of_the_administrators_authority_needs_no_token() -> None:
+async def test_an_api_server_that_does_not_answer_is_as_good_as_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subject, "REVIEW_SECONDS", 0.01)
+    cluster, clock = Cluster(), ManualClock()
+    access = _access(cluster, clock)
+    await access.judge(_request("good"))
+    clock.advance(subject.ALLOWED_SECONDS)
+    cluster.waits = asyncio.Event()
+    assert await access.judge(_request("good")) == ALLOWED
+    another = await access.judge(_request("another"))
+    assert (another.status, "no answer within 0.01 s" in another.reason) == (503, True)
+    cluster.waits.set()
+    assert (await access.judge(_request("another"))).status == 401, "nothing was kept of it"
+
+
+def _connected(path: str, connection: Connection) -> Request:
+    request = _request(path=path)
+    request.tls = connection  # type: ignore[assignment]  # as far as anybody looks at it
+    return request
+
+
+async def test_a_certificate_that_the_handshake_let_through_is_enough_for_some_paths() -> None:
     cluster = Cluster()
-    request = _request()
-    request.tls = Certified()  # type: ignore[assignment]
-    assert await _access(cluster, ManualClock(), lambda der: der == b"DER").judge(request) == ALLOWED
-    assert (await _access(cluster, ManualClock()).judge(request)).status == 401
+    access = _access(cluster, ManualClock())
+    assert await access.judge(_connected("/metrics", Connection(b"DER"))) == ALLOWED
+    assert (await access.judge(_connected("/debug/ledger", Connection(b"DER")))).status == 401
+    assert (await access.judge(_connected("/metrics", Connection(None)))).status == 401
     assert cluster.asked == []
+
+
+@pytest.mark.parametrize("certificate", [b"DER", None])
+async def test_a_connection_of_an_earlier_authority_is_closed_with_the_answer(certificate: bytes | None) -> None:
+    async def figures(_: Request) -> Response:
+        return text(200, "figures")
+
+    cluster, earlier = Cluster(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    routes = restricted({("GET", "/metrics"): figures}, _access(cluster, ManualClock()), lambda: TLS)
+    response = await routes["GET", "/metrics"](_connected("/metrics", Connection(certificate, earlier)))
+    assert (response.status, response.close) == ((200, True) if certificate else (401, False))
+    assert not (await routes["GET", "/metrics"](_connected("/metrics", Connection(certificate)))).close
 
 
 @pytest.mark.parametrize(
@@ -173,7 +244,7 @@ async def test_a_route_is_for_those_who_may(judgement: Judgement, status: int, h
             assert request.path == "/metrics"
             return judgement
 
-    routes = restricted({("GET", "/metrics"): secret}, Judge(Cluster(), lambda _: False, ManualClock()))
+    routes = restricted({("GET", "/metrics"): secret}, Judge(Cluster(), ManualClock()), lambda: TLS)
     response = await routes["GET", "/metrics"](_request())
     assert (response.status, header in response.headers.items()) == (status, True)
     assert (b"secret" in response.body) is (status == 200)
