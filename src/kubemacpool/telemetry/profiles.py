@@ -13,6 +13,12 @@ SAMPLE_SECONDS: Final = 0.005
 
 SPEEDSCOPE: Final = "speedscope"
 
+MOST_TRACES: Final = 64 * 1024 * 1024
+"""Bytes that keeping account of memory may take itself, as much as all bodies of requests; it ends early at that."""
+
+LOOK_SECONDS: Final = 0.1
+"""Between two looks at what it takes."""
+
 MOST_LINES: Final = 40
 """Of code, by the memory that they have allocated."""
 
@@ -55,11 +61,11 @@ class Profiles:
         with self._alone():
             tracemalloc.start(1)
             try:
-                await asyncio.sleep(seconds)
+                taken = await _account(seconds)
                 snapshot = await asyncio.to_thread(tracemalloc.take_snapshot)
             finally:
                 tracemalloc.stop()
-            return await asyncio.to_thread(_told, snapshot, seconds)
+            return await asyncio.to_thread(_told, snapshot, taken)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -72,11 +78,20 @@ class Profiles:
             self._under_way = False
 
 
+async def _account(seconds: float) -> float:
+    """Let time pass, and say how much: less where keeping account takes too much memory."""
+    clock = asyncio.get_running_loop().time
+    begun = clock()
+    while (left := begun + seconds - clock()) > 0 and tracemalloc.get_tracemalloc_memory() <= MOST_TRACES:
+        await asyncio.sleep(min(left, LOOK_SECONDS))
+    return clock() - begun
+
+
 def _told(snapshot: tracemalloc.Snapshot, seconds: float) -> str:
     found = snapshot.statistics("lineno")
     lines = [
         f"resident: {_resident()} KiB; objects that the collector follows: {len(gc.get_objects())}",
-        f"allocated in {seconds:g} s and not freed: {sum(each.size for each in found)} bytes, by line:",
+        f"allocated in {seconds:.3g} s and not freed: {sum(each.size for each in found)} bytes, by line:",
         *(f"{each.size:>12} bytes {each.count:>8} blocks  {each.traceback[0]}" for each in found[:MOST_LINES]),
     ]
     return "\n".join(lines)

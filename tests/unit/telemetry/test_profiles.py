@@ -5,6 +5,7 @@ import tracemalloc
 
 import pytest
 
+from kubemacpool.telemetry import profiles as profiles_module
 from kubemacpool.telemetry.profiles import Profiles
 
 
@@ -55,3 +56,11 @@ async def test_one_profile_is_taken_at_a_time() -> None:
         await profiles.cpu(0.1, "text")
     await first
     await profiles.memory(0.01)
+
+
+async def test_keeping_account_of_memory_ends_early_when_it_takes_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profiles_module, "MOST_TRACES", 0)
+    begun = time.monotonic()
+    told = await Profiles().memory(60.0)
+    assert time.monotonic() - begun < 20
+    assert "allocated in 60 s" not in told
