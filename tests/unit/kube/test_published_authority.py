@@ -35,16 +35,16 @@ class ConfigMaps(ScriptedTransport):
             raise NotFoundError(path)
         return json.dumps({"data": {"ca.crt": self.bundle}}).encode()
 
-    async def create(self, path: str, body: bytes) -> bytes:
+    async def create(self, path: str, body: bytes, *, dry_run: bool = False) -> bytes:
         """From now on it is there."""
-        assert path == PATH.rpartition("/")[0]
+        assert (path, dry_run) == (PATH.rpartition("/")[0], False)
         if self.created_by_another:
             raise ConflictError(path)
         return self._write("create", body)
 
-    async def patch(self, path: str, body: bytes, *, content_type: str) -> bytes:
+    async def patch(self, path: str, body: bytes, *, content_type: str, dry_run: bool = False) -> bytes:
         """From now on it is another."""
-        assert (path, content_type) == (PATH, "application/merge-patch+json")
+        assert (path, content_type, dry_run) == (PATH, "application/merge-patch+json", False)
         return self._write("patch", body)
 
     def _write(self, verb: str, body: bytes) -> bytes:
