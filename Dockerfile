@@ -9,6 +9,7 @@ RUN python -m venv /opt/build \
     && /opt/kubemacpool/bin/pip install --no-cache-dir --require-hashes --requirement runtime.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
+COPY config config
 RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir dist . \
     && /opt/kubemacpool/bin/pip install --no-cache-dir --no-deps --no-index dist/*.whl
 

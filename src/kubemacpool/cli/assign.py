@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from kubemacpool.cli.manifest.documents import ManifestFile
     from kubemacpool.cli.manifest.filling import Result
-    from kubemacpool.cli.manifest.workloads import Found
-    from kubemacpool.core.pool import Pool
 
 app = command_app()
 
@@ -84,6 +82,7 @@ def assign(
 
     from kubemacpool.cli.manifest.documents import ManifestError, read_all
     from kubemacpool.cli.manifest.filling import Books, fill
+    from kubemacpool.cli.manifest.pools import pool_for
     from kubemacpool.cli.manifest.workloads import find
     from kubemacpool.cli.pool.desk import Desk, quiet
     from kubemacpool.cli.pool.ranges import PoolFlagError
@@ -92,7 +91,7 @@ def assign(
     try:
         files = read_all(filename)
         found = find((document for file in files for document in file.documents), namespace)
-        books = Books(Desk(_pool(range_, exclude or [], config_map, found)))
+        books = Books(Desk(pool_for(range_, exclude or [], config_map, found)))
         result = asyncio.run(fill(books, found.workloads, _nothing_before))
     except (ManifestError, PoolFlagError) as error:
         fail(str(error))
@@ -103,37 +102,6 @@ def assign(
         _write(files, result)
     if result.faults or (check and result.texts):
         raise typer.Exit(FOUND)
-
-
-def _pool(range_: str | None, excluded: list[str], config_map: str | None, found: "Found") -> "Pool":
-    """The pool that the flags name, or the manifests.
-
-    Raises:
-        ManifestError: the manifest of the ConfigMap cannot be read.
-        PoolFlagError: there is no such pool.
-    """
-    from kubemacpool.cli.manifest.documents import ManifestError, read_all
-    from kubemacpool.cli.manifest.workloads import find
-    from kubemacpool.cli.pool.ranges import SHIPPED, PoolFlagError, pool_of, pool_of_flags
-    from kubemacpool.wire.config import RANGE_CONFIG_MAP
-
-    if range_ is not None:
-        return pool_of_flags(range_, excluded)
-    maps = found.config_maps
-    if config_map is not None:
-        maps = find(document for file in read_all([config_map]) for document in file.documents).config_maps
-        if RANGE_CONFIG_MAP not in maps:
-            raise ManifestError(
-                f"{config_map}: there is no ConfigMap {RANGE_CONFIG_MAP} in it; name the manifest of it"
-            )
-    if RANGE_CONFIG_MAP not in maps:
-        return pool_of(SHIPPED, excluded)
-    document, data = maps[RANGE_CONFIG_MAP]
-    try:
-        return pool_of({key: str(value) for key, value in data.items()}, excluded)
-    except PoolFlagError as error:
-        line = document.file.line_of(document.node.start_mark.index)
-        raise PoolFlagError(f"{document.file.name}:{line}: ConfigMap {RANGE_CONFIG_MAP}: {error}") from error
 
 
 async def _nothing_before(_: object) -> None:

@@ -1,6 +1,9 @@
 """The command `kubemacpool`."""
 
+import os
+import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -8,6 +11,10 @@ import typer
 from kubemacpool.cli.help import CONTEXT, Entry, LazyGroup
 
 WITHOUT: Final = "Without a cluster"
+READING: Final = "With a cluster"
+COMPLETE: Final = "_KUBEMACPOOL_COMPLETE"
+"""What a shell sets when it wants something completed."""
+
 RUNNING: Final = "Inside the cluster"
 
 
@@ -19,6 +26,42 @@ class Commands(LazyGroup):
             "kubemacpool.cli.assign",
             WITHOUT,
             "Fill free addresses into manifests, and change nothing else in them.",
+        ),
+        "manifests": Entry(
+            "kubemacpool.cli.manifests",
+            WITHOUT,
+            "Print the manifests of an installation; they change nothing until somebody applies them.",
+        ),
+        "completion": Entry(
+            "kubemacpool.cli.completion",
+            WITHOUT,
+            "Print what a shell needs to complete commands, flags, namespaces and kinds.",
+        ),
+        "check": Entry(
+            "kubemacpool.cli.check",
+            READING,
+            "Look for collisions and for whatever else is wrong with addresses; end with 1 if there is an error.",
+        ),
+        "list": Entry("kubemacpool.cli.list", READING, "List the addresses in use and the objects that have them."),
+        "who": Entry(
+            "kubemacpool.cli.who",
+            READING,
+            "Show who has an address, and what would happen to somebody who asked for it.",
+        ),
+        "status": Entry(
+            "kubemacpool.cli.status",
+            READING,
+            "Show how full the pool is, who leads, and whether the certificates and replicas are well.",
+        ),
+        "explain": Entry(
+            "kubemacpool.cli.explain",
+            READING,
+            "Say what the webhook would do with manifests, and why, without doing it; end with 1 if it refuses one.",
+        ),
+        "doctor": Entry(
+            "kubemacpool.cli.doctor",
+            READING,
+            "Go through an installation, and say what is wrong and how to mend it; end with 1 if something is.",
         ),
         "manager": Entry(
             "kubemacpool.cli.manager",
@@ -59,4 +102,8 @@ def _root(
 
 def main() -> None:
     """Run the command line."""
-    app()
+    if COMPLETE in os.environ:
+        from typer._completion_classes import completion_init
+
+        completion_init()
+    app(prog_name="kubectl macpool" if Path(sys.argv[0]).name == "kubectl-macpool" else None)

@@ -49,15 +49,21 @@ class ApiClient:
     Args:
         config: which API server, and who we are to it.
         tls: gives how to trust it and how to prove who we are, asked for each request; None for a server without TLS.
+        seconds: for a request and its answer, 0 for any number; None for a little more than the server takes.
     """
 
-    def __init__(self, config: ClusterConfig, tls: Callable[[], ssl.SSLContext] | None) -> None:
+    def __init__(
+        self, config: ClusterConfig, tls: Callable[[], ssl.SSLContext] | None, *, seconds: float | None = None
+    ) -> None:
         self.server = config.server
         self._base = URL(config.server)
         self._prefix = self._base.path.rstrip("/")
         self._credentials = config.token
         self._server_name = config.server_name
         self._tls = tls
+        self._headers = config.headers
+        self._proxy = config.proxy or None
+        self._seconds = seconds
         self._common = {
             "User-Agent": user_agent(),
             # Compressing costs both sides more than the wire between them, and unpacking holds up the event loop.
@@ -81,14 +87,15 @@ class ApiClient:
             return timedelta()
 
     async def __aenter__(self) -> Self:
+        seconds = REQUEST_SECONDS if self._seconds is None else self._seconds
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=0,  # a watch keeps its connection; the number of those is ours to know
                 keepalive_timeout=KEEP_ALIVE_SECONDS,
             ),
-            headers=self._common,
+            headers=[*self._common.items(), *self._headers],
             timeout=aiohttp.ClientTimeout(
-                total=REQUEST_SECONDS, connect=CONNECT_SECONDS, sock_connect=SOCKET_CONNECT_SECONDS
+                total=seconds or None, connect=CONNECT_SECONDS, sock_connect=SOCKET_CONNECT_SECONDS
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
@@ -103,9 +110,9 @@ class ApiClient:
         """The body of the answer to a GET."""
         return await self._request("GET", path, params=params, accept=accept)
 
-    async def create(self, path: str, body: bytes) -> bytes:
+    async def create(self, path: str, body: bytes, params: Mapping[str, str] | None = None) -> bytes:
         """POST an object to its collection; gives the object as it was stored."""
-        return await self._request("POST", path, body=body, content_type=JSON)
+        return await self._request("POST", path, params=params, body=body, content_type=JSON)
 
     async def update(self, path: str, body: bytes) -> bytes:
         """PUT an object in the place of the one that is there; gives the object as it was stored."""
@@ -145,7 +152,13 @@ class ApiClient:
         url = self._base.with_path(self._prefix + path).with_query(params)
         tls = self._tls() if self._tls is not None else None
         server = Server(url.host or "", url.port or 0, tls, self._server_name)
-        headers = {"Host": url.host_port_subcomponent or "", **self._common, **self._authorization(), "Accept": accept}
+        headers = {
+            "Host": url.host_port_subcomponent or "",
+            **self._common,
+            **dict(self._headers),
+            **self._authorization(),
+            "Accept": accept,
+        }
         patience = Patience(idle_seconds, total_seconds)
         refusal = await read_stream(what, server, url.raw_path_qs, headers, hear, patience)
         if refusal is not None:
@@ -196,6 +209,7 @@ class ApiClient:
             # Connections are kept by the context that they were made with: another one gets new connections.
             ssl=self._tls() if self._tls is not None else True,
             server_hostname=self._server_name,
+            proxy=self._proxy,
             allow_redirects=False,  # a redirect would carry the token to another place
         )
 

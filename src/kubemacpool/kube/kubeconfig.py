@@ -41,6 +41,9 @@ class ClusterConfig:
         identity: client certificate, if that is how we are known.
         token: bearer token, if that is how we are known.
         files: those that authority and client certificate were read from; whoever reads them again may find others.
+        headers: sent with every request, such as those of impersonation.
+        proxy: URL by which the server is reached; empty for a direct connection.
+        namespace: of those who name none; empty where none is set.
     """
 
     server: str
@@ -50,6 +53,9 @@ class ClusterConfig:
     identity: Identity | None = field(repr=False)
     token: TokenSource = field(repr=False)
     files: tuple[Path, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    proxy: str = ""
+    namespace: str = ""
 
 
 def load_in_cluster(
@@ -94,7 +100,7 @@ def load_kubeconfig(path: Path, clock: Clock, context: str | None = None) -> Clu
         ClusterConfigError: the file cannot be read, something in it is missing or wrong, or it asks for something that
             we do not do (exec and auth-provider plugins, user name and password, impersonation, proxies).
     """
-    root = _read(path)
+    root = read_root(path)
     if context is None:
         context = root.text("current-context")
         if not context:
@@ -107,7 +113,12 @@ def load_kubeconfig(path: Path, clock: Clock, context: str | None = None) -> Clu
     user = (
         named(root, "users", user_name, "user", wanted_by=f"{chosen.place}.user") if user_name else root.empty("users")
     )
-    server = _server(cluster)
+    server = server_of(cluster)
+    if cluster.text("proxy-url"):
+        raise cluster.mistake(
+            "proxy-url",
+            f"is {cluster.text('proxy-url')!r}, but proxies are not supported; give a server that is reached directly",
+        )
     verify = not cluster.flag("insecure-skip-tls-verify")
     ca_pem = cluster.certificates("certificate-authority")
     if ca_pem is not None and not verify:
@@ -121,13 +132,14 @@ def load_kubeconfig(path: Path, clock: Clock, context: str | None = None) -> Clu
         ca_pem=ca_pem,
         verify=verify,
         server_name=cluster.text("tls-server-name") or None,
-        identity=_identity(user),
-        token=_token(user, clock),
+        identity=identity_of(user),
+        token=token_of(user, clock),
         files=(path, *cluster.files("certificate-authority"), *user.files("client-certificate", "client-key")),
     )
 
 
-def _read(path: Path) -> Section:
+def read_root(path: Path) -> Section:
+    """The outermost mapping of a kubeconfig file."""
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError as error:
@@ -152,15 +164,11 @@ def _read(path: Path) -> Section:
     return Section(path, "", content)
 
 
-def _server(cluster: Section) -> str:
+def server_of(cluster: Section) -> str:
+    """The URL of a cluster."""
     server = cluster.required("server")
     if not server.startswith(("https://", "http://")):
         raise cluster.mistake("server", f"is {server!r}, not a URL; write https://host:port")
-    if cluster.text("proxy-url"):
-        raise cluster.mistake(
-            "proxy-url",
-            f"is {cluster.text('proxy-url')!r}, but proxies are not supported; give a server that is reached directly",
-        )
     return server.rstrip("/")
 
 
@@ -171,18 +179,24 @@ def _refuse_plugins(user: Section) -> None:
                 name,
                 "asks for a login plugin, which is not supported; use a client certificate, a token or a tokenFile",
             )
+    refuse_passwords(user)
+    for name in ("as", "as-uid", "as-groups", "as-user-extra"):
+        if user.has(name):
+            raise user.mistake(name, "asks for impersonation, which is not supported; use the credentials of that user")
+
+
+def refuse_passwords(user: Section) -> None:
+    """Make sure that a user is not known by a password."""
     for name in ("username", "password"):
         if user.has(name):
             raise user.mistake(
                 name,
                 "asks for basic authentication, which Kubernetes no longer knows; use a client certificate or a token",
             )
-    for name in ("as", "as-uid", "as-groups", "as-user-extra"):
-        if user.has(name):
-            raise user.mistake(name, "asks for impersonation, which is not supported; use the credentials of that user")
 
 
-def _identity(user: Section) -> Identity | None:
+def identity_of(user: Section) -> Identity | None:
+    """The client certificate of a user, where there is one."""
     certificate = user.certificates("client-certificate")
     key = user.pem("client-key")
     if certificate is None and key is None:
@@ -196,7 +210,8 @@ def _identity(user: Section) -> Identity | None:
     return Identity(certificate, key)
 
 
-def _token(user: Section, clock: Clock) -> TokenSource:
+def token_of(user: Section, clock: Clock) -> TokenSource:
+    """The bearer token of a user, or none."""
     # As kubectl does: a file wins over a token that stands beside it.
     if user.text("tokenFile"):
         path = user.path("tokenFile")

@@ -43,12 +43,12 @@ class Section:
 
     def __init__(self, file: Path, place: str, content: Mapping[object, object]) -> None:
         self.place = place
-        self._file = file
+        self.file = file
         self._content = content
 
     def mistake(self, name: str, text: str) -> ClusterConfigError:
         """The error that says what is wrong with a field."""
-        return ClusterConfigError(f"{self._file}: {self._where(name)} {text}")
+        return ClusterConfigError(f"{self.file}: {self._where(name)} {text}")
 
     def has(self, name: str) -> bool:
         """Whether the field is there and not empty."""
@@ -70,6 +70,13 @@ class Section:
             raise self.mistake(name, "is missing; set it")
         return value
 
+    def texts(self, name: str) -> list[str]:
+        """A field that holds a list of texts."""
+        value = self._content.get(name) or []
+        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+            raise self.mistake(name, "is not a list of texts; write it anew")
+        return [str(each) for each in value]
+
     def flag(self, name: str) -> bool:
         """A field that holds true or false; false where it is missing."""
         value = self._content.get(name)
@@ -79,7 +86,7 @@ class Section:
 
     def path(self, name: str) -> Path:
         """A field that holds the path of a file, relative to the kubeconfig."""
-        return self._file.parent / self.required(name)
+        return self.file.parent / self.required(name)
 
     def pem(self, name: str) -> bytes | None:
         """A field that holds the path of a PEM file, or with `-data` behind its name the file itself in base64.
@@ -132,7 +139,7 @@ class Section:
                 raise self.mistake(
                     f"{name}[{index}]", f"is of type {type(entry).__name__}, not a mapping; write it anew"
                 )
-            found.append(Section(self._file, self._where(f"{name}[{index}]"), entry))
+            found.append(Section(self.file, self._where(f"{name}[{index}]"), entry))
         return found
 
     def section(self, name: str) -> "Section":
@@ -140,11 +147,11 @@ class Section:
         value = self._content.get(name) or {}
         if not isinstance(value, dict):
             raise self.mistake(name, f"is of type {type(value).__name__}, not a mapping; write it anew")
-        return Section(self._file, self._where(name), value)
+        return Section(self.file, self._where(name), value)
 
     def empty(self, place: str) -> "Section":
         """A mapping of the same file with nothing in it."""
-        return Section(self._file, place, {})
+        return Section(self.file, place, {})
 
     def _where(self, name: str) -> str:
         return f"{self.place}.{name}" if self.place else name

@@ -1,0 +1,1 @@
+"""The cluster as a person reaches it: by a kubeconfig, for one answer."""
