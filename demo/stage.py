@@ -16,6 +16,8 @@ COMMAND_SECONDS = 60
 SETTLE_SECONDS = 30.0
 NETWORKS = r"jsonpath={.metadata.annotations.k8s\.v1\.cni\.cncf\.io/networks}"
 
+NETWORK_STATUS = r"jsonpath={.metadata.annotations.k8s\.v1\.cni\.cncf\.io/network-status}"
+
 
 class NotAsToldError(Exception):
     """The demo promised something else than what happened."""
@@ -52,6 +54,15 @@ class Stage:
     def networks(self, pod: str) -> list[dict[str, Any]]:
         """Show the network-selection annotation of a pod as it came out, and read it."""
         return self.read_networks(self.kubectl(f"get pod {pod} -o {shlex.quote(NETWORKS)}"))
+
+    def network_status(self, pod: str) -> list[dict[str, Any]]:
+        """Read what was reported of a pod's interfaces."""
+        return self.read_networks(self.ask(f"get pod {pod} -o {shlex.quote(NETWORK_STATUS)}"))
+
+    @property
+    def containers_run(self) -> bool:
+        """Tell whether the nodes run containers, instead of being simulated."""
+        return bool(self.ask("get nodes -l kubemacpool.io/real-node -o name").strip())
 
     def read_networks(self, text: str) -> list[dict[str, Any]]:
         """The entries of a network-selection annotation in its JSON form."""

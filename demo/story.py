@@ -22,6 +22,8 @@ def play(stage: Stage) -> None:
     _clear(stage)
     _network(stage)
     _sample_pod(stage)
+    if stage.containers_run:
+        _inside(stage)
     _deployment(stage)
     _explicit(stage)
     _refused(stage)
@@ -43,10 +45,14 @@ def _clear(stage: Stage) -> None:
 
 
 def _network(stage: Stage) -> None:
-    stage.tell("A secondary network: NetworkAttachmentDefinition ovs-conf, VLAN 100 on the Open vSwitch bridge br1.")
+    if stage.containers_run:
+        network, where = "bridge-conf", "here on a bridge br1 of each node's kernel"
+    else:
+        network, where = "ovs-conf", "VLAN 100 on the Open vSwitch bridge br1"
+    stage.tell(f"A secondary network: NetworkAttachmentDefinition ovs-conf, {where}.")
     stage.kubectl(f"apply -f {MANIFESTS}/network-attachment-definition-crd.yaml")
     stage.kubectl("wait --for=condition=Established crd/network-attachment-definitions.k8s.cni.cncf.io")
-    stage.kubectl(f"apply -f {MANIFESTS}/ovs-conf.yaml")
+    stage.kubectl(f"apply -f {MANIFESTS}/{network}.yaml")
 
 
 def _sample_pod(stage: Stage) -> None:
@@ -55,6 +61,18 @@ def _sample_pod(stage: Stage) -> None:
     (entry,) = stage.networks("samplepod")
     stage.check(set(entry) == {"name", "namespace", "mac"}, f"other keys than told: {entry}")
     stage.check(entry["name"] == "ovs-conf" and entry["namespace"] == "default", f"not the network asked for: {entry}")
+
+
+def _inside(stage: Stage) -> None:
+    stage.tell("The pod runs: its interface net1 has the address, inside the pod and in what is reported of it.")
+    (entry,) = stage.networks("samplepod")
+    stage.kubectl("wait --for=condition=Ready pod/samplepod --timeout=30s")
+    shown = stage.kubectl("exec samplepod -- ip link show net1")
+    stage.check(f"link/ether {entry['mac']}" in shown, f"net1 does not have {entry['mac']}: {shown}")
+    described = stage.kubectl("describe pod samplepod")
+    (reported,) = (item for item in stage.network_status("samplepod") if item.get("interface") == "net1")
+    stage.check(reported["mac"] == entry["mac"], f"another address is reported than was given: {reported}")
+    stage.check(described.count(entry["mac"]) >= 2, f"not in both annotations: {described}")  # noqa: PLR2004
 
 
 def _deployment(stage: Stage) -> None:

@@ -87,6 +87,7 @@ class Module:
             (self.directory / "go.sum").read_bytes(),
             repr((sorted(self.packages.items()), sorted(self.copies.items()))).encode(),
             f"{self.link_flags()} {self.flags()}".encode(),
+            *(path.read_bytes() for path in sorted(self.directory.glob("*/*.go"))),
         ):
             digest.update(hashlib.sha256(part).digest())
         name = self.requires.split("/")[1] if "/" in self.requires else self.requires
@@ -158,6 +159,48 @@ def prometheus() -> Module:
         {},
         ("remove_all_sd",),
     )
+
+
+def node_programs(version: str) -> Module:
+    """Name the programs of a real node of one minor version ("1.37").
+
+    They have a module of their own, so that a machine without real nodes never builds what only kubelet needs.
+    """
+    names = ("kubelet", "kube-proxy")
+    return Module(
+        GO_MODULES / f"nodes-{version}",
+        "k8s.io/kubernetes",
+        {name: f"k8s.io/kubernetes/cmd/{name}" for name in names},
+        {},
+    )
+
+
+def own_programs() -> Module:
+    """Name the small programs for real nodes whose source stands here."""
+    own = "kubemacpool.io/cluster/programs"
+    return Module(
+        GO_MODULES / "programs",
+        "github.com/containernetworking/cni",
+        {"pause": f"{own}/pause", "npwg-standin": f"{own}/npwg"},
+        {},
+    )
+
+
+def node_binaries(version: str, progress: Progress, environment: Mapping[str, str] = os.environ) -> dict[str, Path]:
+    """Return the programs of real nodes, by name.
+
+    Raises:
+        AssetError: there is no pinned module of this version, or a build failed.
+    """
+    if not node_programs(version).directory.is_dir():
+        there = sorted(path.name.removeprefix("nodes-") for path in GO_MODULES.glob("nodes-*"))
+        message = f"KUBERNETES_VERSION={version} has no pinned kubelet here; real nodes are of {' or '.join(there)}."
+        raise AssetError(message)
+    found: dict[str, Path] = {}
+    for module in (node_programs(version), own_programs()):
+        home = built(module, progress, environment)
+        found |= {name: home / name for name in module.packages}
+    return found
 
 
 def control_plane_binaries(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from devcluster.controlplane import ControlPlane, ControlPlaneSpec
 from devcluster.errors import ClusterError, SettingError
 from devcluster.layout import Record
 from devcluster.loopback import FIRST_SHARE
+from devcluster.realnodes import images, install
 from devcluster.sync import Installation
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ def up(state_dir: StateDir = settings.DEFAULT_STATE_DIR) -> None:
             state_dir,
             settings.DEFAULT_NUM_NODES if wanted is None else wanted,
             asked or settings.DEFAULT_KUBERNETES_VERSION,
+            real_nodes=settings.provider() == "nodes",
         )
         record = Record.read(control_plane.layout)
         if record is None:
@@ -65,6 +68,12 @@ def up(state_dir: StateDir = settings.DEFAULT_STATE_DIR) -> None:
             message = (
                 f"A cluster of Kubernetes {record.kubernetes_version} is there already, and KUBERNETES_VERSION={asked} "
                 "asks for another; run `make cluster-down` first."
+            )
+            raise SettingError(message)
+        if record.real_nodes != (settings.provider() == "nodes") and os.environ.get("MACPOOL_PROVIDER"):
+            message = (
+                f"A cluster of the provider {'nodes' if record.real_nodes else 'controlplane'} is there already; "
+                "run `make cluster-down` first."
             )
             raise SettingError(message)
         started = control_plane.start(_progress)
@@ -83,7 +92,10 @@ def sync(state_dir: StateDir = settings.DEFAULT_STATE_DIR) -> None:
         if _left_to_kind("sync"):
             return
         control_plane = _control_plane(state_dir)
-        control_plane.record()
+        if control_plane.record().real_nodes:
+            install.sync(control_plane, _progress)
+            _out.print("KubeMacPool is ready: cluster/kubectl.sh -n kubemacpool-system get pods -o wide")
+            return
         status = Installation(control_plane).sync(_progress)
         names = ", ".join(f"{replica.name} (pid {replica.pid})" for replica in status.replicas)
         _out.print(f"KubeMacPool is ready: {names}. Logs are in {control_plane.layout.logs}.")
@@ -100,9 +112,7 @@ def status(state_dir: StateDir = settings.DEFAULT_STATE_DIR) -> None:
         if record is None:
             _out.print(f"There is no cluster in {state_dir}.")
             return
-        _out.print(
-            f"Kubernetes {record.kubernetes_version} at {record.server_url}, Services {record.share.service_range}"
-        )
+        _out.print(f"Kubernetes {record.kubernetes_version} at {record.server_url}, Services {record.service_range}")
         for daemon in control_plane.layout.daemons():
             process = daemon.running()
             _out.print(f"  {daemon.name}: {'not running' if process is None else f'pid {process.pid}'}")
@@ -129,22 +139,38 @@ def ssh(node: str, command: Annotated[list[str] | None, typer.Argument()] = None
     with _told():
         if _left_to_kind("ssh", node, *(command or [])):
             return
+        control_plane = _control_plane(settings.DEFAULT_STATE_DIR)
+        record = Record.read(control_plane.layout)
+        if record is not None and record.real_nodes:
+            shell = command or ["/bin/bash", "-l"]
+            raise typer.Exit(subprocess.run(control_plane.fleet.node(node).entering(shell), check=False).returncode)
         message = (
             f"There is no node to log into: {node} is simulated by KWOK on the provider controlplane. "
-            "Use MACPOOL_PROVIDER=kind for nodes that run containers."
+            "Use MACPOOL_PROVIDER=nodes or kind for nodes that run containers."
         )
         raise SettingError(message)
 
 
-def _control_plane(state_dir: Path, count: int = 0, version: str = settings.DEFAULT_KUBERNETES_VERSION) -> ControlPlane:
-    spec = ControlPlaneSpec(state_dir.absolute(), version, nodes=count, first_share=FIRST_SHARE)
+@app.command()
+def load(archive: Path, state_dir: StateDir = settings.DEFAULT_STATE_DIR) -> None:
+    """Import an archive of an image on every real node."""
+    with _told():
+        fleet = _control_plane(state_dir).fleet
+        images.load([fleet.node(name) for name in fleet.names()], archive)
+
+
+def _control_plane(
+    state_dir: Path, count: int = 0, version: str = settings.DEFAULT_KUBERNETES_VERSION, *, real_nodes: bool = False
+) -> ControlPlane:
+    spec = ControlPlaneSpec(state_dir.absolute(), version, nodes=count, first_share=FIRST_SHARE, real_nodes=real_nodes)
     return ControlPlane(spec)
 
 
 def _say_up(control_plane: ControlPlane, news: str) -> None:
-    count = nodes.present(control_plane.api)
-    version = control_plane.record().kubernetes_version
-    _out.print(f"The cluster of Kubernetes {version} with {count} simulated node{'' if count == 1 else 's'} {news}.")
+    record = control_plane.record()
+    count = len(control_plane.fleet.names()) if record.real_nodes else nodes.present(control_plane.api)
+    those = f"{count} {'real' if record.real_nodes else 'simulated'} node{'' if count == 1 else 's'}"
+    _out.print(f"The cluster of Kubernetes {record.kubernetes_version} with {those} {news}.")
     _out.print(f"  export KUBECONFIG={control_plane.kubeconfig}")
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from devcluster.assets import KWOK_STAGES
 from devcluster.loopback import HOST
+from devcluster.realnodes.addresses import PODS_PER_NODE_BITS
 
 if TYPE_CHECKING:
     from devcluster.layout import Layout, Record
@@ -36,26 +37,35 @@ def etcd(layout: Layout, record: Record) -> list[str]:
 
 
 def kube_apiserver(layout: Layout, record: Record) -> list[str]:
-    """Kube-apiserver with RBAC, and Services on the loopback."""
+    """Kube-apiserver with RBAC; Services and itself on the loopback, or on the network of real nodes."""
     pki = layout.pki
     arguments = [
         record.binaries["kube-apiserver"],
         f"--etcd-servers=http://{HOST}:{record.ports.etcd_client}",
-        f"--bind-address={HOST}",
-        f"--advertise-address={HOST}",
+        f"--bind-address={record.host}",
+        f"--advertise-address={record.host}",
         f"--secure-port={record.ports.kube_apiserver}",
-        # The Service `kubernetes` has no endpoints: a loopback address is not allowed in one.
-        "--endpoint-reconciler-type=none",
         f"--tls-cert-file={pki / 'kube-apiserver.crt'}",
         f"--tls-private-key-file={pki / 'kube-apiserver.key'}",
         f"--client-ca-file={pki / 'ca.crt'}",
         f"--service-account-issuer={ISSUER}",
         f"--service-account-key-file={pki / 'service-account.pub'}",
         f"--service-account-signing-key-file={pki / 'service-account.key'}",
-        f"--service-cluster-ip-range={record.share.service_range}",
-        "--authorization-mode=RBAC",
+        f"--service-cluster-ip-range={record.service_range}",
         "--allow-privileged=true",
     ]
+    if record.real_nodes:
+        arguments += [
+            "--authorization-mode=Node,RBAC",
+            "--enable-admission-plugins=NodeRestriction",
+            f"--kubelet-client-certificate={pki / 'kube-apiserver-kubelet.crt'}",
+            f"--kubelet-client-key={pki / 'kube-apiserver-kubelet.key'}",
+            f"--kubelet-certificate-authority={pki / 'ca.crt'}",
+            "--kubelet-preferred-address-types=InternalIP",
+        ]
+    else:
+        # The Service `kubernetes` has no endpoints: a loopback address is not allowed in one.
+        arguments += ["--authorization-mode=RBAC", "--endpoint-reconciler-type=none"]
     if not record.controllers:
         # Without kube-controller-manager nobody makes the `default` ServiceAccounts, and no pod would be admitted.
         arguments.append("--disable-admission-plugins=ServiceAccount")
@@ -67,6 +77,12 @@ def kube_apiserver(layout: Layout, record: Record) -> list[str]:
 def kube_controller_manager(layout: Layout, record: Record) -> list[str]:
     """Kube-controller-manager, alone and therefore without leader election."""
     pki = layout.pki
+    ranges = [
+        "--allocate-node-cidrs=true",
+        f"--cluster-cidr={record.network.pods}",
+        f"--service-cluster-ip-range={record.service_range}",
+        f"--node-cidr-mask-size={PODS_PER_NODE_BITS}",
+    ]
     return [
         record.binaries["kube-controller-manager"],
         f"--kubeconfig={layout.component_kubeconfig('kube-controller-manager')}",
@@ -80,6 +96,7 @@ def kube_controller_manager(layout: Layout, record: Record) -> list[str]:
         f"--cluster-signing-key-file={pki / 'ca.key'}",
         f"--kube-api-qps={CLIENT_QPS}",
         f"--kube-api-burst={CLIENT_BURST}",
+        *(ranges if record.real_nodes else ()),
     ]
 
 

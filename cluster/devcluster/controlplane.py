@@ -27,6 +27,8 @@ from devcluster.files import locked, write_atomically
 from devcluster.layout import Layout, Ports, Record
 from devcluster.loopback import HOST
 from devcluster.processes import ProcessId
+from devcluster.realnodes import needs
+from devcluster.realnodes.fleet import NETWORKS_MANIFESTS, SWITCH, Fleet, end_all, usable
 from devcluster.waiting import Progress, wait_until
 
 if TYPE_CHECKING:
@@ -61,10 +63,10 @@ _STOP_ORDER = (
 class ControlPlaneSpec:
     """What a control plane should be.
 
-    `nodes` are simulated by KWOK, and need the controllers. Without `controllers` there are neither
-    kube-controller-manager nor kube-scheduler, and pods need no ServiceAccount. `first_share` is where the search
-    for a free Service range begins. With `egress` the API server reaches the cluster IPs through a proxy, as it has to
-    where this user may not listen on the webhooks' port; None means as needed.
+    `nodes` are simulated by KWOK unless they are `real_nodes`, and need the controllers. Without `controllers` there
+    are neither kube-controller-manager nor kube-scheduler, and pods need no ServiceAccount. `first_share` is where the
+    search for a free Service range begins. With `egress` the API server reaches the cluster IPs through a proxy, as it
+    has to where this user may not listen on the webhooks' port; None means as needed.
     """
 
     state_dir: Path
@@ -75,6 +77,7 @@ class ControlPlaneSpec:
     first_share: int = FIRST_TEST_SHARE
     ends_with_caller: bool = False
     egress: bool | None = None
+    real_nodes: bool = False
 
 
 class ControlPlane:
@@ -110,6 +113,11 @@ class ControlPlane:
     def ca_path(self) -> Path:
         """The certificate of the CA that signed the API server's."""
         return self.layout.pki / "ca.crt"
+
+    @property
+    def fleet(self) -> Fleet:
+        """The real nodes."""
+        return Fleet(self.layout, self.record())
 
     @property
     def api(self) -> ApiServer:
@@ -167,8 +175,11 @@ class ControlPlane:
         self._start_missing(self.record(), progress, only=("kube-apiserver",))
 
     def set_nodes(self, count: int, progress: Progress = lambda _: None) -> None:
-        """Add or remove simulated nodes, and start KWOK for the first."""
+        """Add or remove nodes, and start KWOK for the first that is simulated."""
         record = self.record()
+        if record.real_nodes:
+            Fleet(self.layout, record).reconcile(self._api(record), count, progress)
+            return
         if count and "kwok" not in record.binaries:
             home = assets.built(assets.kwok(), progress)
             record = msgspec.structs.replace(record, binaries=record.binaries | {"kwok": str(home / "kwok")})
@@ -216,10 +227,15 @@ class ControlPlane:
         return path
 
     def _start_anew(self, progress: Progress) -> list[str]:
+        real = self.spec.real_nodes
+        if real:
+            needs.check(progress)
         binaries = assets.control_plane_binaries(
             self.spec.kubernetes_version, controllers=self._controllers, progress=progress
         )
-        if self.spec.nodes:
+        if real:
+            binaries |= assets.node_binaries(self.spec.kubernetes_version, progress)
+        elif self.spec.nodes:
             binaries["kwok"] = assets.built(assets.kwok(), progress) / "kwok"
         # What a start that was cut short has left.
         self._clean(keep_logs=False)
@@ -228,7 +244,7 @@ class ControlPlane:
                 caller = ProcessId.current()
                 who = (str(caller.pid), str(caller.started), caller.boot)
                 self.start_python(GUARD, "devcluster.guard", *who, str(self.layout.state_dir))
-            claimed = loopback.claim_any(self.spec.first_share)
+            claimed = loopback.claim_any(self.spec.first_share, usable if real else lambda _: True)
             try:
                 ports = Ports(*claimed.share.free_ports(len(Ports.__struct_fields__)))
                 record = Record(
@@ -238,7 +254,8 @@ class ControlPlane:
                     binaries={name: str(path) for name, path in binaries.items()},
                     controllers=self._controllers,
                     apiserver_args=self.spec.apiserver_args,
-                    egress=loopback.privileged(WEBHOOK_PORT) if self.spec.egress is None else self.spec.egress,
+                    egress=not real and self._egress,
+                    real_nodes=real,
                 )
                 if record.egress:
                     write_atomically(self.layout.egress, msgspec.json.encode(configuration(record)))
@@ -249,7 +266,11 @@ class ControlPlane:
             finally:
                 claimed.release()
             started = ["etcd", *self._start_missing(record, progress)]
-            self._reconcile_nodes(record, self.spec.nodes, progress)
+            if real:
+                self._prepare_networks()
+                started += Fleet(self.layout, record).reconcile(self._api(record), self.spec.nodes, progress)
+            else:
+                self._reconcile_nodes(record, self.spec.nodes, progress)
             # Last, so that a start that was cut short is not taken for a cluster.
             record.write(self.layout)
         return started
@@ -281,6 +302,15 @@ class ControlPlane:
     def _controllers(self) -> bool:
         return self.spec.controllers or self.spec.nodes > 0
 
+    @property
+    def _egress(self) -> bool:
+        return loopback.privileged(WEBHOOK_PORT) if self.spec.egress is None else self.spec.egress
+
+    def _prepare_networks(self) -> None:
+        """Give what attaches pods to further networks its kind and its permissions."""
+        for manifest in NETWORKS_MANIFESTS:
+            self.kubectl("apply", "-f", str(manifest))
+
     def _start_missing(self, record: Record, progress: Progress, only: Sequence[str] = ()) -> list[str]:
         """Start what is not running, each on its recorded ports, and wait until it is ready."""
         ports = record.ports
@@ -295,14 +325,15 @@ class ControlPlane:
             ]
         if "kwok" in record.binaries:
             plan.append(("kwok", components.kwok, (ports.kwok,)))
-        started = []
+        started = [SWITCH] if self._start_switch(record) else []
         for name, arguments, own_ports in plan:
             if only and name not in only:
                 continue
             claimed = loopback.claim(record.share.number) if name == "etcd" else None
             try:
                 hold = claimed.fileno() if claimed else None
-                if self._ensure(name, arguments(self.layout, record), own_ports, hold=hold):
+                host = record.host if name == "kube-apiserver" else HOST
+                if self._ensure(name, arguments(self.layout, record), own_ports, hold=hold, host=host):
                     started.append(name)
             finally:
                 if claimed:
@@ -313,16 +344,29 @@ class ControlPlane:
                 self._await(name, record, progress)
         if record.controllers and not only:
             self._await_service_accounts(record, progress)
+            started += self._start_real_nodes(record, progress)
         return started
 
-    def _ensure(self, name: str, arguments: Sequence[str], ports: Sequence[int], hold: int | None = None) -> bool:
+    def _start_switch(self, record: Record) -> bool:
+        return record.real_nodes and Fleet(self.layout, record).start_switch()
+
+    def _start_real_nodes(self, record: Record, progress: Progress) -> list[str]:
+        """Start those that there are but that do not run."""
+        if not record.real_nodes:
+            return []
+        fleet = Fleet(self.layout, record)
+        return fleet.reconcile(self._api(record), len(fleet.names()), progress)
+
+    def _ensure(
+        self, name: str, arguments: Sequence[str], ports: Sequence[int], hold: int | None = None, host: str = HOST
+    ) -> bool:
         daemon = self.layout.daemon(name)
         if daemon.running():
             return False
         for port in ports:
-            if not loopback.port_is_free(HOST, port):
+            if not loopback.port_is_free(host, port):
                 message = (
-                    f"{name} cannot be started: another program listens on its port {HOST}:{port}. "
+                    f"{name} cannot be started: another program listens on its port {host}:{port}. "
                     "End that program, or run `make cluster-down` and `make cluster-up` for a cluster on other ports."
                 )
                 raise ProcessError(message)
@@ -364,6 +408,7 @@ class ControlPlane:
                 path.unlink()
 
     def _stop_all_but(self, kept: set[str]) -> None:
+        end_all(self.layout, kept)
         recorded = {daemon.name: daemon for daemon in self.layout.daemons()}
         # Processes without a place in the order are replicas that a killed supervisor has left.
         order = [*_STOP_ORDER[:1], *(name for name in recorded if name not in _STOP_ORDER), *_STOP_ORDER[1:]]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from devcluster import kubeconfig, pki
-from devcluster.loopback import HOST
 
 if TYPE_CHECKING:
     from devcluster.layout import Layout, Record
@@ -18,16 +17,23 @@ USERS = {
     "kube-controller-manager": ("system:kube-controller-manager", ()),
     "kube-scheduler": ("system:kube-scheduler", ()),
 }
+# Who else there is where nodes are real.
+REAL_NODES_USERS = {
+    "kube-proxy": ("system:kube-proxy", ()),
+    "npwg": ("npwg", ()),
+    # The API server, as kubelets know it.
+    "kube-apiserver-kubelet": ("kube-apiserver-kubelet", ("system:masters",)),
+}
 
 
 def write_credentials(layout: Layout, record: Record) -> None:
     """Make everything anew."""
     authority = pki.Authority(layout.pki)
     service = "kubernetes.default.svc"
-    hosts = ["kubernetes", "kubernetes.default", service, f"{service}.cluster.local", "localhost", HOST]
-    authority.server("kube-apiserver", [*hosts, f"127.{record.share.number}.0.1"])
+    hosts = ["kubernetes", "kubernetes.default", service, f"{service}.cluster.local", "localhost", record.host]
+    authority.server("kube-apiserver", [*hosts, record.api_service])
     pki.write_token_key(layout.pki)
-    for name, (user, groups) in USERS.items():
+    for name, (user, groups) in (USERS | (REAL_NODES_USERS if record.real_nodes else {})).items():
         authority.client(name, user, groups)
         kubeconfig.write_with_certificate(
             layout.kubeconfig if name == ADMIN else layout.component_kubeconfig(name),

@@ -11,6 +11,7 @@ from devcluster.errors import ProcessError
 from devcluster.files import write_atomically
 from devcluster.loopback import HOST, Share
 from devcluster.processes import Daemon
+from devcluster.realnodes.addresses import NodeNetwork
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +42,16 @@ class Layout:
     def etcd_data(self) -> Path:
         """Etcd's data directory."""
         return self.state_dir / "etcd"
+
+    @property
+    def nodes(self) -> Path:
+        """What real nodes keep, a directory each."""
+        return self.state_dir / "nodes"
+
+    @property
+    def images(self) -> Path:
+        """Archives of images that were made for the nodes."""
+        return self.state_dir / "images"
 
     @property
     def installation(self) -> Path:
@@ -115,11 +126,33 @@ class Record(msgspec.Struct, frozen=True):
     apiserver_args: tuple[str, ...]
     egress: bool
     """Whether the API server reaches the cluster IPs through the egress proxy."""
+    real_nodes: bool = False
+    """Whether the nodes run containers, instead of being simulated."""
+
+    @property
+    def network(self) -> NodeNetwork:
+        """The addresses of real nodes, their pods and Services."""
+        return NodeNetwork(self.share.number)
+
+    @property
+    def host(self) -> str:
+        """The address on which the API server listens."""
+        return self.network.host if self.real_nodes else HOST
+
+    @property
+    def service_range(self) -> str:
+        """The range of the cluster IPs."""
+        return self.network.services if self.real_nodes else self.share.service_range
+
+    @property
+    def api_service(self) -> str:
+        """The cluster IP of the Service `kubernetes`, the first of the range."""
+        return self.network.api_service if self.real_nodes else f"127.{self.share.number}.0.1"
 
     @property
     def server_url(self) -> str:
         """The API server's URL."""
-        return f"https://{HOST}:{self.ports.kube_apiserver}"
+        return f"https://{self.host}:{self.ports.kube_apiserver}"
 
     def write(self, layout: Layout) -> None:
         """Make the cluster known."""

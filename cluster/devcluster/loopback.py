@@ -17,7 +17,7 @@ import msgspec
 from devcluster.errors import SettingError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
 FIRST_SHARE = 96
 LAST_SHARE = 223
@@ -96,14 +96,14 @@ def claim(number: int) -> Claim | None:
     return Claim(Share(number), holder)
 
 
-def claim_any(first: int = FIRST_SHARE) -> Claim:
-    """Claim the first share from `first` on that no other cluster has.
+def claim_any(first: int = FIRST_SHARE, usable: Callable[[int], bool] = lambda _: True) -> Claim:
+    """Claim the first share from `first` on that is usable and that no other cluster has.
 
     Raises:
         SettingError: every share is taken.
     """
     for number in range(first, LAST_SHARE + 1):
-        if claimed := claim(number):
+        if usable(number) and (claimed := claim(number)):
             return claimed
     message = f"All Service ranges from 127.{first}.0.0/16 to 127.{LAST_SHARE}.0.0/16 are in use by running clusters."
     raise SettingError(message)

@@ -11,34 +11,32 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from devcluster.errors import SettingError
 from devcluster.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+CA = "ca"
 # A development cluster lives for days; a year leaves room and still ends.
 LIFETIME = dt.timedelta(days=365)
 # Clocks of virtual machines that resume from sleep may lag.
 CLOCK_SKEW = dt.timedelta(hours=1)
 
 
-class Authority:
-    """The cluster's CA, which signs one pair of files per name into its directory."""
+class Signer:
+    """A CA that signs one pair of files per name into a directory."""
 
-    def __init__(self, directory: Path) -> None:
-        """Make a new CA, and replace what the directory holds."""
-        self._directory = directory
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = _name("kubemacpool-devcluster", ())
-        certificate = (
-            _builder(self._name, self._name, self._key.public_key())
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_key_usage(signs_certificates=True), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
-            .sign(self._key, hashes.SHA256())
-        )
-        _write_pair(directory, "ca", self._key, certificate)
+    def __init__(self, home: Path, into: Path) -> None:
+        """Read the CA of its home directory."""
+        self._directory = into
+        key = serialization.load_pem_private_key((home / f"{CA}.key").read_bytes(), password=None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            message = f"{home / CA}.key is not a key that was made here; run `make cluster-down` and `make cluster-up`."
+            raise SettingError(message)
+        self._key = key
+        self._name = x509.load_pem_x509_certificate((home / f"{CA}.crt").read_bytes()).subject
 
     def server(self, file_name: str, hosts: Sequence[str]) -> None:
         """Write `FILE_NAME.crt` and `.key` for a server with these DNS names and IP addresses."""
@@ -67,6 +65,24 @@ class Authority:
         if names is not None:
             builder = builder.add_extension(names, critical=False)
         _write_pair(self._directory, file_name, key, builder.sign(self._key, hashes.SHA256()))
+
+
+class Authority(Signer):
+    """A new CA, whose home is where it signs."""
+
+    def __init__(self, directory: Path) -> None:
+        """Make it, and replace what the directory holds."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = _name("kubemacpool-devcluster", ())
+        certificate = (
+            _builder(name, name, key.public_key())
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_key_usage(signs_certificates=True), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .sign(key, hashes.SHA256())
+        )
+        _write_pair(directory, CA, key, certificate)
+        super().__init__(directory, directory)
 
 
 def write_token_key(directory: Path) -> None:

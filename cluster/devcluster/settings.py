@@ -19,7 +19,7 @@ RELEASE_MANIFEST = REPOSITORY / "config" / "release" / "kubemacpool.yaml"
 # Virtual machines without KubeVirt: its kinds, and nobody who acts on them.
 KUBEVIRT_CRDS = REPOSITORY / "cluster" / "kubevirt" / "crds.yaml"
 
-PROVIDERS = ("controlplane", "kind")
+PROVIDERS = ("controlplane", "nodes", "kind")
 DEFAULT_KUBERNETES_VERSION = "1.37"
 DEFAULT_NUM_NODES = 1
 # One KWOK simulates thousands of nodes, but etcd and the API server share this machine's processors with it.
@@ -30,7 +30,7 @@ def provider(environment: Mapping[str, str] = os.environ) -> str:
     """Read MACPOOL_PROVIDER."""
     name = environment.get("MACPOOL_PROVIDER") or PROVIDERS[0]
     if name not in PROVIDERS:
-        message = f"MACPOOL_PROVIDER={name} is not a provider; there are {' and '.join(PROVIDERS)}."
+        message = f"MACPOOL_PROVIDER={name} is not a provider; there are {', '.join(PROVIDERS)}."
         raise SettingError(message)
     return name
 

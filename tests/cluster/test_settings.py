@@ -18,7 +18,7 @@ def test_the_default_provider_is_the_control_plane(environment: dict[str, str]) 
 def test_an_unknown_provider_is_told_which_there_are() -> None:
     with pytest.raises(SettingError) as refused:
         settings.provider({"MACPOOL_PROVIDER": "minikube"})
-    assert str(refused.value) == "MACPOOL_PROVIDER=minikube is not a provider; there are controlplane and kind."
+    assert str(refused.value) == "MACPOOL_PROVIDER=minikube is not a provider; there are controlplane, nodes, kind."
 
 
 @pytest.mark.parametrize("text", ["-1", "two", "1.5", "101", "²"])

@@ -111,7 +111,7 @@ def test_up_of_an_unknown_provider_is_one_sentence(verbs: Verbs) -> None:
     answer = verbs.run("up", MACPOOL_PROVIDER="minikube")
 
     assert (answer.returncode, answer.stdout) == (1, "")
-    assert answer.stderr == "MACPOOL_PROVIDER=minikube is not a provider; there are controlplane and kind.\n"
+    assert answer.stderr == "MACPOOL_PROVIDER=minikube is not a provider; there are controlplane, nodes, kind.\n"
 
 
 def test_ssh_says_that_there_is_no_node_to_log_into() -> None:

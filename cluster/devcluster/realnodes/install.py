@@ -1,0 +1,122 @@
+"""KubeMacPool on real nodes: the image in every node's store, and the release manifest word for word."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from devcluster.deployment import DEPLOYMENT, NAMESPACE
+from devcluster.errors import CommandError, SettingError
+from devcluster.files import locked
+from devcluster.realnodes import checkout_image, images
+from devcluster.settings import RELEASE_MANIFEST
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from devcluster.controlplane import ControlPlane
+    from devcluster.waiting import Progress
+
+ROLLOUT_SECONDS = 120
+LOG_LINES_SHOWN = 5
+
+
+class _Metadata(msgspec.Struct):
+    generation: int
+
+
+class _Deployment(msgspec.Struct):
+    metadata: _Metadata
+
+
+def sync(
+    control_plane: ControlPlane,
+    progress: Progress,
+    *,
+    manifest: Path = RELEASE_MANIFEST,
+    environment: Mapping[str, str] = os.environ,
+) -> None:
+    """Import the image on every node, apply the manifest, and wait until the rollout has ended.
+
+    Raises:
+        ClusterError: the image cannot be built or imported, the manifest was refused, or a pod does not become ready.
+    """
+    archive = image_archive(control_plane.layout.images, manifest, progress, environment)
+    with locked(control_plane.layout.installation / "lock", "syncs", progress):
+        fleet = control_plane.fleet
+        nodes = [fleet.node(name) for name in fleet.names()]
+        progress(f"importing {archive} on {len(nodes)} nodes")
+        changed = images.load(nodes, archive)
+        before = _deployment(control_plane)
+        for line in control_plane.kubectl("apply", "-f", str(manifest)).stdout.splitlines():
+            progress(line)
+        after = _deployment(control_plane)
+        if changed and before is not None and after is not None and before.metadata == after.metadata:
+            # The name is the same, so that the Deployment alone shows no change.
+            control_plane.kubectl("-n", NAMESPACE, "rollout", "restart", f"deployment/{DEPLOYMENT}")
+        await_rollout(control_plane)
+
+
+def await_rollout(control_plane: ControlPlane) -> None:
+    """Wait until every replica is of the present revision and ready.
+
+    Raises:
+        CommandError: it takes too long; says what the pods have logged.
+    """
+    limit = f"--timeout={ROLLOUT_SECONDS}s"
+    told = control_plane.kubectl(
+        "-n",
+        NAMESPACE,
+        "rollout",
+        "status",
+        f"deployment/{DEPLOYMENT}",
+        limit,
+        check=False,
+        timeout=ROLLOUT_SECONDS + 30,
+    )
+    if told.returncode:
+        selector = ("-n", NAMESPACE, "-l", "control-plane=mac-controller-manager")
+        pods = control_plane.kubectl("get", "pods", "-o", "wide", *selector, check=False).stdout
+        tail = f"--tail={LOG_LINES_SHOWN}"
+        logs = control_plane.kubectl("logs", "--prefix", tail, *selector, check=False).stdout
+        raise CommandError("kubectl rollout status", told.returncode, f"{told.stderr}\n{pods}\n{logs}")
+
+
+def image_archive(directory: Path, manifest: Path, progress: Progress, environment: Mapping[str, str]) -> Path:
+    """Return the archive of the image: the one that KUBEMACPOOL_IMAGE names, or one of this checkout.
+
+    Raises:
+        SettingError: there is none.
+    """
+    given = environment.get("KUBEMACPOOL_IMAGE")
+    if not given:
+        name = image_name(manifest)
+        progress(f"making {name} of this checkout")
+        return checkout_image.write(directory / "kubemacpool.tar", name)
+    archive = Path(given).absolute()
+    if not archive.is_file():
+        message = f"KUBEMACPOOL_IMAGE={given}: there is no such archive of an image."
+        raise SettingError(message)
+    return archive
+
+
+def image_name(manifest: Path) -> str:
+    """Return the image that a manifest names.
+
+    Raises:
+        SettingError: it names none.
+    """
+    named = re.search(r"^\s*image: (\S+)", manifest.read_text(encoding="utf-8"), re.MULTILINE)
+    if named is None:
+        message = f"{manifest} names no image."
+        raise SettingError(message)
+    return named[1]
+
+
+def _deployment(control_plane: ControlPlane) -> _Deployment | None:
+    path = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments/{DEPLOYMENT}"
+    return control_plane.api.find(path, _Deployment)
