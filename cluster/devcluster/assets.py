@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 BUILD_FLAGS = ("-trimpath", "-buildvcs=false")
 OUTPUT_LINES_SHOWN = 15
+# Where the user says that Multus's plugin is, if there is one.
+MULTUS = "MULTUS"
 # What KWOK does to nodes (become ready, renew their leases) and to pods (run, complete when a Job's, go when deleted).
 KWOK_STAGES = (
     "node/fast/node-initialize.yaml",
@@ -200,7 +202,22 @@ def node_binaries(version: str, progress: Progress, environment: Mapping[str, st
     for module in (node_programs(version), own_programs()):
         home = built(module, progress, environment)
         found |= {name: home / name for name in module.packages}
-    return found
+    return found | multus(environment)
+
+
+def multus(environment: Mapping[str, str] = os.environ) -> dict[str, Path]:
+    """Return Multus's plugin if MULTUS names it.
+
+    Raises:
+        AssetError: it names something else.
+    """
+    given = environment.get(MULTUS)
+    if not given:
+        return {}
+    if not os.access(given, os.X_OK):
+        message = f"MULTUS={given} is no program; name the plugin `multus` of Multus, or unset MULTUS."
+        raise AssetError(message)
+    return {MULTUS.lower(): Path(given).absolute()}
 
 
 def control_plane_binaries(

@@ -41,6 +41,8 @@ def build() -> None:
     with _told():
         version = settings.kubernetes_version() or settings.DEFAULT_KUBERNETES_VERSION
         assets.control_plane_binaries(version, controllers=True, progress=_progress)
+        if os.geteuid() == 0:
+            assets.node_binaries(settings.DEFAULT_KUBERNETES_VERSION, _progress)
         for module in (assets.kwok(), assets.cni(), assets.prometheus()):
             assets.built(module, _progress)
 

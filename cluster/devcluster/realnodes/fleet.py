@@ -248,12 +248,12 @@ class Fleet:
         for plugin in plugins.iterdir():
             # The machine's own are seen at the same place from within.
             _link(node.cni_programs / plugin.name, plugin)
-        meta = self._meta_plugin
-        shutil.copy2(meta, node.cni_programs / meta.name)
+        shutil.copy2(self._record.binaries[self._meta_plugin], node.cni_programs / self._meta_plugin)
 
     @property
-    def _meta_plugin(self) -> Path:
-        return Path(self._record.binaries[files.STAND_IN])
+    def _meta_plugin(self) -> str:
+        """Which plugin attaches pods to further networks."""
+        return files.MULTUS if files.MULTUS in self._record.binaries else files.STAND_IN
 
     def _credentials(self, machine: Machine, users: Sequence[str]) -> None:
         write_atomically(machine.configuration / "ca.crt", (self._layout.pki / "ca.crt").read_bytes(), 0o644)
@@ -314,7 +314,7 @@ class Fleet:
             progress=progress,
         )
         written = node.cni_configuration / files.CNI_CONFLIST
-        write_atomically(written, files.cluster_network(self._pod_ranges(api)[name], self._meta_plugin.name))
+        write_atomically(written, files.cluster_network(self._pod_ranges(api)[name], self._meta_plugin))
 
     def _pod_ranges(self, api: ApiServer) -> dict[str, str]:
         return {node.metadata.name: node.spec.pod_range for node in self._list(api) if node.spec.pod_range}

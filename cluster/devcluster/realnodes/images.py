@@ -7,6 +7,7 @@ import io
 import json
 import platform
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,18 +50,21 @@ def load(machines: Sequence[Machine], archive: Path) -> bool:
     Raises:
         CommandError: containerd does not take it.
     """
-    changed = False
-    for machine in machines:
-        before = _listed(machine)
-        # A file of the host is not seen from within; one of the node's own directory is.
-        inside = machine.directory / "root" / IMPORTED
-        inside.write_bytes(archive.read_bytes())
-        try:
-            machine.run(*CTR, "import", f"/{IMPORTED}")
-        finally:
-            inside.unlink()
-        changed = changed or _listed(machine) != before
-    return changed
+    content = archive.read_bytes()
+    with ThreadPoolExecutor() as pool:
+        return any(list(pool.map(lambda machine: _load(machine, content), machines)))
+
+
+def _load(machine: Machine, content: bytes) -> bool:
+    before = _listed(machine)
+    # A file of the host is not seen from within; one of the node's own directory is.
+    inside = machine.directory / "root" / IMPORTED
+    inside.write_bytes(content)
+    try:
+        machine.run(*CTR, "import", f"/{IMPORTED}")
+    finally:
+        inside.unlink()
+    return _listed(machine) != before
 
 
 def _listed(machine: Machine) -> set[tuple[str, ...]]:

@@ -87,19 +87,19 @@ def await_rollout(control_plane: ControlPlane) -> None:
 
 
 def image_archive(directory: Path, manifest: Path, progress: Progress, environment: Mapping[str, str]) -> Path:
-    """Return the archive of the image: the one that KUBEMACPOOL_IMAGE names, or one of this checkout.
+    """Return the archive of the image: the one that MACPOOL_IMAGE names, or one of this checkout.
 
     Raises:
         SettingError: there is none.
     """
-    given = environment.get("KUBEMACPOOL_IMAGE")
+    given = environment.get("MACPOOL_IMAGE")
     if not given:
         name = image_name(manifest)
         progress(f"making {name} of this checkout")
         return checkout_image.write(directory / "kubemacpool.tar", name)
     archive = Path(given).absolute()
     if not archive.is_file():
-        message = f"KUBEMACPOOL_IMAGE={given}: there is no such archive of an image."
+        message = f"MACPOOL_IMAGE={given}: there is no such archive of an image."
         raise SettingError(message)
     return archive
 
