@@ -116,7 +116,8 @@ class Fleet:
         self._credentials(self.switch, ("kube-proxy",))
         write_atomically(
             self.switch.configuration / "kube-proxy.yaml",
-            files.kube_proxy(self.network, SWITCH, self.network.switch).encode(),
+            # Under the name of a node, for which it waits: of one that there is not it would wait half a minute.
+            files.kube_proxy(self.network, node_name(1), self.network.switch).encode(),
         )
         self._start(self.switch, self.network.switch, BRIDGE, [self._kube_proxy(self.switch)])
         self._await_interface(self.switch, BRIDGE)

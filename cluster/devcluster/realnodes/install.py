@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from devcluster.deployment import DEPLOYMENT, NAMESPACE
+from devcluster.deployment import DEPLOYMENT, NAMESPACE, Service
 from devcluster.errors import CommandError, SettingError
 from devcluster.files import locked
 from devcluster.realnodes import checkout_image, images
 from devcluster.settings import RELEASE_MANIFEST
+from devcluster.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 ROLLOUT_SECONDS = 120
 LOG_LINES_SHOWN = 5
+WEBHOOK_SERVICE = "kubemacpool-service"
+CONNECT_SECONDS = 1.0
+SERVICE_SECONDS = 30.0
 
 
 class _Metadata(msgspec.Struct):
@@ -59,6 +64,7 @@ def sync(
             # The name is the same, so that the Deployment alone shows no change.
             control_plane.kubectl("-n", NAMESPACE, "rollout", "restart", f"deployment/{DEPLOYMENT}")
         await_rollout(control_plane)
+        _await_service(control_plane, progress)
 
 
 def await_rollout(control_plane: ControlPlane) -> None:
@@ -67,23 +73,35 @@ def await_rollout(control_plane: ControlPlane) -> None:
     Raises:
         CommandError: it takes too long; says what the pods have logged.
     """
-    limit = f"--timeout={ROLLOUT_SECONDS}s"
-    told = control_plane.kubectl(
-        "-n",
-        NAMESPACE,
-        "rollout",
-        "status",
-        f"deployment/{DEPLOYMENT}",
-        limit,
-        check=False,
-        timeout=ROLLOUT_SECONDS + 30,
-    )
+    waiting = ("rollout", "status", f"deployment/{DEPLOYMENT}", f"--timeout={ROLLOUT_SECONDS}s")
+    told = control_plane.kubectl("-n", NAMESPACE, *waiting, check=False, timeout=ROLLOUT_SECONDS + 30)
     if told.returncode:
         selector = ("-n", NAMESPACE, "-l", "control-plane=mac-controller-manager")
         pods = control_plane.kubectl("get", "pods", "-o", "wide", *selector, check=False).stdout
         tail = f"--tail={LOG_LINES_SHOWN}"
         logs = control_plane.kubectl("logs", "--prefix", tail, *selector, check=False).stdout
         raise CommandError("kubectl rollout status", told.returncode, f"{told.stderr}\n{pods}\n{logs}")
+
+
+def _await_service(control_plane: ControlPlane, progress: Progress) -> None:
+    """Wait until the API server reaches the webhook; kube-proxy takes a second to hear of ready replicas."""
+    service = control_plane.api.get(f"/api/v1/namespaces/{NAMESPACE}/services/{WEBHOOK_SERVICE}", Service)
+    where = (service.spec.cluster_ip, service.spec.ports[0].port)
+
+    def reached() -> bool:
+        try:
+            socket.create_connection(where, CONNECT_SECONDS).close()
+        except OSError:
+            return False
+        return True
+
+    wait_until(
+        reached,
+        what=f"the Service {WEBHOOK_SERVICE} to be reached",
+        within=SERVICE_SECONDS,
+        needs=[control_plane.fleet.switch.daemon],
+        progress=progress,
+    )
 
 
 def image_archive(directory: Path, manifest: Path, progress: Progress, environment: Mapping[str, str]) -> Path:
