@@ -1,7 +1,7 @@
 """The program, with faults of ours in it, for which others can call: nobody knows of a real one that is left.
 
 - What follows the cluster tears what is known, and fails, at every object whose name begins with `poison`.
-- The election fails when SIGUSR1 has been received.
+- The election fails when SIGUSR2 has been received.
 """
 
 from __future__ import annotations
@@ -51,5 +51,5 @@ def _call(number: int, _frame: FrameType | None) -> None:
 
 Population.see = _tear  # type: ignore[method-assign]
 Elector._account = _fail  # type: ignore[method-assign]
-signal.signal(signal.SIGUSR1, _call)
+signal.signal(signal.SIGUSR2, _call)
 main()

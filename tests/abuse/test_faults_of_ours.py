@@ -97,7 +97,7 @@ async def test_a_replica_whose_election_fails_hands_over_and_ends_with_the_reaso
 ) -> None:
     leader = await installed.leader()
     since = installed.log_ends()
-    process_of(leader).send(signal.SIGUSR1)
+    process_of(leader).send(signal.SIGUSR2)
     await installed.replaced(leader)
     (ended,) = installed.log_of(leader, since, event="ended for a fault of its own")
     assert "the task election has failed" in str(ended["reason"])
