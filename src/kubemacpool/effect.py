@@ -26,6 +26,7 @@ from kubemacpool.kube.reflector import Reflector
 from kubemacpool.kube.resource import Resource
 from kubemacpool.pacing import Backoff, Bell
 from kubemacpool.ports import Clock, NotFoundError, OutsideError
+from kubemacpool.telemetry.metrics import Metrics
 from kubemacpool.wire.effect import decode_leaving
 from kubemacpool.wire.objects import ObjectIdentity
 
@@ -86,15 +87,17 @@ class Following:
 class EffectKeeper:
     """Puts the webhooks into effect, and out of it, for as long as `run` runs."""
 
-    def __init__(self, switch: Switch, readiness: Readiness, clock: Clock) -> None:
+    def __init__(self, switch: Switch, readiness: Readiness, metrics: Metrics, clock: Clock) -> None:
         """Nothing is looked at yet.
 
         Args:
             switch: whether they are in effect.
             readiness: hindered while they cannot be put into effect: nobody asks us then, and a rollout shows it.
+            metrics: learns whether they are in effect.
             clock: the process's own.
         """
         self._switch = switch
+        self._metrics = metrics
         self._readiness = readiness
         self._clock = clock
         self._bell = Bell()
@@ -126,7 +129,8 @@ class EffectKeeper:
         """Look once; gives the seconds after which to look again in any case."""
         try:
             pause = await self._look()
-        except NotFoundError:  # it goes with the namespace; or webhooks without that condition were applied
+        except NotFoundError:  # it goes with the namespace; or was deleted, and nobody asks us
+            self._metrics.effect_judged(in_effect=False)
             pause = PERIOD_SECONDS
         except OutsideError as error:
             if str(error) != self._trouble:
@@ -140,9 +144,11 @@ class EffectKeeper:
 
     async def _look(self) -> float:
         in_effect = await self._switch.read()
+        self._metrics.effect_judged(in_effect=in_effect)
         if self.namespace.leaving:
             if in_effect:
                 await self._switch.write(in_effect=False)
+                self._metrics.effect_judged(in_effect=False)
                 _log.warning("the webhooks are put out of effect", reason="the namespace is being deleted")
             return PERIOD_SECONDS
         if in_effect or self._ready_since is None:
@@ -156,6 +162,7 @@ class EffectKeeper:
             sentence = f"RoleBinding {BINDING} cannot be written ({error}), so that the webhooks are not in effect"
             self._readiness.hinder(_OBSTACLE, sentence)
             raise
+        self._metrics.effect_judged(in_effect=True)
         _log.info("the webhooks are put into effect", role_binding=BINDING)
         return PERIOD_SECONDS
 

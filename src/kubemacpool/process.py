@@ -154,7 +154,7 @@ class Process:
     async def _serve(self, client: ApiClient) -> None:
         """Answer, follow the cluster and report, until cancelled."""
         settings = self._settings
-        effect = EffectKeeper(ServingBinding(client, settings.namespace), self._trusted, self._clock)
+        effect = EffectKeeper(ServingBinding(client, settings.namespace), self._trusted, self._metrics, self._clock)
         health = health_routes(effect.telling(self._obstacles), lambda: self._trusted.remarks)
         await self._listen("health", _small_server(health, None), settings.health_port)
         events = EventRecorder(client, self._metrics)

@@ -11,6 +11,7 @@ from tests.unit.doubles import ManualClock
 from kubemacpool.effect import PERIOD_SECONDS, SETTLED_SECONDS, EffectKeeper
 from kubemacpool.follow.readiness import Readiness
 from kubemacpool.ports import ClusterUnavailableError, NotFoundError
+from kubemacpool.telemetry.metrics import Metrics
 from kubemacpool.wire.objects import ObjectIdentity
 
 if TYPE_CHECKING:
@@ -46,7 +47,12 @@ class Scene(NamedTuple):
     keeper: EffectKeeper
     binding: Binding
     readiness: Readiness
+    metrics: Metrics
     clock: ManualClock
+
+    def shown(self) -> bool:
+        """What the gauge says."""
+        return b"kubemacpool_webhooks_in_effect 1.0" in self.metrics.exposition()[0]
 
     def answer_the_kubelet(self) -> None:
         """Tell that nothing is missing."""
@@ -61,8 +67,8 @@ class Scene(NamedTuple):
 
 def started() -> Scene:
     """A replica that has not told anybody that it is ready."""
-    binding, readiness, clock = Binding(), Readiness(), ManualClock()
-    return Scene(EffectKeeper(binding, readiness, clock), binding, readiness, clock)
+    binding, readiness, metrics, clock = Binding(), Readiness(), Metrics(), ManualClock()
+    return Scene(EffectKeeper(binding, readiness, metrics, clock), binding, readiness, metrics, clock)
 
 
 async def test_a_replica_that_is_not_ready_does_not_put_them_into_effect() -> None:
@@ -81,7 +87,9 @@ async def test_a_replica_that_was_ready_for_a_while_puts_them_into_effect() -> N
     assert await scene.keeper.look() == SETTLED_SECONDS / 2
     assert not scene.binding.in_effect
     scene.clock.advance(SETTLED_SECONDS / 2)
+    assert not scene.shown()
     assert await scene.keeper.look() == PERIOD_SECONDS
+    assert scene.shown()
     assert scene.binding.in_effect
 
 
@@ -91,6 +99,7 @@ async def test_they_are_put_out_of_effect_when_the_namespace_is_being_deleted_an
     scene.keeper.namespace.present(NAMESPACE, item=True, resource_version=1)
     await scene.keeper.look()
     assert not scene.binding.in_effect
+    assert not scene.shown()
     assert await scene.keeper.look() == PERIOD_SECONDS
     assert not scene.binding.in_effect
 
@@ -103,10 +112,12 @@ async def test_a_namespace_that_is_gone_was_being_deleted() -> None:
     assert not scene.binding.in_effect
 
 
-async def test_webhooks_without_that_condition_need_no_switch() -> None:
+async def test_a_switch_that_is_not_there_is_shown_and_hinders_nothing() -> None:
     scene = started()
-    scene.binding.unreadable = NotFoundError("kubemacpool-serving")
     await scene.settle()
+    scene.binding.unreadable = NotFoundError("kubemacpool-serving")
+    await scene.keeper.look()
+    assert not scene.shown()
     assert await scene.keeper.look() == PERIOD_SECONDS
     assert scene.readiness.obstacles == ()
 

@@ -82,6 +82,11 @@ class Metrics:
             "1 if MutatingWebhookConfiguration kubemacpool-mutator has the API server trust us, 0 if not.",
             registry=self._registry,
         )
+        self._in_effect = Gauge(
+            "kubemacpool_webhooks_in_effect",
+            "1 if RoleBinding kubemacpool-serving has the API server ask us, 0 if pods are created without us.",
+            registry=self._registry,
+        )
         self._certificate_expiry = Gauge(
             "kubemacpool_certificate_expiry_timestamp_seconds",
             "When a certificate ends: of our authority, and the one that is served to the API server.",
@@ -150,6 +155,10 @@ class Metrics:
     def ca_bundle_judged(self, *, valid: bool) -> None:
         """The API server trusts us or does not."""
         self._ca_bundle_valid.set(1 if valid else 0)
+
+    def effect_judged(self, *, in_effect: bool) -> None:
+        """The webhooks are in effect or not."""
+        self._in_effect.set(1 if in_effect else 0)
 
     def certificate_ends(self, certificate: str, expiry: float, renewal: float) -> None:
         """The certificate ends then and is due to be renewed then, in seconds since 1970."""

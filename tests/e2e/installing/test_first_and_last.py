@@ -76,7 +76,8 @@ async def test_applied_again_while_no_replica_answers_the_manifest_does_not_let_
         await client.namespace("unanswered")
         await client.made("unanswered", pod("answered"))
         end_replicas(control_plane)
-        await asyncio.to_thread(control_plane.kubectl, "apply", "-f", str(RELEASE_MANIFEST))
+        for way in ((), ("--server-side", "--force-conflicts")):  # the second is how GitOps tools do it
+            await asyncio.to_thread(control_plane.kubectl, "apply", "-f", str(RELEASE_MANIFEST), *way)
 
         async def fails() -> bool:
             return "failed calling webhook" in (await client.create("unanswered", pod("passes"), dry_run=True)).message

@@ -63,6 +63,10 @@ async def test_helm_installs_tests_upgrades_rolls_back_and_removes_it_and_no_cre
         await creating.more()
         assert creating.unserved(served) == [], "what the replicas have written is left alone"
 
+        await client.set_range(STARTS, "02:e0:ff:ff:ff:ff")
+        refused = await asyncio.to_thread(helm.run, "upgrade", NAME, str(CHART))
+        assert "RANGE_START" in refused.stderr, "what somebody has edited is not undone silently"
+
         async with ending_with_its_objects(bare):
             await asyncio.to_thread(helm, "uninstall", NAME, "--wait", "--timeout", "60s")
         removed = time.monotonic()
