@@ -21,7 +21,7 @@ LEAST_RATE = 50.0
 MOST_P99_SECONDS = 1.0
 # Where the machine is so busy that creates take long anyway: the tenant's requests are served by the same processors.
 SLOWER = 4
-# The memory limit of the container in config/release/kubemacpool.yaml: past it the kernel ends the replica.
+# Well below the memory limit of the container in config/release/kubemacpool.yaml, past which the kernel ends a replica.
 MOST_RESIDENT_BYTES = 300 << 20
 # Each of three replicas, at level debug, may have a line of 4 KiB to say about a request, and one about its object.
 MOST_LOG_BYTES = 3 * 2 * 4096

@@ -165,15 +165,67 @@ async def test_an_upgrade_a_drain_and_the_loss_of_a_node_leave_a_replica_to_answ
     spec = msgspec.convert((await cluster.get(DEPLOYMENT, Named)).spec, Deployment)
     assert spec.replicas == 2
     assert spec.strategy == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
-    (constraint,) = spec.template.spec.topology_spread_constraints
-    assert constraint == {
-        "topologyKey": "kubernetes.io/hostname",
-        "maxSkew": 1,
-        "whenUnsatisfiable": "ScheduleAnyway",  # on a cluster of one node both are needed there, for an upgrade
-        "labelSelector": {"matchLabels": LABELS},
-    }
+    assert spec.template.spec.topology_spread_constraints == [
+        {
+            "topologyKey": key,
+            "maxSkew": 1,
+            "whenUnsatisfiable": "ScheduleAnyway",  # on a cluster of one node both are needed there, for an upgrade
+            "matchLabelKeys": ["pod-template-hash"],
+            "labelSelector": {"matchLabels": LABELS},
+        }
+        for key in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
+    ]
     budget = (await cluster.get(BUDGET, Named)).spec
-    assert budget == {"maxUnavailable": 1, "selector": {"matchLabels": LABELS}}
+    assert budget == {
+        "maxUnavailable": 1,
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        "selector": {"matchLabels": LABELS},
+    }
+
+
+class Toleration(msgspec.Struct, rename="camel"):
+    """For how long a pod stays on a node that has gone."""
+
+    key: str
+    toleration_seconds: int | None = None
+
+
+class RunningSpec(msgspec.Struct, rename="camel"):
+    """What admission has made of a pod's spec."""
+
+    tolerations: list[Toleration]
+    security_context: Object
+    containers: list[Object]
+
+
+class RunningPod(msgspec.Struct):
+    """A pod as it is in the cluster."""
+
+    spec: RunningSpec
+
+
+class RunningPods(msgspec.Struct):
+    """The pods of a namespace."""
+
+    items: list[RunningPod]
+
+
+async def test_a_replica_leaves_a_lost_node_after_a_minute_and_belongs_to_no_group_of_root(
+    cluster: ClusterClient, installed: Installed
+) -> None:
+    assert installed.replicas
+    listed = await cluster.get(f"/api/v1/namespaces/{OURS}/pods?labelSelector=app%3Dkubemacpool", RunningPods)
+    assert listed.items
+    for each in listed.items:
+        gone = {toleration.key: toleration.toleration_seconds for toleration in each.spec.tolerations}
+        assert {key: gone[f"node.kubernetes.io/{key}"] for key in ("not-ready", "unreachable")} == {
+            "not-ready": 60,
+            "unreachable": 60,
+        }
+        assert (each.spec.security_context["runAsUser"], each.spec.security_context["runAsGroup"]) == (65532, 65532)
+        (container,) = each.spec.containers
+        resources = msgspec.convert(container["resources"], dict[str, dict[str, str]])
+        assert resources["limits"] == {"memory": "512Mi"}
 
 
 WEBHOOKS = {

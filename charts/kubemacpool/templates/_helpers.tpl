@@ -71,7 +71,7 @@ true
 {{- range $pod.topologySpreadConstraints }}{{ if ne .topologyKey "topology.kubernetes.io/zone" }}{{ $others = append $others . }}{{ end }}{{ end }}
 {{- $selected := dict "app" "kubemacpool" "control-plane" "mac-controller-manager" }}
 {{- $zone := dict "topologyKey" "topology.kubernetes.io/zone" "maxSkew" 1 "minDomains" 3 "whenUnsatisfiable" "DoNotSchedule" "matchLabelKeys" (list "pod-template-hash") "labelSelector" (dict "matchLabels" $selected) }}
-{{- $_ := set $pod "topologySpreadConstraints" (prepend $others $zone) }}
+{{- $_ := set $pod "topologySpreadConstraints" (append $others $zone) }}
 {{- $_ := set $spec "strategy" (dict "type" "RollingUpdate" "rollingUpdate" (dict "maxUnavailable" 1 "maxSurge" 0)) }}
 {{- end }}
 {{- if $values.certManager.enabled }}

@@ -3,7 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Iterable
 from itertools import chain
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from kubemacpool.core.addresses import AddressError, parse_address
 from kubemacpool.wire.networks import (
@@ -21,6 +21,9 @@ from kubemacpool.wire.networks import (
 from kubemacpool.wire.objects import MOST_INTERFACES
 from kubemacpool.wire.pod_review import NetworkAnnotations
 from kubemacpool.wire.quoting import listed, quoted
+
+UNSEPARATED: Final = 12
+"""Characters of an address that is written as hexadecimal digits only."""
 
 
 class AskingError(ValueError):
@@ -61,7 +64,8 @@ class Asked(NamedTuple):
         where: the annotations that have the addresses.
         wishes: what has to be decided about.
         kept: by address that the pod had and goes on having, what people call its place.
-        restored: by entry, the address that it had, and that has to be written into it again.
+        written: by entry, the address that has to be written into it: it had it and lost it, or its user wrote it as
+            digits only.
         carried: every address that the pod had before.
         interfaces: how many interfaces it asks for.
         unread: whether there are entries beyond those that were read.
@@ -71,7 +75,7 @@ class Asked(NamedTuple):
     where: str
     wishes: list[Wish]
     kept: dict[int, str]
-    restored: dict[int, int]
+    written: dict[int, int]
     carried: frozenset[int]
     interfaces: int
     unread: bool
@@ -113,6 +117,7 @@ def _new(new: NetworkAnnotations) -> Asked:
     wishes: list[Wish] = []
     free: list[Wish] = []
     faults: list[str] = []
+    written: dict[int, int] = {}
     for index, selection in enumerate(entries):
         if not selection.mac and not selection.args_mac:
             free.append(Wish("", None, entry=index))
@@ -123,11 +128,12 @@ def _new(new: NetworkAnnotations) -> Asked:
                 wishes.append(Wish(label, meaning, text))
             else:
                 faults.append(f"{label}: mac {meaning}")
+        written = _unseparated(entries)
     if faults:
         raise AskingError(where, listed(faults))
     unread = max(count_of(networks), count_of(default)) > MOST_INTERFACES
     interfaces = max(count_of(networks) + count_of(default), len(wishes))
-    return Asked(networks, where, [*wishes, *free], {}, {}, frozenset(), interfaces, unread)
+    return Asked(networks, where, [*wishes, *free], {}, written, frozenset(), interfaces, unread)
 
 
 def _changed(new: NetworkAnnotations, before: NetworkAnnotations, namespace: str) -> Asked:
@@ -169,7 +175,8 @@ def _changed(new: NetworkAnnotations, before: NetworkAnnotations, namespace: str
             wishes.append(Wish("", None, entry=index))
     unread = max(count_of(networks), count_of(default)) > MOST_INTERFACES
     interfaces = max(count_of(networks) + count_of(default), len(given))
-    written = {index: address for index, address in restored.items() if address is not None}
+    written = _unseparated(entries if new.networks != before.networks else ())
+    written |= {index: address for index, address in restored.items() if address is not None}
     return Asked(networks, where, wishes, kept, written, carried, interfaces, unread)
 
 
@@ -193,6 +200,13 @@ def _restored(
         if same and not _address_text(selection):
             restored[index] = same.popleft()
     return restored
+
+
+def _unseparated(entries: Iterable[Selection]) -> dict[int, int]:
+    """By entry, the address that is written as digits only, which Go's net.ParseMAC, and so no CNI plugin, reads."""
+    texts = {index: each.mac for index, each in enumerate(entries) if len(each.mac) == UNSEPARATED}
+    meanings = {index: _meaning(text) for index, text in texts.items()}
+    return {index: meaning for index, meaning in meanings.items() if isinstance(meaning, int)}
 
 
 def _address_text(selection: Selection) -> str:

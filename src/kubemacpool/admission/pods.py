@@ -13,7 +13,7 @@ from kubemacpool.admission.dependents import admit_dependent
 from kubemacpool.admission.handler import BAD_REQUEST, UNTOUCHED, Admission, Denial, Verdict, denial_of, texts_of
 from kubemacpool.admission.messages import Field
 from kubemacpool.admission.owners import Owners
-from kubemacpool.admission.pod_request import Asked, AskingError, Wish, read_asked
+from kubemacpool.admission.pod_request import UNSEPARATED, Asked, AskingError, Wish, read_asked
 from kubemacpool.admission.policies import NamespacePolicies
 from kubemacpool.core.addresses import format_address
 from kubemacpool.core.parties import POD, Party
@@ -51,10 +51,6 @@ def preferred(pool: Pool, pod: tuple[str, str, str], interface: int, taken: Coll
 
 
 _log = structlog.get_logger(__name__)
-
-
-UNSEPARATED: Final = 12
-"""Characters of an address that is written as hexadecimal digits only."""
 
 
 class Place(NamedTuple):
@@ -122,8 +118,8 @@ class PodAdmission(Admission[PodReview]):
     async def _admit_alone(self, review: PodReview, party: Party, asked: Asked) -> Verdict:
         wishes = asked.wishes
         if not wishes:
-            return _untouched(review)._replace(patch=_patch(review, asked, {}) if asked.restored else None)
-        warnings = _spelling_warnings(wishes)
+            return _untouched(review)._replace(patch=_patch(review, asked, {}) if asked.written else None)
+        warnings = _spelling_warnings(asked)
         if asked.selections is None:  # the addresses are in the default network's annotation
             warnings = [*_untouched(review).warnings, *warnings]
         request = _request(review, party, asked, wishes)
@@ -218,10 +214,10 @@ def _labels(asked: Asked, wishes: Sequence[Wish]) -> list[str]:
 
 
 def _patch(review: PodReview, asked: Asked, given: Mapping[int, int]) -> bytes | None:
-    """What makes the annotation have these addresses, by entry, and those that it lost."""
+    """What makes the annotation have these addresses, by entry, and those that it lost or that nobody could read."""
     if asked.selections is None:
         return None
-    addresses = {**asked.restored, **given} if asked.restored else given
+    addresses = {**asked.written, **given} if asked.written else given
     macs = {entry: format_address(address) for entry, address in addresses.items()}
     value = asked.selections.filled(review.namespace, macs)
     return None if value is None else annotation_patch(NETWORKS_ANNOTATION, value)
@@ -239,11 +235,12 @@ def _instead(conflict: str, mac: str) -> str:
     return f"kubemacpool: {conflict}, so the sticky address is {mac} this time"
 
 
-def _spelling_warnings(wishes: Sequence[Wish]) -> list[str]:
-    """Addresses that we understand and CNI plugins (Go's net.ParseMAC) do not: the pod would not start."""
+def _spelling_warnings(asked: Asked) -> list[str]:
+    """Addresses that we understand and CNI plugins do not, where we do not write: the pod would not start."""
+    rewritten = asked.written.values()
     return [
         f"kubemacpool: mac {wish.text} is written without separators, which CNI plugins do not understand; "
         f"write {format_address(int(wish.text, 16))}"
-        for wish in wishes
-        if len(wish.text) == UNSEPARATED
+        for wish in asked.wishes
+        if len(wish.text) == UNSEPARATED and wish.address not in rewritten
     ]

@@ -169,7 +169,7 @@ class NetworkSelections:
 
         Args:
             namespace: the pod's own.
-            macs: by the index of entries that have no `mac`.
+            macs: by the index of the entry, whatever its `mac` was.
         """
         if not macs and not self._repeated and all(each.namespace for each in self.selections):
             return None

@@ -70,6 +70,18 @@ async def test_a_spelling_of_the_users_own_that_is_left_as_written_is_understood
     assert attach(sandbox, sandbox.pod(), allocated.networks) == [address]
 
 
+async def test_an_address_written_as_digits_only_reaches_the_interface_in_the_usual_form(
+    cluster: ClusterClient, namespace: str, sandbox: Sandbox, block: Block
+) -> None:
+    sandbox.install("one", network("one", BRIDGE, TUNING))
+    address = block[0xCD]
+    allocated = await cluster.made(
+        namespace, pod("a", f'[{{"name":"one","mac":"{address.replace(":", "").upper()}"}}]')
+    )
+    assert allocated.macs == [address]
+    assert attach(sandbox, sandbox.pod(), allocated.networks) == [address]
+
+
 def test_a_network_without_the_capability_takes_the_address_from_the_arguments_of_multus(sandbox: Sandbox) -> None:
     sandbox.install("bare", network("bare", BRIDGE, {"type": "tuning"}))
     given, by_standard_only = sandbox.pod(), sandbox.pod()

@@ -49,9 +49,21 @@ async def test_a_pod_that_lacks_nothing_is_allocated_without_a_patch() -> None:
     assert webhook.ledger.in_flight_count == 1
 
 
-async def test_an_address_without_separators_is_allocated_with_a_warning() -> None:
-    verdict = await Webhook().judge('[{"name":"a","mac":"0200000000AB"}]')
+async def test_an_address_without_separators_is_written_in_the_form_that_cni_plugins_read() -> None:
+    webhook = Webhook()
+    verdict = await webhook.judge('[{"name":"a","mac":"0200000000AB"},{"MAC":"02-00-00-00-00-AC","name":"b"}]')
+    assert verdict.networks == (
+        '[{"name":"a","mac":"02:00:00:00:00:ab","namespace":"default"},'
+        '{"MAC":"02-00-00-00-00-AC","name":"b","namespace":"default"}]'
+    )
+    assert not verdict.warnings
+    assert webhook.ledger.in_flight_count == 2
+
+
+async def test_an_address_without_separators_among_a_plugins_arguments_is_allocated_with_a_warning() -> None:
+    verdict = await Webhook().judge('[{"name":"a","namespace":"x","cni-args":{"mac":"0200000000AB"}}]')
     assert verdict.allowed
+    assert verdict.networks is None
     assert verdict.warnings == [
         (
             "kubemacpool: mac 0200000000AB is written without separators, which CNI plugins do not understand; "

@@ -49,6 +49,20 @@ def entry(name: str, mac: str) -> str:
     return f'{{"name":"{name}","mac":"{mac}","namespace":"default"}}'
 
 
+@pytest.mark.parametrize("text", ["020000000005", MAC1.replace(":", "")], ids=["new", "the pod's own"])
+async def test_an_address_that_is_written_as_digits_only_by_a_change_is_written_in_the_usual_form(text: str) -> None:
+    usual = bytes.fromhex(text).hex(":")
+    verdict = await Pods().change(f'[{{"name":"a","mac":"{text}","namespace":"default"}}]')
+    assert verdict.networks == f"[{entry('a', usual)}]"
+    assert not verdict.warnings
+
+
+async def test_what_stands_there_unchanged_is_left_as_it_is_written() -> None:
+    written = f'[{{"name":"a","mac":"{MAC1.replace(":", "")}","namespace":"default"}}]'
+    assert (await Pods().change(written, written)).networks is None
+    assert (await Pods().change('[{"name":"a","mac":"zzzzzzzzzzzz","namespace":"x"}]', "[]")).code == 400
+
+
 async def test_an_entry_that_is_added_gets_an_address() -> None:
     pods = Pods()
     verdict = await pods.change(f'[{{"name":"a","mac":"{MAC1}"}},{{"name":"b"}}]')

@@ -35,7 +35,7 @@ def _filled(index: int) -> Wish:
 def test_a_new_pod_has_everything_to_be_decided() -> None:
     asked = read_asked(NetworkAnnotations(_list(_entry("a", M1), _entry("b"))), None, "ns")
     assert asked.wishes == [Wish('entry 0 ("a")', A1, M1), _filled(1)]
-    assert (asked.kept, asked.restored, asked.carried, asked.where, asked.interfaces) == (
+    assert (asked.kept, asked.written, asked.carried, asked.where, asked.interfaces) == (
         {},
         {},
         frozenset(),
@@ -94,7 +94,7 @@ UNCHANGED = {
 @pytest.mark.parametrize(("new", "old"), UNCHANGED.values(), ids=UNCHANGED)
 def test_what_was_there_before_is_not_judged_anew(new: str | None, old: str) -> None:
     asked = _asked(new, old)
-    assert (asked.wishes, asked.restored) == ([], {})
+    assert (asked.wishes, asked.written) == ([], {})
 
 
 NEW = {
@@ -136,12 +136,12 @@ NEW = {
 @pytest.mark.parametrize(("new", "old", "wishes"), NEW.values(), ids=NEW)
 def test_what_is_new_is_to_be_decided(new: str, old: str | None, wishes: list[Wish]) -> None:
     asked = _asked(new, old)
-    assert (asked.wishes, asked.restored) == (wishes, {})
+    assert (asked.wishes, asked.written) == (wishes, {})
 
 
 def test_an_entry_that_has_lost_its_address_gets_it_back() -> None:
     asked = _asked(_list(_entry("b"), _entry("a"), _entry("c")), _list(_entry("a", M1), _entry("b", M2)))
-    assert asked.restored == {0: A2, 1: A1}
+    assert asked.written == {0: A2, 1: A1}
     assert asked.wishes == [_filled(2)]
     assert asked.kept == {A2: 'entry 0 ("b")', A1: 'entry 1 ("a")'}
     assert asked.carried == {A1, A2}
@@ -149,12 +149,12 @@ def test_an_entry_that_has_lost_its_address_gets_it_back() -> None:
 
 def test_an_entry_that_has_lost_the_address_among_its_arguments_gets_it_back() -> None:
     asked = _asked('[{"name":"a"}]', f'[{{"name":"a","cni-args":{{"mac":"{M1}"}}}}]')
-    assert (asked.restored, asked.wishes) == ({0: A1}, [])
+    assert (asked.written, asked.wishes) == ({0: A1}, [])
 
 
 def test_of_two_entries_of_a_network_each_gets_its_address_back() -> None:
     asked = _asked(_list(_entry("a"), _entry("a", M1), _entry("a")), _list(_entry("a", M1), _entry("a", M2)))
-    assert (asked.restored, asked.wishes) == ({0: A2}, [_filled(2)])
+    assert (asked.written, asked.wishes) == ({0: A2}, [_filled(2)])
 
 
 def test_two_addresses_of_one_interface_are_both_decided_about() -> None:
