@@ -65,8 +65,8 @@ IMAGE = $(PY) -m image --uv $(UV) --cache $(CACHE)/image
 OUT ?= _out/image
 
 .PHONY: image image-lock
-image: $(INSTALLED) ## Build the image for amd64 and arm64 as an OCI archive in _out/image (PLATFORM=linux/amd64, OUT=directory)
-	@$(IMAGE) $(PLATFORM:%=--platform %) --out $(OUT) build
+image: $(INSTALLED) ## Build the image for amd64 and arm64 as an OCI archive in _out/image (PLATFORM=linux/amd64, OUT=directory, ROOT=directory for its files)
+	@$(IMAGE) $(PLATFORM:%=--platform %) $(ROOT:%=--root %) --out $(OUT) build
 
 image-lock: $(INSTALLED) ## Lock the newest versions of the Debian packages in the image
 	@$(IMAGE) lock
@@ -96,6 +96,7 @@ lint: $(INSTALLED)
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 	@git ls-files -z '*.sh' | xargs -0 -r .venv/bin/shellcheck
+	@.venv/bin/zizmor --offline --quiet --no-progress .github
 
 unit: $(INSTALLED)
 	@$(PY) -m pytest tests/unit -q --numprocesses=auto --durations=0 --durations-min=1 --cov=kubemacpool.core --cov=kubemacpool.wire --cov-branch --cov-fail-under=100

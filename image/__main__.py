@@ -20,6 +20,7 @@ def main() -> int:
     parser.add_argument("--uv", type=Path, required=True, help="the uv that installs the wheels")
     parser.add_argument("--cache", type=Path, required=True, help="where downloaded packages stay")
     parser.add_argument("--out", type=Path, default=Path("_out/image"), help="where the archive goes")
+    parser.add_argument("--root", type=Path, help="where the root file system goes as well, of one platform")
     names = [platform.name for platform in PLATFORMS]
     parser.add_argument("--platform", action="append", choices=names, help="one of them alone; all by default")
     options = parser.parse_args()
@@ -30,7 +31,7 @@ def main() -> int:
                 write_lock(platform.architecture, apt.candidates(sorted(PACKAGES)))
             return 0
         platforms = [each for each in PLATFORMS if not options.platform or each.name in options.platform]
-        built = build(platforms, Tools(options.uv, options.cache), options.out)
+        built = build(platforms, Tools(options.uv, options.cache), options.out, options.root)
     except (PackageError, UnbuildableError, NotImplementedError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -44,8 +44,14 @@ class Built:
     sizes: dict[str, int]
 
 
-def build(platforms: Sequence[Platform], tools: Tools, out: Path) -> Built:
+def build(platforms: Sequence[Platform], tools: Tools, out: Path, root: Path | None = None) -> Built:
     """Make the archive and its bills of materials in a directory.
+
+    Args:
+        platforms: of the image.
+        tools: what is used of the machine.
+        out: where the archive goes.
+        root: where the root file system of the last platform goes, for those who put it into an image by other means.
 
     Raises:
         UnbuildableError: a library is missing, or the commit is not known.
@@ -63,19 +69,23 @@ def build(platforms: Sequence[Platform], tools: Tools, out: Path) -> Built:
         packages = {first: roots.debian(first, work / first.architecture / "debian", tools.cache)}
         interpreter = Interpreter(work / first.architecture / "debian")
         for platform in platforms:
-            root = work / platform.architecture
+            place = work / platform.architecture
             if platform not in packages:
-                packages[platform] = roots.debian(platform, root / "debian", tools.cache)
-            layers = _Platform(platform, root, tools, interpreter).layers(packages[platform], wheel, made)
+                packages[platform] = roots.debian(platform, place / "debian", tools.cache)
+            layers = _Platform(platform, place, tools, interpreter).layers(packages[platform], wheel, made)
             archive.add(platform, layers)
+            if root is not None:
+                for part in _PARTS:
+                    shutil.copytree(place / part, root, symlinks=True, dirs_exist_ok=True)
             sizes[platform.name] = compressed(layers)
-            inside = root / "ours" / _SBOM
+            inside = place / "ours" / _SBOM
             shutil.copyfile(inside, out / f"{NAME}-{made.version}-{platform.architecture}.cdx.json")
         target = out / f"{NAME}-{made.version}.oci.tar"
         digest = archive.write(target)
     return Built(target, digest, sizes)
 
 
+_PARTS = ("debian", "wheels", "ours")
 _SBOM = f"usr/share/doc/{NAME}/sbom.cdx.json"
 
 
@@ -88,7 +98,7 @@ class _Platform:
 
     def layers(self, packages: list[Package], wheel: Path, made: Made) -> list[Layer]:
         """Fill the directories that are not there yet, and pack them."""
-        base, locked, ours = (self.root / name for name in ("debian", "wheels", "ours"))
+        base, locked, ours = (self.root / name for name in _PARTS)
         distributions = wheels.install_locked(self.tools.uv, self.platform, locked)
         distributions += wheels.install_ours(self.tools.uv, self.platform, wheel, ours)
         if missing := linking.missing((base, locked, ours)):
@@ -112,16 +122,23 @@ class _Platform:
 
 def _made() -> Made:
     project = tomllib.loads((wheels.TREE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    revision = _git("rev-parse", "HEAD")
-    if _git("status", "--porcelain", "--", "src", "image", "requirements", "pyproject.toml", "README.md", "LICENSE"):
-        revision += "-dirty"
     epoch = int(os.environ.get("SOURCE_DATE_EPOCH") or _git("log", "-1", "--format=%ct"))
-    return Made(str(project["version"]), revision, epoch)
+    return Made(str(project["version"]), os.environ.get("REVISION") or _revision(), epoch)
+
+
+def _revision() -> str:
+    revision = _git("rev-parse", "HEAD")
+    sources = ("src", "config", "image", "requirements", "pyproject.toml", "README.md", "LICENSE")
+    return f"{revision}-dirty" if _git("status", "--porcelain", "--", *sources) else revision
 
 
 def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", "-C", str(wheels.TREE), *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        message = f"The image names the commit that it is made from, and git does not tell it: {done.stderr.strip()}"
-        raise UnbuildableError(message)
+    try:
+        done = subprocess.run(["git", "-C", str(wheels.TREE), *arguments], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        message = (
+            f"The image names the commit that it is made from, and git does not tell it ({error}). "
+            "Without git, set SOURCE_DATE_EPOCH and REVISION."
+        )
+        raise UnbuildableError(message) from error
     return done.stdout.strip()

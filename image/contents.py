@@ -64,6 +64,9 @@ PACKAGES: Final = {
     "zlib1g": "the interpreter",
 }
 
+LICENSES_BY_HAND: Final = {"libcrypt1": "LGPL-2.1+"}
+"""Of packages whose copyright files say it in prose only."""
+
 LEFT_OUT: Final = (
     r"usr/share/(?!doc/[^/]+(/copyright)?$|common-licenses/)",
     r"usr/lib/[^/]+/gconv/",  # of iconv, which Python does not use

@@ -14,7 +14,7 @@ from cyclonedx.model.license import DisjunctiveLicense, LicenseExpression
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
-from image.contents import DISTRIBUTION, LICENSES, NAME, Platform
+from image.contents import DISTRIBUTION, LICENSES, LICENSES_BY_HAND, NAME, Platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,7 +60,7 @@ def debian(package: Package, platform: Platform, root: Path) -> Component:
     path = root / "usr/share/doc" / package.name / "copyright"
     text = path.read_text(encoding="utf-8", errors="replace")
     named = {name.strip() for name in _SHORT_NAME.findall(text)} if "Format:" in text.partition("\n")[0] else set()
-    named |= set(_NAMED_TEXT.findall(text)) if not named else set()
+    named = named or set(_NAMED_TEXT.findall(text)) or {LICENSES_BY_HAND[package.name]}
     return Component(
         name=package.name,
         version=package.version,
