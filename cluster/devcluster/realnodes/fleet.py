@@ -120,7 +120,7 @@ class Fleet:
             files.kube_proxy(self.network, node_name(1), self.network.switch).encode(),
         )
         self._start(self.switch, self.network.switch, BRIDGE, [self._kube_proxy(self.switch)])
-        self._await_interface(self.switch, BRIDGE)
+        self._await_address(self.switch, self.network.switch)
         link = self.network.host_link
         write_atomically(self.switch.directory / HOST_LINK, link.encode())
         host_ip("link", "add", link, "type", "veth", "peer", "name", UPLINK, "netns", str(self.switch.pid))
@@ -202,6 +202,7 @@ class Fleet:
         )
         self._start(node, address, INTERFACE, [containerd, kubelet, self._kube_proxy(node)])
         self._plug(node)
+        self._await_address(node, address)
         return True
 
     def _remove(self, api: ApiServer, name: str) -> None:
@@ -289,16 +290,18 @@ class Fleet:
             )
         )
 
-    def _await_interface(self, machine: Machine, interface: str) -> None:
+    def _await_address(self, machine: Machine, address: str) -> None:
+        """Wait until a machine has set up its network, before it is told further routes."""
+
         def there() -> bool:
             try:
-                return interface in machine.interfaces()
+                return machine.has_address(address)
             except ClusterError:
                 return False
 
         wait_until(
             there,
-            what=f"the {machine.name} to have its {interface}",
+            what=f"{machine.name} to have its address {address}",
             within=LINK_SECONDS,
             needs=[machine.daemon],
             progress=lambda _: None,

@@ -138,6 +138,11 @@ class Machine:
             command = [str(NSENTER), f"--net=/proc/{self.pid}/ns/net", "--", IP, "-batch", "-"]
             _run(command, f"ip {', '.join(lines)} on {self.name}", "\n".join(lines), check=True)
 
+    def has_address(self, address: str) -> bool:
+        """Tell whether an interface of it that is up has this address."""
+        command = [str(NSENTER), f"--net=/proc/{self.pid}/ns/net", "--", IP, "-brief", "address", "show", "up"]
+        return f" {address}/" in _run(command, f"ip address on {self.name}", None, check=True)
+
     def interfaces(self) -> list[str]:
         """Name its network interfaces."""
         shown = _run(
