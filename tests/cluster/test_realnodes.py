@@ -13,7 +13,7 @@ from devcluster.errors import AssetError, SettingError
 from devcluster.loopback import FIRST_SHARE, LAST_SHARE
 from devcluster.realnodes import files, install, needs
 from devcluster.realnodes.addresses import NodeNetwork
-from devcluster.settings import RELEASE_MANIFEST, REPOSITORY
+from devcluster.settings import REPOSITORY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,7 +92,7 @@ def test_a_multus_that_is_none_is_refused(tmp_path: Path) -> None:
 
 def test_an_image_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match=r"MACPOOL_IMAGE=nowhere\.tar"):
-        install.image_archive(tmp_path, RELEASE_MANIFEST, print, {"MACPOOL_IMAGE": "nowhere.tar"})
+        install.image_archive(tmp_path, print, {"MACPOOL_IMAGE": "nowhere.tar"})
 
 
 @pytest.mark.parametrize("manifest", HACK)

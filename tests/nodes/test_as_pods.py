@@ -28,6 +28,7 @@ def test_a_replica_has_no_privileges_and_cannot_write_to_its_root(real: Real) ->
             line.split(":\t", 1) for line in node.run("cat", f"/proc/{pid}/status").splitlines() if ":\t" in line
         )
         assert set(status["Uid"].split()) == {"65532"}
+        assert set(status["Gid"].split()) == {"65532"}
         assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 0
         assert status["NoNewPrivs"] == "1"
         assert status["Seccomp"] == "2", "no filter of system calls"
@@ -96,6 +97,20 @@ def test_a_replica_that_answers_no_more_is_taken_from_the_service_until_it_does(
     finally:
         real.signal(victim, "CONT")
     real.until(lambda: victim.address in real.endpoints(), "it is back once it answers", 20)
+
+
+def test_a_rollout_by_itself_fails_no_probe(real: Real) -> None:
+    real.kubectl("rollout", "restart", "deployment", "-n", NAMESPACE)
+    real.kubectl("rollout", "status", "deployment", "-n", NAMESPACE, "--timeout=90s")
+    real.settled()
+    fresh = {replica.name for replica in real.replicas()}
+    unhealthy = [
+        event["message"]
+        for event in real.read("events", "-n", NAMESPACE)["items"]
+        if event["reason"] == "Unhealthy" and event["involvedObject"]["name"] in fresh
+    ]
+
+    assert unhealthy == []
 
 
 def test_a_node_is_entered_as_by_ssh(real: Real) -> None:

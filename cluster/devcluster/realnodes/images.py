@@ -44,6 +44,11 @@ def pause_archive(directory: Path, pause: Path) -> Path:
     return archive
 
 
+def architecture() -> str:
+    """Name this machine's processor as images do."""
+    return ARCHITECTURES.get(platform.machine(), platform.machine())
+
+
 def load(machines: Sequence[Machine], archive: Path) -> bool:
     """Import an archive (OCI's or Docker's) on nodes; tell whether any of them had not the same before.
 
@@ -84,7 +89,7 @@ def docker_archive(layer: bytes, config: dict[str, object], names: Sequence[str]
     diff = f"sha256:{hashlib.sha256(layer).hexdigest()}"
     image = json.dumps(
         {
-            "architecture": ARCHITECTURES.get(platform.machine(), platform.machine()),
+            "architecture": architecture(),
             "os": "linux",
             "config": config,
             "rootfs": {"type": "layers", "diff_ids": [diff]},

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
+import shutil
 import socket
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,8 @@ import msgspec
 from devcluster.deployment import DEPLOYMENT, NAMESPACE, Service
 from devcluster.errors import CommandError, SettingError
 from devcluster.files import locked
-from devcluster.realnodes import checkout_image, images
-from devcluster.settings import RELEASE_MANIFEST
+from devcluster.realnodes import images
+from devcluster.settings import RELEASE_MANIFEST, REPOSITORY
 from devcluster.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def sync(
     Raises:
         ClusterError: the image cannot be built or imported, the manifest was refused, or a pod does not become ready.
     """
-    archive = image_archive(control_plane.layout.images, manifest, progress, environment)
+    archive = image_archive(control_plane.layout.images / "release", progress, environment)
     with locked(control_plane.layout.installation / "lock", "syncs", progress):
         fleet = control_plane.fleet
         nodes = [fleet.node(name) for name in fleet.names()]
@@ -104,35 +105,33 @@ def _await_service(control_plane: ControlPlane, progress: Progress) -> None:
     )
 
 
-def image_archive(directory: Path, manifest: Path, progress: Progress, environment: Mapping[str, str]) -> Path:
-    """Return the archive of the image: the one that MACPOOL_IMAGE names, or one of this checkout.
+def image_archive(directory: Path, progress: Progress, environment: Mapping[str, str]) -> Path:
+    """Return the archive of the image: the one that MACPOOL_IMAGE names, or what `make image` builds of this checkout.
 
     Raises:
-        SettingError: there is none.
+        ClusterError: there is none, or it could not be built.
     """
     given = environment.get("MACPOOL_IMAGE")
-    if not given:
-        name = image_name(manifest)
-        progress(f"making {name} of this checkout")
-        return checkout_image.write(directory / "kubemacpool.tar", name)
-    archive = Path(given).absolute()
-    if not archive.is_file():
-        message = f"MACPOOL_IMAGE={given}: there is no such archive of an image."
-        raise SettingError(message)
-    return archive
-
-
-def image_name(manifest: Path) -> str:
-    """Return the image that a manifest names.
-
-    Raises:
-        SettingError: it names none.
-    """
-    named = re.search(r"^\s*image: (\S+)", manifest.read_text(encoding="utf-8"), re.MULTILINE)
-    if named is None:
-        message = f"{manifest} names no image."
-        raise SettingError(message)
-    return named[1]
+    if given:
+        archive = Path(given).absolute()
+        if not archive.is_file():
+            message = f"MACPOOL_IMAGE={given}: there is no such archive of an image."
+            raise SettingError(message)
+        return archive
+    progress("building the image (make image)")
+    shutil.rmtree(directory, ignore_errors=True)
+    wanted = (f"PLATFORM=linux/{images.architecture()}", f"OUT={directory}")
+    built = subprocess.run(
+        ["make", "--no-print-directory", "image", *wanted],
+        cwd=REPOSITORY,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    found = sorted(directory.glob("*.oci.tar"))
+    if built.returncode or not found:
+        raise CommandError("make image", built.returncode, built.stderr or built.stdout)
+    return found[0]
 
 
 def _deployment(control_plane: ControlPlane) -> _Deployment | None:
