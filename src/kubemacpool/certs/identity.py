@@ -41,9 +41,6 @@ class Identity:
         self.webhook = self._make(credentials.serving, credentials.authorities.bundle)
         """For the webhook's listener: asks clients for a certificate."""
         self.webhook.sni_callback = lambda connection, name, _: _exchange(connection, self._asked_by(name))
-        self.metrics = self._make(credentials.serving, None)
-        """For the listener of the metrics: asks nobody."""
-        self.metrics.sni_callback = lambda connection, *_: _exchange(connection, self._metrics)
 
     @property
     def peers(self) -> ssl.SSLContext:
@@ -119,10 +116,9 @@ class Identity:
         serving, trusted = credentials.serving, credentials.authorities.bundle
         among_replicas = self._make(serving, trusted + client_ca)
         webhook = among_replicas if presented is None else self._make(presented, trusted + client_ca)
-        metrics = self._make(serving if presented is None else presented, None)
         pair = (serving.certificate_pem, serving.key_pem)
         peers = client_context(trusted, identity=pair, policy=self._policy)
-        self._among_replicas, self._webhook, self._metrics, self._peers = among_replicas, webhook, metrics, peers
+        self._among_replicas, self._webhook, self._peers = among_replicas, webhook, peers
         self._credentials, self._client_ca, self._presented = credentials, client_ca, presented
 
     def _asked_by(self, name: str | None) -> ssl.SSLContext:

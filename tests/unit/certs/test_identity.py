@@ -13,6 +13,7 @@ from kubemacpool.certs.contexts import client_context, server_context
 from kubemacpool.certs.identity import Identity
 from kubemacpool.certs.issue import KeyPair, ServerNames, issue_authority, issue_serving
 from kubemacpool.certs.rotation import Credentials
+from kubemacpool.certs.scrapers import ScraperTls
 from kubemacpool.runtime import Loop
 
 NAME = "kubemacpool-service.kubemacpool-system.svc"
@@ -32,13 +33,19 @@ def credentials(authority: KeyPair, *former: KeyPair) -> Credentials:
     return Credentials(ours, issue_serving(authority, ServerNames((NAME, AMONG_REPLICAS)), NOW), ours.current)
 
 
+def make(pair: KeyPair, asked_for: bytes | None) -> ssl.SSLContext:
+    """TLS of a server."""
+    return server_context(pair.certificate_pem, pair.key_pem, asked_for)
+
+
 def identity_of(given: Credentials, client_ca: bytes = b"") -> Identity:
     """A replica with these."""
-
-    def make(pair: KeyPair, asked_for: bytes | None) -> ssl.SSLContext:
-        return server_context(pair.certificate_pem, pair.key_pem, asked_for)
-
     return Identity(given, make, client_ca, replica_name=AMONG_REPLICAS)
+
+
+def scrapers_of(identity: Identity) -> ssl.SSLContext:
+    """The listener for whoever reads the metrics."""
+    return ScraperTls(lambda: identity.shown, make, None).listener()
 
 
 def der(pair: KeyPair) -> bytes:
@@ -60,7 +67,7 @@ async def test_replicas_prove_themselves_to_each_other_and_others_need_not() -> 
     )
     nobody = client_context(FIRST.certificate_pem)
     assert await shake_hands(identity.webhook, nobody, NAME) == Handshake(der(here.serving), None)
-    assert await shake_hands(identity.metrics, client_of(STRANGER), NAME) == Handshake(der(here.serving), None)
+    assert await shake_hands(scrapers_of(identity), client_of(STRANGER), NAME) == Handshake(der(here.serving), None)
 
 
 async def test_who_shows_a_certificate_of_a_stranger_is_not_connected() -> None:
@@ -71,9 +78,10 @@ async def test_who_shows_a_certificate_of_a_stranger_is_not_connected() -> None:
 async def test_what_is_taken_up_is_shown_by_listeners_that_stand_already() -> None:
     identity = identity_of(credentials(FIRST))
     after = credentials(SECOND, FIRST)
+    listeners = (identity.webhook, scrapers_of(identity))
     identity.take_up(after)
     trusting = client_context(SECOND.certificate_pem)
-    for listener in (identity.webhook, identity.metrics):
+    for listener in listeners:
         assert (await shake_hands(listener, trusting, NAME)).server == der(after.serving)
     shown = await shake_hands(identity.webhook, identity.peers, NAME)
     assert shown == Handshake(der(after.serving), der(after.serving))
@@ -84,12 +92,12 @@ async def test_what_is_given_is_shown_to_everybody_but_replicas() -> None:
     ours, given = credentials(FIRST), issue_serving(STRANGER, ServerNames((NAME, AMONG_REPLICAS)), NOW)
     identity = identity_of(ours)
     assert (identity.presented, identity.shown) == (None, ours.serving)
-    before = identity.handshakes
+    before, listeners = identity.handshakes, (identity.webhook, scrapers_of(identity))
     identity.present(given)
     assert (identity.presented, identity.shown) == (given, given)
     assert not set(before) & set(identity.handshakes)
     trusting = client_context(STRANGER.certificate_pem)
-    for listener in (identity.webhook, identity.metrics):
+    for listener in listeners:
         assert (await shake_hands(listener, trusting, NAME)).server == der(given)
     among = await shake_hands(identity.webhook, identity.peers, AMONG_REPLICAS)
     assert among == Handshake(der(ours.serving), der(ours.serving))
