@@ -163,6 +163,16 @@ def prometheus() -> Module:
     )
 
 
+def grafana() -> Module:
+    """Name the program that judges dashboards by what Grafana publishes of its schemas."""
+    return Module(
+        GO_MODULES / "grafana",
+        "github.com/grafana/grafana-foundation-sdk/go",
+        {"judge-dashboard": "kubemacpool.io/cluster/grafana/judge"},
+        {},
+    )
+
+
 def node_programs(version: str) -> Module:
     """Name the programs of a real node of one minor version ("1.37").
 

@@ -9,7 +9,7 @@ object is by itself is said twice. */ -}}
 {{- $labels := mergeOverwrite (dict) (include "kubemacpool.labels" $root | fromYaml) ($object.metadata.labels | default dict) $root.Values.commonLabels ($.labels | default dict) }}
 {{- $_ := set $object.metadata "labels" $labels }}
 {{- if eq $object.kind "Deployment" }}{{ include "kubemacpool.deployment" (dict "root" $root "object" $object) }}{{ end }}
-{{- if eq $object.kind "ConfigMap" }}{{ include "kubemacpool.pool" (dict "root" $root "object" $object) }}{{ end }}
+{{- if eq $object.metadata.name "kubemacpool-mac-range-config" }}{{ include "kubemacpool.pool" (dict "root" $root "object" $object) }}{{ end }}
 {{- if eq $object.kind "MutatingWebhookConfiguration" }}{{ include "kubemacpool.webhooks" (dict "root" $root "object" $object) }}{{ end }}
 {{- if eq $object.kind "Certificate" }}{{ include "kubemacpool.certificate" (dict "root" $root "object" $object) }}{{ end }}
 ---
