@@ -64,7 +64,10 @@ class Expiry:
             self._measure("authority", authority.certificate, self._intervals.authority.renewal(authority.certificate))
         (serving,) = certificates_in(identity.shown.certificate_pem)[:1]
         given = identity.presented is not None
+        stored_one = stored.verdict.serving
         renewal = _usual_renewal(serving) if given else self._intervals.serving.renewal(serving)
+        if serving == stored_one.certificate and stored_one.renewal is not None:
+            renewal = stored_one.renewal
         self._measure("serving", serving, renewal)
         end = f"{serving.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC"
         self._remark(_RENEWAL, f"certificates cannot be renewed: {trouble}; what is served ends on {end}", trouble)

@@ -8,7 +8,7 @@ from typing import TypeVar
 import structlog
 
 from kubemacpool.certs.files import LOOK_SECONDS, ServingFiles
-from kubemacpool.certs.intervals import Intervals
+from kubemacpool.certs.intervals import GRACE_SECONDS, Intervals
 from kubemacpool.certs.issue import ServerNames, service_names
 from kubemacpool.certs.rotation import Bootstrap, Credentials
 from kubemacpool.expiry import corrected
@@ -47,7 +47,9 @@ async def establish_credentials(bootstrap: Bootstrap, readiness: Readiness) -> C
     """Get the certificate from its Secrets, or issue it; try until it is done, and have readiness say what is wrong."""
     complaint = "no certificate yet, trying again"
     credentials = await _persevere(
-        bootstrap.ensure_certificates, complaint, lambda error: readiness.hinder(OBSTACLE, f"{complaint}: {error}")
+        lambda: bootstrap.ensure_certificates(GRACE_SECONDS + 1.0),
+        complaint,
+        lambda error: readiness.hinder(OBSTACLE, f"{complaint}: {error}"),
     )
     readiness.hinder(OBSTACLE, UNKNOWN)
     return credentials

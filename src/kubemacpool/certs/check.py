@@ -96,15 +96,20 @@ def judge(
         _check_usable(serving_pair)
     except _Unusable as fault:
         return Verdict(signing, Judged(fault=str(fault)), authorities)
-    renewal = intervals.serving.renewal(certificate)
+    due = intervals.serving.renewal(certificate)
     # One that ends with its authority is followed when that is: another one of it would end as soon.
-    longer = min(now + intervals.serving.rotate, root.not_valid_after_utc) > certificate.not_valid_after_utc
+    ends_with_it = certificate.not_valid_after_utc >= root.not_valid_after_utc
     reason = ""
     if under != authorities.current:
         reason = "its authority is followed by another one"
-    elif renewal <= now and longer:
+    elif due <= now and not ends_with_it:
         reason = _old(certificate)
-    return Verdict(signing, Judged(serving_pair, reason, certificate, renewal), authorities, under)
+    return Verdict(
+        signing,
+        Judged(serving_pair, reason, certificate, max(due, renewal) if ends_with_it else due),
+        authorities,
+        under,
+    )
 
 
 def _old(certificate: x509.Certificate) -> str:

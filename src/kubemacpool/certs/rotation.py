@@ -4,6 +4,7 @@ Any number of replicas may do it at once. A write holds only for the Secret that
 (409) reads what the other one has written and goes on from there.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -82,18 +83,25 @@ class Bootstrap:
         self._names = names
         self._time_of_day = time_of_day
 
-    async def ensure_certificates(self) -> Credentials:
+    async def ensure_certificates(self, patience: float = 0.0) -> Credentials:
         """Makes sure that the two Secrets hold what can be used, and gives it. What is merely old is left as it is.
+
+        Args:
+            patience: seconds for which what somebody has spoilt is left to replicas that serve: they know under which
+                authority they do, and keep it trusted.
 
         Raises:
             ConflictError: others kept changing the Secrets at the same time; again later.
             OutsideError: otherwise, as the API server answered.
         """
-        for _ in range(_PASSES):
+        for attempt in range(_PASSES):
             stored = await self.look()
             if (credentials := stored.credentials) is not None:
                 return credentials
-            if stored.verdict.authority.pair is None:
+            installed = stored.authority is not None or stored.serving is not None
+            if patience > 0 and attempt == 0 and installed:
+                await asyncio.sleep(patience)
+            elif stored.verdict.authority.pair is None:
                 await self.issue_authority(stored)
             else:
                 await self.issue_serving(stored)

@@ -128,6 +128,10 @@ def test_one_that_ends_with_its_authority_waits_for_the_next_authority() -> None
     verdict = judge(secret(AUTHORITY), serving_secret(serving), now=NOW + timedelta(days=364))
     assert verdict.authority.fault
     assert not verdict.serving.fault
+    overlapping = AS_SHIPPED._replace(serving=Interval(timedelta(days=182.5), timedelta(days=30)))
+    verdict = judge(secret(AUTHORITY), serving_secret(serving), now=NOW + timedelta(days=350), intervals=overlapping)
+    assert pairs_and_faults(verdict) == (AUTHORITY, "", serving, "")
+    assert verdict.serving.renewal == verdict.authority.renewal
 
 
 def test_one_of_an_authority_before_is_used_until_one_of_the_present_is_issued() -> None:

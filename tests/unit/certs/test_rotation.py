@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -134,6 +135,21 @@ async def test_a_broken_secret_heals_with_a_warning_that_holds_no_key(broken: st
         "reason": "tls.crt holds no certificate that can be read",
     }
     assert key.splitlines()[1] not in str(logs)
+
+
+async def test_what_somebody_has_spoilt_is_left_for_a_while_to_those_who_serve() -> None:
+    secrets = Cupboard()
+    serving = Bootstrap(secrets, NAMES)
+    before = await serving.ensure_certificates(60)
+    secrets.stored[AUTHORITY_SECRET] = StoredSecret({"tls.crt": b"garbage"}, "spoilt")
+    starting = asyncio.create_task(Bootstrap(secrets, NAMES).ensure_certificates(0.1))
+    await asyncio.sleep(0)
+    await serving.issue_authority(await serving.look(), before.under)
+    after = await starting
+    assert after.authorities.former == (before.under,)
+    assert after.serving == before.serving
+    secrets.stored[AUTHORITY_SECRET] = StoredSecret({"tls.crt": b"garbage"}, "spoilt")
+    assert (await Bootstrap(secrets, NAMES).ensure_certificates(0.001)).under != before.under, "nobody else does"
 
 
 async def test_what_is_merely_old_is_given_as_it_is() -> None:
