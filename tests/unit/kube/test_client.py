@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 from aiohttp import web
@@ -48,6 +50,41 @@ async def test_a_request_carries_token_user_agent_and_query_to_the_path_below_th
     assert request.headers["Authorization"] == "Bearer t0ken"
     assert request.headers["User-Agent"].startswith("kubemacpool/")
     assert request.headers["Accept-Encoding"] == "identity"
+
+
+@pytest.mark.parametrize(
+    ("said", "hours"),
+    [
+        (format_datetime(datetime.now(UTC) + timedelta(hours=3), usegmt=True), 3),
+        (format_datetime(datetime.now(UTC) - timedelta(hours=3), usegmt=True), -3),
+        (format_datetime(datetime.now(UTC), usegmt=True), 0),
+        ("yesterday", 0),
+        ("Tue, 99 Foo 2026 00:00:00 GMT", 0),
+    ],
+    ids=["ahead", "behind", "alike", "no date", "impossible"],
+)
+async def test_how_far_the_api_servers_clock_is_ahead_is_known_from_its_answers(said: str, hours: int) -> None:
+    async def handler(_: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(body=b"{}", headers={"Date": said})
+
+    async with served(handler) as client:
+        assert client.clock_skew == timedelta()
+        await client.get("/x")
+        assert round(client.clock_skew / timedelta(hours=1), 1) == hours
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+async def test_a_dry_run_is_the_same_patch_with_a_word_in_the_query(dry_run: bool) -> None:  # noqa: FBT001 (a case)
+    seen: list[web.BaseRequest] = []
+
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        seen.append(request)
+        return web.Response(body=b"{}")
+
+    async with served(handler) as client:
+        await client.patch("/x", b"{}", content_type="application/merge-patch+json", dry_run=dry_run)
+    (request,) = seen
+    assert (request.method, request.query.get("dryRun")) == ("PATCH", "All" if dry_run else None)
 
 
 async def test_being_asked_to_wait_is_told_with_the_time() -> None:
