@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import shutil
 import signal
 import sys
 import time
+from contextlib import ExitStack, contextmanager
 from pathlib import Path  # noqa: TC003 (typer reads the annotations)
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
+from tests.support.prometheus import scraping
 
 from chaos.causes import Cause
 from chaos.conducting import Conductor, Extent
@@ -20,11 +24,14 @@ from chaos.load import Plan
 from chaos.results import LEAST_RATE, Results
 from chaos.stage import ROTATING, Stage
 from chaos.tables import tables
+from devcluster import assets
 from devcluster.errors import ClusterError
 from devcluster.settings import REPOSITORY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from tests.support.prometheus import Prometheus
 
 OUT = REPOSITORY / "_out"
 INTERRUPTED = 130
@@ -51,7 +58,7 @@ def chaos(  # noqa: PLR0913 (an option each)
         bool,
         typer.Option(
             "--soak",
-            help="Watch what grows: no process is ended, certificates are exchanged all the time.",
+            help="Watch what grows: no process is ended, certificates are exchanged all the time, Prometheus scrapes.",
         ),
     ] = False,
     json: Annotated[Path, typer.Option(help="Where the results are written.")] = OUT / "chaos.json",
@@ -89,8 +96,35 @@ async def _run(extent: Extent, work: Path, replicas: int, progress: Callable[[st
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     environment = ROTATING if extent.soak else {}
-    async with Stage(work, replicas, extent.seed, progress, environment) as stage:
-        return await Conductor(stage, extent, progress).run()
+    with ExitStack() as programs:
+        async with Stage(work, replicas, extent.seed, progress, environment) as stage:
+            prometheus = programs.enter_context(_scraped(stage, work, progress)) if extent.soak else None
+            return await Conductor(stage, extent, progress, prometheus).run()
+
+
+@contextmanager
+def _scraped(stage: Stage, work: Path, progress: Callable[[str], None]) -> Iterator[Prometheus]:
+    """A Prometheus that scrapes all replicas for as long as the block lasts."""
+    directory = work / "prometheus"
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    token = directory / "token"
+    token.write_text(stage.scraper.headers["Authorization"].removeprefix("Bearer "), encoding="ascii")
+    config = {
+        "global": {"scrape_interval": "5s", "scrape_timeout": "4s"},
+        "scrape_configs": [
+            {
+                "job_name": "kubemacpool",
+                "scheme": "https",
+                "authorization": {"type": "Bearer", "credentials_file": str(token)},
+                "tls_config": {"insecure_skip_verify": True},  # the authority is another one every two minutes
+                "static_configs": [{"targets": [urlsplit(each.metrics_url).netloc for each in stage.replicas()]}],
+            }
+        ],
+    }
+    program = assets.built(assets.prometheus(), progress) / "prometheus"
+    with scraping(program, directory, config) as prometheus:
+        yield prometheus
 
 
 def _say(results: Results, console: Console) -> None:

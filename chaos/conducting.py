@@ -27,6 +27,8 @@ from chaos.weighing import Weigher
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tests.support.prometheus import Prometheus
+
     from chaos.causes import Loss
     from chaos.faults import Fault, Kind
     from chaos.growth import Growth
@@ -72,8 +74,10 @@ class Extent(NamedTuple):
 class Conductor:
     """One run on a stage."""
 
-    def __init__(self, stage: Stage, extent: Extent, progress: Callable[[str], None]) -> None:
-        """Begin nothing yet."""
+    def __init__(
+        self, stage: Stage, extent: Extent, progress: Callable[[str], None], prometheus: Prometheus | None = None
+    ) -> None:
+        """Begin nothing yet; `prometheus` scrapes the replicas meanwhile."""
         self._stage = stage
         self._extent = extent
         self._progress = progress
@@ -85,7 +89,7 @@ class Conductor:
         self._load = Load(stage.cluster, self._auditor, claims, extent.load, extent.seed)
         self._inflicter = Inflicter(stage)
         self._weigher = Weigher(stage.replicas)
-        self._sampler = Sampler(stage) if extent.soak else None
+        self._sampler = Sampler(stage, prometheus) if extent.soak else None
         self._starter = Starter(stage.cluster, extent.seed)
         self._tenant = Tenant(
             stage.cluster, self._auditor, claims, stage.webhook_urls, self._starter.addresses, stage.strangers_address

@@ -18,6 +18,8 @@ from chaos.targets import Target
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tests.support.prometheus import Prometheus
+
     from chaos.stage import Stage
 
 SECRETS: Final = "/api/v1/namespaces/kubemacpool-system/secrets"
@@ -38,6 +40,8 @@ DESCRIPTORS: Final = "file descriptors"
 TASKS: Final = "tasks"
 LOG: Final = "log bytes"
 SECRETS_THERE: Final = "Secrets"
+SERIES: Final = "series in Prometheus"
+TASKS_FIGURE: Final = "kubemacpool_asyncio_tasks"
 EVENTS_THERE: Final = "Events"
 
 
@@ -58,6 +62,8 @@ ALLOWED: Final[Mapping[str, Allowance]] = {
     DESCRIPTORS: Allowance(0.10, 40),
     TASKS: Allowance(0.10, 20),
     SECRETS_THERE: Allowance(0.0, 0),
+    # Of a replica: labels that a tenant can make up would show here. A leader has some that a follower has not.
+    SERIES: Allowance(0.10, 100),
 }
 """What is bounded by a rate is not compared: log bytes by requests, Events by their token bucket and their hour."""
 
@@ -102,12 +108,12 @@ class Sampler:
 
     Args:
         stage: where they are.
-        tasks: how a replica names its number of tasks among its figures.
+        prometheus: who scrapes them meanwhile.
     """
 
-    def __init__(self, stage: Stage, tasks: str = "kubemacpool_asyncio_tasks") -> None:
+    def __init__(self, stage: Stage, prometheus: Prometheus | None = None) -> None:
         self._stage = stage
-        self._tasks = tasks
+        self._prometheus = prometheus
         self._began = time.monotonic()
         self._samples: dict[tuple[str, str], list[tuple[float, float]]] = {}
 
@@ -131,12 +137,15 @@ class Sampler:
                 for what, figure in _of_process(replica.pid, replica.log).items():
                     self._note(what, of, figure)
             with suppress(aiohttp.ClientError, OSError, TimeoutError):  # it is paused, or cut off and new
-                self._note(TASKS, of, (await self._stage.metrics(replica))[self._tasks])
+                self._note(TASKS, of, (await self._stage.metrics(replica))[TASKS_FIGURE])
         try:
             secrets = await self._stage.cluster.read(SECRETS, _List)
             events = await self._stage.cluster.read(EVENTS, _List)
         except UnexpectedError:
             return  # the API server is being restarted
+        if self._prometheus is not None and await self._prometheus.answers():
+            for sample in await self._prometheus.query('count by (instance) ({job="kubemacpool"})'):
+                self._note(SERIES, str(sample["metric"]["instance"]), float(sample["value"][1]))
         self._note(SECRETS_THERE, CLUSTER, secrets.count)
         self._note(EVENTS_THERE, CLUSTER, events.count)
 

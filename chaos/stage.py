@@ -90,7 +90,8 @@ class Stage:
         self._progress = progress
         self._environment = environment
         self._installation = Installation(self.control_plane)
-        self._scraper = Scraper(self.control_plane)
+        self.scraper = Scraper(self.control_plane)
+        """Who may read the metrics."""
         self._following: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -156,7 +157,7 @@ class Stage:
     async def metrics(self, replica: ReplicaStatus) -> dict[str, float]:
         """The replica's figures, named like `kubemacpool_addresses{state=held}`."""
         timeout = aiohttp.ClientTimeout(total=10)
-        headers = await asyncio.to_thread(lambda: self._scraper.headers)
+        headers = await asyncio.to_thread(lambda: self.scraper.headers)
         url = f"{replica.metrics_url}/metrics"
         async with self.cluster.session.get(url, headers=headers, ssl=False, timeout=timeout) as answer:
             text = await answer.text()

@@ -32,6 +32,10 @@ _SLICE: Final = 8 * 1024
 _log = structlog.get_logger(__name__)
 
 
+_NO_PARSER: Final = httptools.HttpRequestParser(object())
+"""In the place of the parser of a connection that is closed; nothing is given to it."""
+
+
 class _NotHttpError(Exception):
     """Raised through the parser."""
 
@@ -106,6 +110,10 @@ class Connection(asyncio.Protocol):
                 request.gone = True
                 if request.reader is not None:
                     request.reader.fail(ConnectionResetError("the client is gone"))
+        # Whoever refers back to this goes, so that it is freed now: what TLS has of a connection takes some ten
+        # kilobytes, and the collector of cycles looks at what is older than a second when there is much of it only.
+        self._parser = _NO_PARSER
+        self._slot = self._crowd = self._tls = None
 
     def received_early(self, data: bytes) -> None:
         """Bytes that came with the handshake; they are parsed in a callback of its own, outside every task."""

@@ -96,11 +96,13 @@ class Entrance(asyncio.Protocol):
             transport = await secured
         except ssl.SSLCertVerificationError as error:
             _log.warning("a client was not connected: nobody we know has signed its certificate", error=str(error))
-        except OSError:  # it went away, took too long, or does not speak our TLS
-            pass
+            error.__traceback__ = None  # as below
+        except OSError as error:  # it went away, took too long, or does not speak our TLS
+            error.__traceback__ = None  # leads to what has the error
         finally:
             if transport is None or self._gone:
                 self._leave_slot()
+            self._transport = None  # refers back to this, as TLS does: it is to be freed without being looked for
         if transport is not None and not self._gone:
             cast("_Buffering", transport).set_read_buffer_limits(limits.READ_AHEAD)
             self._hand_over(transport, slot)
@@ -117,6 +119,7 @@ class Entrance(asyncio.Protocol):
     def _leave_slot(self) -> None:
         if self._slot is not None:
             self._crowd.left(self._slot)
+            self._slot = None
 
 
 class _Buffering(Protocol):

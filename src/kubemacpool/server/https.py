@@ -71,9 +71,13 @@ class Server:
         """Close connections on which nothing was asked, or nothing is read, in time; goes on until cancelled."""
         while True:
             await asyncio.sleep(limits.SWEEP_SECONDS)
-            for guest in self._crowd:
-                guest.close_if_overdue()
-            self._crowd.tell()
+            self._look()
+
+    def _look(self) -> None:
+        """Look once; the last one that was looked at is not kept until the next time."""
+        for guest in self._crowd:
+            guest.close_if_overdue()
+        self._crowd.tell()
 
     def begin_draining(self) -> None:
         """From now on every response closes its connection, so that clients go elsewhere with the next request."""
