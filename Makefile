@@ -32,6 +32,15 @@ $(INSTALLED): $(UV) requirements/dev.txt pyproject.toml
 	@$(UV) pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable .
 	@touch $@
 
+DOCS := _out/docs/venv
+DOCS_INSTALLED := $(DOCS)/.installed
+
+$(DOCS_INSTALLED): $(UV) requirements/docs.txt
+	@echo "installing the generator of the documentation site into $(DOCS)"
+	@$(UV) venv --quiet --allow-existing --python $(PYTHON3) $(DOCS)
+	@$(UV) pip sync --quiet --python $(DOCS)/bin/python --require-hashes requirements/docs.txt
+	@touch $@
+
 .PHONY: install
 install: $(INSTALLED) ## Install uv and the locked dependencies into .venv
 
@@ -41,7 +50,7 @@ COMPILE = $(UV) pip compile --quiet --universal --upgrade --generate-hashes --no
 lock: $(UV) ## Resolve the dependencies anew and write the lock files
 	$(COMPILE) pyproject.toml --extra manager -o requirements/runtime.txt
 	$(COMPILE) pyproject.toml --extra manager --group dev -o requirements/dev.txt
-	for name in build go mutation servers uv; do $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit; done
+	for name in build docs go mutation servers uv; do $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit; done
 
 # -- the development cluster --------------------------------------------------------------------------------------
 
@@ -105,7 +114,7 @@ unit: $(INSTALLED)
 WORKERS ?= $(shell expr 3 \* $$(nproc) / 2)
 
 .PHONY: test
-test: check ## All tests on a real control plane, but those that `make nightly` runs (WORKERS=3)
+test: check $(DOCS_INSTALLED) ## All tests on a real control plane, but those that `make nightly` runs (WORKERS=3)
 	@$(DEVCLUSTER) build
 	@$(PY) -m pytest tests --ignore=tests/unit -m "not nightly" --numprocesses=$(WORKERS)
 	@echo 'Left for `make nightly`: a minute of chaos, a run of every benchmark, and a sample of small mistakes.'
@@ -125,6 +134,18 @@ chaos: $(INSTALLED) ## Inflict faults on a real control plane while pods are cre
 .PHONY: soak
 soak: $(INSTALLED) ## An hour of faults, load and exchanged certificates, and what grew meanwhile (SOAK="--seconds 600 --seed 1")
 	@PYTHONPATH=cluster $(PY) -m chaos --soak --seconds 3600 --json _out/soak.json --work _out/soak $(SOAK)
+
+.PHONY: docs
+docs: $(INSTALLED) $(DOCS_INSTALLED) ## Build the documentation site into _out/docs/site
+	@$(PY) -m website
+
+.PHONY: diagrams
+diagrams: $(INSTALLED) ## Draw the diagrams of the documents that changed (needs npm and a Chromium)
+	@$(PY) -m website.drawing
+
+.PHONY: picture
+picture: $(INSTALLED) ## Take the picture of the README, of a real run
+	@PYTHONPATH=cluster $(PY) -m website.picture
 
 SERVERS := _out/bench/servers/venv
 SERVERS_INSTALLED := $(SERVERS)/.installed

@@ -1,6 +1,7 @@
 """`python -m references` writes the pages anew; `make references` runs it."""
 
-from references.metrics import PAGE, text
+from references.pages import PAGES
 
-PAGE.parent.mkdir(exist_ok=True)
-PAGE.write_text(text(), encoding="utf-8")
+for page, text in PAGES.items():
+    page.parent.mkdir(exist_ok=True)
+    page.write_text(text(), encoding="utf-8")

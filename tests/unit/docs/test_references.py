@@ -69,7 +69,7 @@ def test_what_is_not_there_is_found(text: str, fault: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "[it](README.md#install-on-a-cluster), [that](https://example.org/gone.md#gone), [there](#there)\n# There",
+        "[it](README.md#read-on), [that](https://example.org/gone.md#gone), [there](#there)\n# There",
         "`core/ledger.py`, `core/ledger`, `core`, `admission/webhook`, `tests/model`, `requirements/*.txt`, `Makefile`",
         "`make check`, and make sure of it; log line `dropped to make room`",
         "`--wait-time`, `--client-name NAME`, `--pod-network`, `kubectl delete --cascade=orphan`",

@@ -23,6 +23,7 @@ CODE: Final = (
     "demo",
     "config",
     "references",
+    "website",
     ".github",
     ".ci",
 )
