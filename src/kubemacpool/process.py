@@ -6,7 +6,7 @@ import os
 import signal
 import ssl
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -155,7 +155,8 @@ class Process:
         """Answer, follow the cluster and report, until cancelled."""
         settings = self._settings
         effect = EffectKeeper(ServingBinding(client, settings.namespace), self._trusted, self._metrics, self._clock)
-        health = health_routes(effect.telling(self._obstacles), lambda: self._trusted.remarks)
+        probed = self._as_before_stopping(effect.telling(self._obstacles))
+        health = health_routes(probed, lambda: self._trusted.remarks)
         await self._listen("health", _small_server(health, None), settings.health_port)
         events = EventRecorder(client, self._metrics)
         bootstrap = bootstrap_for(client, settings.namespace, settings.intervals)
@@ -308,6 +309,21 @@ class Process:
         if (self._replica is None or self._replica.core is None) and not found:
             return ("this replica has just started",)
         return found
+
+    def _as_before_stopping(self, obstacles: Callable[[], Sequence[str]]) -> Callable[[], Sequence[str]]:
+        """The same obstacles as the kubelet asks for them, which takes a pod that ends out of the Service anyway.
+
+        Until then it is served, and a probe that fails meanwhile is no more than an Event at each rollout.
+        """
+        last = obstacles()
+
+        def told() -> Sequence[str]:
+            nonlocal last
+            if not self._stopping.is_set():
+                last = obstacles()
+            return last
+
+        return told
 
     async def _drain(self) -> None:
         """Release the Lease, let the Service route around us, finish what is under way, and close the ports."""

@@ -21,6 +21,18 @@ def test_the_replicas_run_on_nodes_of_their_own_and_no_probe_has_failed_without_
     assert [replica.restarts for replica in real.replicas()] == [0, 0]
 
 
+def test_a_rollout_leaves_no_event_of_a_probe_that_failed(real: Real) -> None:
+    real.settled()
+    deployment = "deployment/kubemacpool-mac-controller-manager"
+    real.kubectl("delete", "events", "-n", NAMESPACE, "--all")
+    real.kubectl("rollout", "restart", "-n", NAMESPACE, deployment)
+    real.kubectl("rollout", "status", "-n", NAMESPACE, deployment, "--timeout=50s")
+    real.settled()
+    events = real.read("events", "-n", NAMESPACE)["items"]
+    assert [event["message"] for event in events if event["reason"] == "Started"]
+    assert [event["message"] for event in events if event["reason"] == "Unhealthy"] == []
+
+
 def test_a_replica_has_no_privileges_and_cannot_write_to_its_root(real: Real) -> None:
     for replica in real.replicas():
         node, pid = real.process(replica)
