@@ -120,6 +120,15 @@ CASES: Final = {
         {"kubemacpool_ca_bundle_valid": "1 0x10"},
         ({"kubemacpool_ca_bundle_valid": "1 0 1 0 1x10"},),
     ),
+    "KubemacpoolNotInEffect": Case(
+        "12m",
+        {'kubemacpool_webhooks_in_effect{pod="a"}': "1 0x20", 'kubemacpool_webhooks_in_effect{pod="b"}': "0x20"},
+        # One has just started and has not read it yet; all are installed anew.
+        (
+            {'kubemacpool_webhooks_in_effect{pod="a"}': "1x20", 'kubemacpool_webhooks_in_effect{pod="b"}': "0x20"},
+            {'kubemacpool_webhooks_in_effect{pod="a"}': "0x5 1x20"},
+        ),
+    ),
     "KubemacpoolCertificateNotRenewed": Case(
         "30m",
         {RENEWAL: "600x60", EXPIRY: "4200x60"},
