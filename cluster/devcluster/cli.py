@@ -43,7 +43,7 @@ def build() -> None:
         assets.control_plane_binaries(version, controllers=True, progress=_progress)
         if os.geteuid() == 0:
             assets.node_binaries(settings.DEFAULT_KUBERNETES_VERSION, _progress)
-        for module in (assets.kwok(), assets.cni(), assets.prometheus(), assets.grafana()):
+        for module in (assets.kwok(), assets.cni(), assets.prometheus(), assets.grafana(), assets.helm()):
             assets.built(module, _progress)
 
 

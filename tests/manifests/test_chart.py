@@ -10,6 +10,8 @@ from manifests.chart import CHART
 from manifests.releases import CONFIG
 from tests.support.helm import Helm
 
+from devcluster.assets import helm as helm_module
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -170,6 +172,10 @@ def test_nonsense_is_refused_by_its_name(helm: Helm, value: str, said: str) -> N
     done = helm.run("template", "kubemacpool", str(CHART), "--set", value)
     assert done.returncode != 0
     assert said in done.stderr
+
+
+def test_helm_tells_the_version_that_is_pinned(helm: Helm) -> None:
+    assert helm("version", "--short").startswith(helm_module().version)
 
 
 def test_helm_finds_no_fault_with_it(helm: Helm) -> None:
