@@ -49,6 +49,7 @@ COMPILE = $(UV) pip compile --quiet --universal --upgrade --generate-hashes --no
 .PHONY: lock
 lock: $(UV) ## Resolve the dependencies anew and write the lock files
 	$(COMPILE) pyproject.toml --extra manager -o requirements/runtime.txt
+	$(COMPILE) pyproject.toml -o requirements/cli.txt
 	$(COMPILE) pyproject.toml --extra manager --group dev -o requirements/dev.txt
 	for name in build docs go mutation servers uv; do $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit; done
 
@@ -72,6 +73,10 @@ demo: $(INSTALLED) ## Show the main job on a real control plane
 
 IMAGE = $(PY) -m image --uv $(UV) --cache $(CACHE)/image
 OUT ?= _out/image
+
+.PHONY: plugin
+plugin: $(INSTALLED) ## Build the command line as a wheel, as a single file and for krew, in _out/plugin
+	@$(PY) -m plugin --uv $(UV)
 
 .PHONY: image image-lock
 image: $(INSTALLED) ## Build the image for amd64 and arm64 as an OCI archive in _out/image (PLATFORM=linux/amd64, OUT=directory, ROOT=directory for its files)

@@ -5,13 +5,17 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from kubemacpool.cli.exits import FOUND, fail
+from kubemacpool.cli.flags import ClusterFlags, with_cluster
 from kubemacpool.cli.help import GroupedCommand, command_app
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from kubemacpool.cli.cluster.connection import Cluster, Json
     from kubemacpool.cli.manifest.documents import ManifestFile
     from kubemacpool.cli.manifest.filling import Result
+    from kubemacpool.cli.manifest.workloads import Found, Workload
+    from kubemacpool.core.pool import Pool
 
 app = command_app()
 
@@ -30,7 +34,9 @@ Examples:
 
 
 @app.command(cls=GroupedCommand, epilog=EXAMPLES)
+@with_cluster
 def assign(
+    cluster: ClusterFlags,
     filename: Annotated[
         list[str],
         typer.Option(
@@ -47,6 +53,15 @@ def assign(
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", rich_help_panel=MANIFESTS, help="Write nothing; show a diff.")
+    ] = False,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            rich_help_panel=POOL,
+            help="Take the cluster into account: its pool, whoever has an address there, and the addresses that these "
+            "objects have there already.",
+        ),
     ] = False,
     namespace: Annotated[
         str,
@@ -88,11 +103,18 @@ def assign(
     from kubemacpool.cli.pool.ranges import PoolFlagError
 
     quiet()
+    excluded = exclude or []
+    if live and excluded and range_ is None and config_map is None:
+        fail("--exclude goes with --range or --config-map; with --live alone the pool is the cluster's")
     try:
         files = read_all(filename)
         found = find((document for file in files for document in file.documents), namespace)
-        books = Books(Desk(pool_for(range_, exclude or [], config_map, found)))
-        result = asyncio.run(fill(books, found.workloads, _nothing_before))
+        pool = None if live and range_ is None and config_map is None else pool_for(range_, excluded, config_map, found)
+        if live:
+            result = _with_the_cluster(cluster, found, pool)
+        else:
+            assert pool is not None  # noqa: S101 (by the line above)
+            result = asyncio.run(fill(Books(Desk(pool)), found.workloads, _nothing_before))
     except (ManifestError, PoolFlagError) as error:
         fail(str(error))
     _tell(result)
@@ -102,6 +124,34 @@ def assign(
         _write(files, result)
     if result.faults or (check and result.texts):
         raise typer.Exit(FOUND)
+
+
+def _with_the_cluster(flags: ClusterFlags, found: "Found", pool: "Pool | None") -> "Result":
+    """Fill on top of what the cluster has."""
+    from kubemacpool.cli.cluster.connection import run
+
+    results: list[Result] = []
+
+    async def work(connection: "Cluster") -> int:
+        from kubemacpool.cli.cluster.reading import read
+        from kubemacpool.cli.manifest.filling import Books, fill, in_place_of
+        from kubemacpool.cli.pool.explaining import existing
+
+        known = await read(connection)
+        if pool is not None:
+            known.desk.allocator.replace_pool(pool)
+        elif known.range_fault:
+            fail(f"{known.range_fault}; mend it, or give --range")
+
+        async def before(workload: "Workload") -> "Json | None":
+            return await existing(connection, workload)
+
+        books = Books(known.desk)
+        results.append(await fill(books, [in_place_of(books, each) for each in found.workloads], before))
+        return 0
+
+    run(flags, work)
+    return results[0]
 
 
 async def _nothing_before(_: object) -> None:
@@ -119,13 +169,12 @@ def _tell(result: "Result") -> None:
 
 
 def _show_difference(files: "list[ManifestFile]", result: "Result") -> None:
-    import difflib
+    from kubemacpool.cli.manifest.differences import unified
 
     for file in files:
         if file in result.texts:
-            before, after = (text.splitlines(keepends=True) for text in (file.text, result.texts[file]))
-            for line in difflib.unified_diff(before, after, file.name, file.name):
-                typer.echo(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n", nl=False)
+            for line in unified(file.name, file.text, result.edits[file]):
+                typer.echo(line.encode(), nl=False)
 
 
 def _write(files: "list[ManifestFile]", result: "Result") -> None:

@@ -77,7 +77,7 @@ def check(
         from kubemacpool.cli.pool.audit import audit
 
         shown = None if all_namespaces else namespace
-        found = await audit(connection, await read(connection))
+        found = await audit(connection, await read(connection, namespace or ""))
         return answer([each for each in found if shown is None or each.namespace in {shown, ""}])
 
     raise typer.Exit(run(cluster, work))

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from kubemacpool.cli.help import GroupedCommand, command_app
+from kubemacpool.cli.help import COMPLETE, GroupedCommand, command_app
 
 app = command_app()
 
@@ -22,7 +22,5 @@ def completion(
 ) -> None:
     """Print what a shell needs to complete commands, flags, namespaces and kinds."""
     from typer._completion_shared import get_completion_script
-
-    from kubemacpool.cli.main import COMPLETE
 
     typer.echo(get_completion_script(prog_name="kubemacpool", complete_var=COMPLETE, shell=shell))

@@ -29,8 +29,8 @@ def doctor(cluster: ClusterFlags, output: Output = "table") -> None:
         found = await diagnosis(connection)
         styles = {OK: GOOD, FAULT: BAD, WORTH_A_LOOK: WORRY, UNKNOWN: FAINT}
         columns = [
-            Column("CHECK", "check"),
-            Column("RESULT", "result", styles=styles),
+            Column("CHECK", "check", whole=True),
+            Column("RESULT", "result", styles=styles, whole=True),
             Column("WHAT", "message"),
             Column("REMEDY", "remedy"),
         ]

@@ -29,6 +29,9 @@ CONTEXT: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"], "max_co
 
 OTHER: Final = "Other"
 
+COMPLETE: Final = "_KUBEMACPOOL_COMPLETE"
+"""What a shell sets when it wants something completed."""
+
 
 class GroupedCommand(TyperCommand):
     """A command whose flags are listed in groups, in the order in which it has them."""

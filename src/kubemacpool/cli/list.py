@@ -72,7 +72,7 @@ def list_(
     async def work(connection: "Cluster") -> int:
         from kubemacpool.cli.cluster.reading import read, selected
 
-        found = await read(connection)
+        found = await read(connection, namespace or "")
         if free is not None:
             show(_free(found, free), output)
             return 0
@@ -81,19 +81,25 @@ def list_(
         kinds = {each.lower() for each in kind or ()}
         items = [
             item
-            for item in _items(found, keys)
+            for item in items_of(found, keys)
             if (shown is None or item["namespace"] == shown)
             and (not wanted or item["address"] in wanted)
             and (not kinds or str(item["kind"]).lower() in kinds)
             and (not collisions or item["collides"])
         ]
-        show(_answer(items, f"Nothing has an address{f' in namespace {shown}' if shown else ''}."), output)
+        show(answer_of(items, f"Nothing has an address{f' in namespace {shown}' if shown else ''}."), output)
         return 0
 
     raise typer.Exit(run(cluster, work))
 
 
-def _items(found: "Survey", keys: "frozenset[ObjectKey] | None") -> "list[Json]":
+def items_of(found: "Survey", keys: "frozenset[ObjectKey] | None") -> "list[Json]":
+    """Every address with each of its objects, for programs.
+
+    Args:
+        found: what was read.
+        keys: the objects that are shown; None for all.
+    """
     from kubemacpool.cli.output import age
     from kubemacpool.core.addresses import format_address
 
@@ -122,20 +128,26 @@ def _items(found: "Survey", keys: "frozenset[ObjectKey] | None") -> "list[Json]"
     ]
 
 
-def _answer(items: "list[Json]", none: str) -> "Answer":
+def answer_of(items: "list[Json]", none: str) -> "Answer":
+    """The table of them.
+
+    Args:
+        items: what it has.
+        none: what is said where there is nothing in it.
+    """
     from kubemacpool.cli.output import BAD, FAINT, Answer, Column
 
     columns = [
-        Column("ADDRESS", "address"),
+        Column("ADDRESS", "address", whole=True),
         Column("NAMESPACE", "namespace"),
         Column("KIND", "kind"),
         Column("NAME", "name"),
-        Column("IN POOL", "inPool", styles={"no": FAINT}),
-        Column("COLLIDES", "collides", styles={"yes": BAD, "no": FAINT}),
-        Column("AGE", "age"),
+        Column("POOL", "inPool", styles={"no": FAINT}, whole=True),
+        Column("COLLIDES", "collides", styles={"yes": BAD, "no": FAINT}, whole=True),
+        Column("AGE", "age", whole=True),
         Column("ROLE", "role", wide=True),
-        Column("MANAGED", "managed", wide=True, styles={"no": FAINT}),
-        Column("UID", "uid", wide=True, styles={}),
+        Column("MANAGED", "managed", wide=True, styles={"no": FAINT}, whole=True),
+        Column("UID", "uid", wide=True),
     ]
     return Answer("AddressList", items, columns, none, ("address",))
 

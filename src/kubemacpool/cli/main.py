@@ -8,13 +8,10 @@ from typing import Annotated, Final
 
 import typer
 
-from kubemacpool.cli.help import CONTEXT, Entry, LazyGroup
+from kubemacpool.cli.help import COMPLETE, CONTEXT, Entry, LazyGroup
 
 WITHOUT: Final = "Without a cluster"
 READING: Final = "With a cluster"
-COMPLETE: Final = "_KUBEMACPOOL_COMPLETE"
-"""What a shell sets when it wants something completed."""
-
 RUNNING: Final = "Inside the cluster"
 
 

@@ -27,7 +27,7 @@ _EVERY_ADDRESS: Final = ("", "0.0.0.0", "[::]")  # noqa: S104 (to be recognized)
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,1000}", re.ASCII)
 
 
-_NEEDED: Final = frozenset({"httptools", "prometheus_client", "uvloop"})
+_NEEDED: Final = frozenset({"prometheus_client", "pyinstrument", "uvloop"})
 """What the extra `manager` of the package has, and a replica alone needs."""
 
 CLUSTER: Final = "Cluster"

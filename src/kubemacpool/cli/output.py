@@ -3,11 +3,14 @@
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
 from kubemacpool.cli.exits import fail
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 Json = dict[str, Any]
 
@@ -33,12 +36,14 @@ class Column:
         key: of the item's member that it shows.
         wide: whether it is shown with `-o wide` only.
         styles: by text, how it looks at a terminal.
+        whole: whether its texts are never broken.
     """
 
     title: str
     key: str
     wide: bool = False
     styles: Mapping[str, str] = field(default_factory=dict)
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ def show(answer: Answer, output: str) -> None:
     if output in {TABLE, WIDE}:
         columns = [each for each in answer.columns if output == WIDE or not each.wide]
         if answer.items:
-            show_table(columns, answer.items)
+            show_table(columns, answer.items, styled=output != WIDE)
         else:
             typer.echo(answer.none, err=True)
     elif output == NAME:
@@ -112,13 +117,14 @@ def versioned(kind: str, data: Json) -> Json:
     return {"apiVersion": _API_VERSION, "kind": kind, **data}
 
 
-def show_table(columns: Sequence[Column], items: Sequence[Json]) -> None:
-    """Write rows: with rich at a terminal, plain otherwise."""
-    rows = [[_text(item.get(column.key)) for column in columns] for item in items]
-    if sys.stdout.isatty() and len(rows) <= MOST_STYLED:
-        _styled(columns, rows)
+def show_table(columns: Sequence[Column], items: Sequence[Json], *, styled: bool = True) -> None:
+    """Write rows: with rich at a terminal, plain otherwise, and as wide as they are where somebody wants them so."""
+    if styled and sys.stdout.isatty() and len(items) <= MOST_STYLED:
+        from rich.console import Console
+
+        Console(highlight=False).print(styled_table(columns, items))
     else:
-        typer.echo(plain_table([column.title for column in columns], rows))
+        typer.echo(plain_table([column.title for column in columns], _rows(columns, items)))
 
 
 def plain_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -128,17 +134,21 @@ def plain_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(form.format(*row).rstrip() for row in (titles, *rows))
 
 
-def _styled(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
-    from rich.console import Console
+def styled_table(columns: Sequence[Column], items: Sequence[Json]) -> "Table":
+    """Rows for a terminal of any width: what does not fit goes on in the next line."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in columns:
-        table.add_column(column.title, overflow="fold")
-    for row in rows:
+        table.add_column(column.title, overflow="fold", no_wrap=column.whole)
+    for row in _rows(columns, items):
         table.add_row(*(Text(text, column.styles.get(text, "")) for column, text in zip(columns, row, strict=True)))
-    Console(highlight=False).print(table)
+    return table
+
+
+def _rows(columns: Sequence[Column], items: Sequence[Json]) -> list[list[str]]:
+    return [[_text(item.get(column.key, "")) for column in columns] for item in items]
 
 
 def _text(value: object) -> str:

@@ -1,7 +1,7 @@
 """Progress of reads that take more than a moment, on the standard error, at a terminal only."""
 
 import sys
-import time
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -15,12 +15,8 @@ PATIENCE: Final = 1.0
 
 
 @contextmanager
-def progress(expected: int = 0) -> "Iterator[Tell]":
-    """Show how many objects of each kind have been read, until the block ends; the terminal is as before then.
-
-    Args:
-        expected: how many pods there are at most; 0 where that is not known.
-    """
+def progress() -> "Iterator[Tell]":
+    """Show how many objects of each kind have been read, until the block ends; the terminal is as before then."""
     if not sys.stderr.isatty():
         yield lambda _kind, _count: None
         return
@@ -29,17 +25,19 @@ def progress(expected: int = 0) -> "Iterator[Tell]":
 
     columns = (TextColumn("reading {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     shown = Progress(*columns, console=Console(stderr=True), transient=True)
-    began = time.monotonic()
-    tasks = {}
+    tasks = {"Pod": shown.add_task("Pods", total=None)}
 
     def tell(kind: str, count: int) -> None:
         if kind not in tasks:
-            tasks[kind] = shown.add_task(f"{kind}s", total=expected if kind == "Pod" and expected else None)
+            tasks[kind] = shown.add_task(f"{kind}s", total=None)
         shown.update(tasks[kind], completed=count)
-        if not shown.live.is_started and time.monotonic() - began > PATIENCE:
-            shown.start()
 
+    patience = threading.Timer(PATIENCE, shown.start)
+    patience.daemon = True
+    patience.start()
     try:
         yield tell
     finally:
+        patience.cancel()
+        patience.join()
         shown.stop()

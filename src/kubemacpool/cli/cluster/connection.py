@@ -37,11 +37,13 @@ class Cluster(NamedTuple):
         client: asks it.
         config: who we are to it.
         pool_namespace: where KubeMacPool is installed.
+        fallback: the namespace that is read where the whole cluster may not be; empty for the context's.
     """
 
     client: ApiClient
     config: ClusterConfig
     pool_namespace: str
+    fallback: str = ""
 
     @property
     def namespace(self) -> str:

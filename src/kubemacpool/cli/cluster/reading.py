@@ -13,14 +13,18 @@ from kubemacpool.wire.listing import read_head
 from kubemacpool.wire.objects import KUBEVIRT
 
 
-async def read(cluster: Cluster) -> Survey:
+async def read(cluster: Cluster, namespace: str = "") -> Survey:
     """Read everything; what cannot be read is said on the standard error.
+
+    Args:
+        cluster: which.
+        namespace: what is read where the whole cluster may not be; the context's by default.
 
     Raises:
         OutsideError: the API server did not answer.
     """
     with progress() as tell:
-        found = await survey(cluster, tell)
+        found = await survey(cluster, tell, namespace)
     for each in found.hidden:
         typer.echo(f"kubemacpool: not read: {each}", err=True)
     if found.range_fault:

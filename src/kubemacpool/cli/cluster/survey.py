@@ -121,12 +121,13 @@ class Survey:
         return iter(sorted(found, key=lambda pair: (pair[0], pair[1].key)))
 
 
-async def survey(cluster: Cluster, tell: Tell | None = None) -> Survey:
+async def survey(cluster: Cluster, tell: Tell | None = None, namespace: str = "") -> Survey:
     """Read the cluster.
 
     Args:
         cluster: which.
         tell: hears of progress.
+        namespace: what is read where the whole cluster may not be; the context's by default.
 
     Raises:
         OutsideError: the API server did not answer.
@@ -134,7 +135,9 @@ async def survey(cluster: Cluster, tell: Tell | None = None) -> Survey:
     found = await administration(cluster)
     paths = await _served_paths(cluster, found)
     pages = {
-        kind: _take_in(cluster, found, kind, resource, tell or (lambda _kind, _count: None))
+        kind: _take_in(
+            cluster._replace(fallback=namespace), found, kind, resource, tell or (lambda _kind, _count: None)
+        )
         for kind, resource in {
             POD: PODS,
             **{
@@ -271,13 +274,12 @@ async def _take_in(cluster: Cluster, found: Survey, kind: str, resource: Resourc
             token = ""  # telling what is known already changes nothing
             continue
         except (NotFoundError, RefusedError) as error:
-            if kind == POD:
-                if resource.namespace is not None:
-                    raise  # without pods there is nothing to say
-                resource = replace(resource, namespace=cluster.namespace)
             found.hidden.append(str(error))
-            if kind == POD:
+            if resource.namespace is None and isinstance(error, RefusedError):
+                resource = replace(resource, namespace=cluster.fallback or cluster.namespace)
                 continue
+            if kind == POD:
+                raise  # without pods there is nothing to say
             return
         for raw in page.items:
             take_in_one(found, kind, raw)

@@ -1,6 +1,8 @@
 """Filling addresses into manifests: the admissions say which, and the text gets them and nothing else."""
 
 import copy
+import dataclasses
+import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -56,12 +58,14 @@ class Result(NamedTuple):
 
     Attributes:
         texts: by file, what it is to say.
+        edits: by file, what is changed for that.
         filled: the addresses that were given.
         faults: what has to be mended first.
         notes: what was left alone, and why.
     """
 
     texts: dict[ManifestFile, str]
+    edits: dict[ManifestFile, list[Edit]]
     filled: list[Filled]
     faults: list[Fault]
     notes: list[Fault]
@@ -78,7 +82,7 @@ class Books:
         """Take an object in; says what of it cannot be read, or nothing."""
         desk, key = self.desk, workload.key
         known = self.workloads.setdefault(key, [])
-        before = self.desk.ledger.holder(key) if known else None
+        before = self.desk.ledger.holder(key)
         if workload not in known:
             known.append(workload)
         desk.faults.pop(key, None)
@@ -86,7 +90,7 @@ class Books:
             holder = desk.observe(workload.judged, msgspec.json.encode(workload.stored), key)
         except (msgspec.MsgspecError, RecursionError) as error:
             return f"it cannot be read ({error}); correct it"
-        if before is not None:  # the object stands in several files, each of which may have a part of it
+        if before is not None:  # it stands in several files, or in the cluster, each of which may have a part of it
             self._keep(before, holder)
         return desk.faults.get(key, "")
 
@@ -115,6 +119,19 @@ class Books:
         self.desk.population.see((holder or before)._replace(addresses=tuple(dict.fromkeys(addresses))), None, 0.0, 1)
 
 
+def in_place_of(books: Books, workload: Workload) -> Workload:
+    """A workload in the place of the pod that the cluster has of it, whose name is not told by a Deployment."""
+    if workload.kind != "Deployment":
+        return workload
+    pattern = re.compile(rf"{re.escape(workload.name)}-[a-z0-9]+-[a-z0-9]+")
+    pods = [
+        holder.key
+        for holder in books.desk.ledger.holders()
+        if (holder.key.kind, holder.key.namespace) == (POD, workload.namespace) and pattern.fullmatch(holder.key.name)
+    ]
+    return dataclasses.replace(workload, key=pods[0]) if len(pods) == 1 else workload
+
+
 async def fill(books: Books, workloads: Sequence[Workload], old: OldObject) -> Result:
     """Give every interface without an address one.
 
@@ -141,7 +158,7 @@ async def fill(books: Books, workloads: Sequence[Workload], old: OldObject) -> R
         for workload in workloads:
             await _fill_one(books, workload, old, _Found(edits, expected, filled, faults, notes))
     texts = {} if faults else {file: _edited(file, each, expected) for file, each in edits.items()}
-    return Result(texts, filled, faults, notes)
+    return Result(texts, edits, filled, faults, notes)
 
 
 class _Found(NamedTuple):

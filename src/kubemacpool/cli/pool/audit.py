@@ -33,7 +33,7 @@ async def audit(cluster: Cluster, found: Survey) -> list[Finding]:
     Raises:
         OutsideError: the API server did not answer.
     """
-    findings = [*_of_holders(found), *_of_webhooks(found, cluster.pool_namespace)]
+    findings = [*_of_holders(found), *of_webhooks(found, cluster.pool_namespace)]
     findings += _of_networks(await _optional(cluster, Resource(NETWORKS), found))
     findings += _of_pods(await each_of(cluster, PODS), found)
     if found.range_fault:
@@ -132,7 +132,13 @@ def _of_addresses(
             yield Finding("outside-pool", shown, f"{text} is outside the pool {pool}", text, namespace=namespace)
 
 
-def _of_webhooks(found: Survey, namespace: str) -> Iterator[Finding]:
+def of_webhooks(found: Survey, namespace: str) -> Iterator[Finding]:
+    """What is wrong with our webhook configuration.
+
+    Args:
+        found: the cluster.
+        namespace: where KubeMacPool is installed.
+    """
     shown = f"MutatingWebhookConfiguration {CONFIGURATION}"
     if not found.webhooks:
         if not any(CONFIGURATION in each for each in found.hidden):
