@@ -185,3 +185,21 @@ def test_an_address_with_one_carrier_takes_no_more_than_a_tuple() -> None:
     carriers = Carriers({key: Holder(key, "uid", PARTIES[0], (1,))}, Unity())
     carriers.add(1, key)
     assert carriers._of == {1: (key,)}
+
+
+def test_a_crowd_is_counted_anew_when_its_parties_become_one() -> None:
+    holders = {
+        ObjectKey("VirtualMachineInstance", "here", f"i{number}"): Holder(
+            ObjectKey("VirtualMachineInstance", "here", f"i{number}"), "uid", Party("VirtualMachine", "here", name), ()
+        )
+        for number, name in enumerate("ab" * FEW)
+    }
+    unity = Unity()
+    carriers = Carriers(holders, unity)
+    for key in holders:
+        carriers.add(1, key)
+    assert carriers.colliding_count(1) == 2 * FEW
+    assert unity.unite({Party("VirtualMachine", "here", "b"): Party("VirtualMachine", "here", "a")})
+    carriers.recount(1)
+    assert carriers.colliding_count(1) == 0
+    assert carriers.other_than(1, Party("VirtualMachine", "here", "b")) is None
