@@ -1,6 +1,7 @@
 """A large cluster costs little beside what the API server takes, and what reading JSON takes anyway."""
 
 import json
+import sys
 import time
 from collections.abc import Callable
 
@@ -32,9 +33,15 @@ def _pod(number: int) -> bytes:
 
 
 def _seconds(work: Callable[[], object]) -> float:
-    began = time.process_time()
-    work()
-    return time.process_time() - began
+    """What something takes by itself: what counts covered lines would triple it."""
+    tracing = sys.gettrace()
+    sys.settrace(None)
+    try:
+        began = time.process_time()
+        work()
+        return time.process_time() - began
+    finally:
+        sys.settrace(tracing)
 
 
 def test_20000_pods_are_taken_in_and_shown_in_little_more_time_than_their_json_is_read(
@@ -49,4 +56,4 @@ def test_20000_pods_are_taken_in_and_shown_in_little_more_time_than_their_json_i
 
     ours = _seconds(take_in) + _seconds(lambda: show(answer_of(items_of(found, None), ""), "table"))
     assert len(capsys.readouterr().out.splitlines()) == 1 + 2 * PODS
-    assert ours < 4 * _seconds(lambda: [json.loads(raw) for raw in raws])
+    assert ours < 3 * _seconds(lambda: [json.loads(raw) for raw in raws])
