@@ -93,7 +93,7 @@ def test_several_webhooks_share_the_pods_on_the_conditions_of_the_one() -> None:
     assert isinstance(webhooks, list)
     assert len({each["name"] for each in webhooks}) == 3
     conditions = [each["matchConditions"] for each in webhooks]
-    assert {each[0]["name"] for each in conditions} == {"has-network-selection-annotation"}
+    assert {each[1]["name"] for each in conditions} == {"has-network-selection-annotation"}
     assert [each[-1]["expression"].rpartition("%")[2] for each in conditions] == [" 3 == 0", " 3 == 1", " 3 == 2"]
 
 

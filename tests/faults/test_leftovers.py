@@ -6,7 +6,7 @@ has of a connection takes some ten kilobytes: whoever connects again and again w
 
 import asyncio
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from tests.faults.served import Scene, get, review
@@ -29,23 +29,30 @@ ENDINGS = {
 }
 
 
+Alive = Callable[[], list[str]]
+
+
+def _ours() -> list[object]:
+    return [each for each in gc.get_objects() if isinstance(each, Connection | Entrance | Slot)]
+
+
 @pytest.fixture
-def _no_collection() -> Iterator[None]:
-    """What is freed is freed since nobody refers to it."""
+def alive() -> Iterator[Alive]:
+    """What is there of connections that were made since; it is freed since nobody refers to it, or not at all."""
     gc.collect()
     gc.disable()
-    yield
+    before = _ours()  # of other tests, which somebody remembers
+
+    def found() -> list[str]:
+        known = set(map(id, before))
+        return [type(each).__name__ for each in _ours() if id(each) not in known]
+
+    yield found
     gc.enable()
 
 
-def _alive() -> list[str]:
-    found = [type(each).__name__ for each in gc.get_objects() if isinstance(each, Connection | Entrance | Slot)]
-    return sorted(found)
-
-
-@pytest.mark.usefixtures("_no_collection")
 @pytest.mark.parametrize("ending", ENDINGS)
-async def test_a_connection_that_is_closed_is_freed_at_once(scene: Scene, ending: str) -> None:
+async def test_a_connection_that_is_closed_is_freed_at_once(scene: Scene, alive: Alive, ending: str) -> None:
     sent, by_client = ENDINGS[ending]
     for _ in range(TIMES):
         client = await scene.connect()
@@ -57,16 +64,15 @@ async def test_a_connection_that_is_closed_is_freed_at_once(scene: Scene, ending
             await client.closed()
     await scene.until_open(0)
     async with asyncio.timeout(2):
-        while _alive():  # noqa: ASYNC110 (nothing tells when TLS has ended on both sides)
+        while alive():  # noqa: ASYNC110 (nothing tells when TLS has ended on both sides)
             await asyncio.sleep(0.02)
 
 
-@pytest.mark.usefixtures("_no_collection")
-async def test_a_handshake_that_is_never_begun_leaves_nothing(scene: Scene) -> None:
+async def test_a_handshake_that_is_never_begun_leaves_nothing(scene: Scene, alive: Alive) -> None:
     for _ in range(TIMES):
         client = await scene.connect_plain()
         await client.closed()
     await scene.until_open(0)
     async with asyncio.timeout(2):
-        while _alive():  # noqa: ASYNC110 (as above)
+        while alive():  # noqa: ASYNC110 (as above)
             await asyncio.sleep(0.02)

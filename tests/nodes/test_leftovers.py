@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from devcluster.layout import Layout
 from devcluster.realnodes import cgroups
 from devcluster.settings import REPOSITORY
@@ -69,13 +71,14 @@ def finish(processes: Iterable[subprocess.Popen[str]]) -> None:
         process.communicate()
 
 
+@pytest.mark.nightly
 def test_a_start_that_is_broken_off_and_a_cluster_that_is_taken_down_leave_nothing(tmp_path: Path) -> None:
     before = rules()
     layout = Layout(tmp_path)
     for step in STEPS:
         starting = devcluster("up", tmp_path)
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 180
             while not (tmp_path / step).exists():
                 assert starting.poll() is None, starting.communicate()
                 assert time.monotonic() < deadline, f"no {step}"

@@ -21,10 +21,11 @@ GENERATED: Final = "gen-"
 
 
 class Failure(NamedTuple):
-    """A create that failed: when it began, on the monotonic clock, and what the client was told."""
+    """A create that failed: when it began, on the monotonic clock, what the client was told, and when."""
 
     began: float
     message: str
+    ended: float
 
 
 class Load:
@@ -80,5 +81,5 @@ class Load:
             if reply.created:
                 self.created[reply.metadata.name] = reply.macs
             else:
-                self.failures.append(Failure(began, reply.message))
+                self.failures.append(Failure(began, reply.message, time.monotonic()))
             await asyncio.sleep(self._think)

@@ -14,6 +14,7 @@ from tests.support.installed import eventually, process_of
 from tests.support.load import Load
 
 from kubemacpool.certs.contexts import client_context
+from kubemacpool.certs.intervals import SETTLED_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -117,7 +118,10 @@ async def test_a_leader_that_is_killed_in_the_middle_of_any_step_leaves_what_ano
         await steps.more(steps.authorities, 2)
         await steps.more(steps.serving, 2)
     assert load.shared() == []
-    assert [each for each in load.failures if "x509" in each.message or "tls:" in each.message] == []
+    distrusted = [each for each in load.failures if "x509" in each.message or "tls:" in each.message]
+    # An admission asks with the caBundle that it began with: one that has had to wait for a new leader may find that
+    # the authority has been followed meanwhile, which takes longer where the intervals are not of seconds.
+    assert [each for each in distrusted if each.ended - each.began < SETTLED_SECONDS] == []
     assert len(load.failures) < len(load.created) / 10
 
     async def ready() -> bool:

@@ -99,8 +99,8 @@ async def test_after_a_hand_over_the_other_replica_leads_at_once_with_the_same_l
     steps = [str(line["event"]) for line in installed.log_of(after, since)]
     assert "acquired" in steps
     assert "the watch is behind, listing afresh" not in steps
-    await check_holders(cluster, crowd)
     await installed.replaced(before)
+    await check_holders(cluster, crowd)
 
 
 @pytest.mark.usefixtures("crowd")
