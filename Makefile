@@ -121,8 +121,8 @@ WORKERS ?= $(shell expr 3 \* $$(nproc) / 2)
 .PHONY: test
 test: check $(DOCS_INSTALLED) ## All tests on a real control plane, but those that `make nightly` runs (WORKERS=3)
 	@$(DEVCLUSTER) build
-	@$(PY) -m pytest tests --ignore=tests/unit -m "not nightly" --numprocesses=$(WORKERS)
-	@echo 'Left for `make nightly`: a minute of chaos, a run of every benchmark, and a sample of small mistakes.'
+	@$(PY) -m pytest tests --ignore=tests/unit -m "not nightly and not by_hand" --numprocesses=$(WORKERS)
+	@echo 'Left for `make nightly`: a minute of chaos, a run of every benchmark, and a sample of small mistakes; for `make nodes-test`: real nodes that break.'
 
 .PHONY: bench
 bench: $(INSTALLED) ## Measure the webhook and the control plane with and without it (BENCH="--only webhook"; BENCH=--help)
@@ -183,6 +183,11 @@ mutation: $(MUTATION_INSTALLED) ## Make small mistakes in the code that decides,
 	@$(MUTATION)/bin/python -m mutation $(MUTATION_ONLY)
 
 SAMPLE := --sample 12 --work _out/mutation/sample/tree
+
+.PHONY: nodes-test
+nodes-test: $(INSTALLED) ## Break real nodes while pods are created, as root on a machine with nothing else to do
+	@$(DEVCLUSTER) build
+	@$(PY) -m pytest tests/nodes -m by_hand
 
 .PHONY: nightly
 nightly: $(MUTATION_INSTALLED) ## What takes longer than a change should wait for: a minute of chaos, every benchmark once, a sample of small mistakes

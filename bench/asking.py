@@ -26,11 +26,20 @@ def ask(address: str, path: str, context: ssl.SSLContext) -> str:
 
 
 def is_ready(address: str) -> bool:
-    """Whether a replica says that it is ready, whoever it says it is; not if it does not answer."""
+    """Whether a replica says that it is ready, asked as a kubelet does, from when its webhooks are put into effect.
+
+    Args:
+        address: host and port of its probes; not ready if nobody answers there.
+    """
+    host, _, port = address.rpartition(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=SECONDS)
     try:
-        return _get(address, "/readyz", _anybody(), {})[0] == http.HTTPStatus.OK
-    except OSError:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
         return False
+    finally:
+        connection.close()
 
 
 def _get(address: str, path: str, context: ssl.SSLContext, headers: Mapping[str, str]) -> tuple[int, str]:

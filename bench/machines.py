@@ -120,7 +120,7 @@ class _Bench:
         begun = time.monotonic()
         launch = self._launch
         with running("the replica", launch.command, launch.log, launch.environment) as child:
-            self._await(child, lambda: is_ready(launch.webhooks), "be ready", READY_SECONDS)
+            self._await(child, lambda: is_ready(launch.probes), "be ready", READY_SECONDS)
             seconds = time.monotonic() - begun
             cpu = child.cpu_seconds()
             share = others.share(cpu)
@@ -134,7 +134,7 @@ class _Bench:
         """Run a leader for as long as the block lasts."""
         launch = self._launch
         with running("the replica", launch.command, launch.log, launch.environment) as child:
-            self._await(child, lambda: is_ready(launch.webhooks), "be ready", READY_SECONDS)
+            self._await(child, lambda: is_ready(launch.probes), "be ready", READY_SECONDS)
             self._await(child, lambda: self._figure(LEADS) == 1, "decide", TAKES_EFFECT_SECONDS)
             yield child
 

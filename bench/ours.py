@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from bench.asking import figures
+from bench.asking import figures, is_ready
 from bench.children import Child, running
 from bench.errors import BenchError
 from bench.installing import (
@@ -58,13 +58,14 @@ EARLIER = {
 
 
 class Launch(NamedTuple):
-    """How a replica is started, and where it listens: host and port of its webhooks, and of its metrics."""
+    """How a replica is started, and where it listens: host and port of its webhooks, metrics and probes."""
 
     command: list[str]
     log: Path
     environment: dict[str, str]
     webhooks: str
     metrics: str
+    probes: str
 
 
 def launches(
@@ -108,7 +109,14 @@ def launches(
         command = [str(program / arguments[0]), *arguments[1:]]
         log = directory / f"{name}-{number}.log"
         found.append(
-            Launch(command, log, environment, f"{address}:{PORT + number}", f"{address}:{METRICS_PORT + number}")
+            Launch(
+                command,
+                log,
+                environment,
+                webhooks=f"{address}:{PORT + number}",
+                metrics=f"{address}:{METRICS_PORT + number}",
+                probes=f"{address}:{HEALTH_PORT + number}",
+            )
         )
     return found
 
@@ -219,7 +227,7 @@ class Ours:
                 leading = [self._figures(number).get(LEADS, 0.0) for number in range(len(self._replicas))]
             except OSError:  # not all of them listen yet
                 leading = []
-            if sum(leading) == 1:
+            if sum(leading) == 1 and all(is_ready(each.probes) for each in self._replicas):
                 return leading.index(1.0)
             time.sleep(POLL_SECONDS)
         message = f"None of {self.name!r} decided after {TAKES_EFFECT_SECONDS:.0f} s; see {self._replicas[0].log}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -9,6 +10,8 @@ from bench.installing import CONFIGURATION, NAMESPACE, PORT, Bare, Elsewhere, Fl
 from bench.manifest import documents, list_of
 from bench.ours import REPLICAS, SERVICE, Ours
 from bench.rivals import AGAINST
+
+from devcluster.deployment import NAMESPACE as SYSTEM
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +45,10 @@ def apply_release(control_plane: ControlPlane) -> dict[str, object]:
     webhooks = msgspec.convert(configuration["webhooks"], list[dict[str, object]])
     make_namespace(control_plane)
     control_plane.kubectl("apply", "-f", "-", stdin=list_of(kept))
+    # Whatever answers behind these webhooks, they are in effect, as a replica of ours would have it.
+    subjects = [{"kind": "ServiceAccount", "name": "kubemacpool-sa", "namespace": SYSTEM}]
+    arguments = ("rolebinding", "kubemacpool-serving", "--type=merge", "-p", json.dumps({"subjects": subjects}))
+    control_plane.kubectl("-n", SYSTEM, "patch", *arguments)
     return configuration | {"webhooks": [_reaching(webhook, webhook["clientConfig"]) for webhook in webhooks]}
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.nodes.namespaces import Real, Replica
 
-pytestmark = pytest.mark.nightly
+pytestmark = pytest.mark.by_hand
 
 WEBHOOK_SECONDS = 10.0
 """What the webhook configuration allows a review."""
