@@ -14,6 +14,7 @@ import msgspec
 
 from chaos.cluster import UnexpectedError
 from chaos.targets import Target
+from chaos.weighing import resident
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -172,7 +173,5 @@ def _of_process(pid: int, log: str) -> dict[str, float]:
     Raises:
         OSError: there is no such process any more.
     """
-    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
-    resident = next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:")), 0)
     descriptors = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
-    return {RESIDENT: resident, DESCRIPTORS: descriptors, LOG: Path(log).stat().st_size}
+    return {RESIDENT: resident(pid), DESCRIPTORS: descriptors, LOG: Path(log).stat().st_size}

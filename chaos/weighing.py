@@ -53,7 +53,7 @@ class Weigher:
                 self._pids.pop(replica.name, None)
             else:
                 self._pids[replica.name] = replica.pid
-                self.peak[replica.name] = max(self.peak.get(replica.name, 0), _resident(replica.pid))
+                self.peak[replica.name] = max(self.peak.get(replica.name, 0), resident(replica.pid))
             log = Path(replica.log)
             if log.exists():
                 size = log.stat().st_size
@@ -61,8 +61,8 @@ class Weigher:
                 self._logs[replica.log] = (first, max(size, first))
 
 
-def _resident(pid: int) -> int:
-    """Bytes; 0 for a process that has ended meanwhile."""
+def resident(pid: int) -> int:
+    """Bytes of memory that a process has; 0 for one that has ended meanwhile."""
     try:
         pages = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     except OSError:

@@ -15,12 +15,12 @@ import uvloop
 
 from kubemacpool.certs.callers import Callers
 from kubemacpool.certs.contexts import client_context, server_context
-from kubemacpool.certs.files import ClientAuthority, ServingFiles
-from kubemacpool.certs.identity import Identity, MakeServerContext
+from kubemacpool.certs.files import AuthorityFile, ServingFiles
+from kubemacpool.certs.identity import Identity
 from kubemacpool.certs.issue import KeyPair, service_names
 from kubemacpool.certs.renewal import Renewal
 from kubemacpool.certs.rotation import Bootstrap
-from kubemacpool.certs.scrapers import ScrapersError, ScraperTls
+from kubemacpool.certs.scrapers import ScraperTls
 from kubemacpool.effect import EffectKeeper, effect_watches, take_over
 from kubemacpool.election.elector import Member
 from kubemacpool.expiry import Expiry, corrected
@@ -162,7 +162,8 @@ class Process:
         bootstrap = bootstrap_for(client, settings.namespace, settings.intervals)
         identity, files = await self._identity(bootstrap, client)
         service_name = service_names(SERVICES, settings.namespace)[0]
-        client_authority = _client_authority(settings, identity)
+        flag = "--client-ca-file (KUBEMACPOOL_CLIENT_CA_FILE)"
+        authority_files = [_authority_file("client authority", flag, settings.client_ca_file, identity.admit_clients)]
         callers = Callers(lambda: identity.authorities.trusted, service_name, settings.client_names)
         await take_over(client, settings.namespace)
         webhooks = new_webhooks(self._readiness, self._metrics, self._clock)
@@ -171,7 +172,7 @@ class Process:
         guard = guarded(routes, callers.refusal, lambda: identity.handshakes)
         webhook = Server(guard, identity.webhook, self._room.connections, self._room.backlog)
         port = await self._listen("webhook", webhook, settings.webhook_port)
-        scrapers = await self._listen_for_scrapers(client, identity)
+        authority_files.append(await self._listen_for_scrapers(client, identity))
         trust = self._trust(client, bootstrap, identity, files)
         peers = PeerClient(lambda: identity.peers, replica_name(settings.namespace), trust.alarm.ring)
         async with peers, asyncio.TaskGroup() as tasks:
@@ -195,9 +196,8 @@ class Process:
                 supervisor.keep("published authority", published.run, Importance.USEFUL)
             else:
                 supervisor.keep("given certificate", files.run, Importance.USEFUL)
-            supervisor.keep("authority of scrapers", scrapers.run, Importance.USEFUL)
-            if client_authority is not None:
-                supervisor.keep("client authority", client_authority.run, Importance.USEFUL)
+            for authority_file in filter(None, authority_files):
+                supervisor.keep(authority_file.what, authority_file.run, Importance.USEFUL)
             uid = await learn_cluster_uid(client)
             member = Member(f"{os.uname().nodename}_{uuid.uuid4()}", _endpoint(settings.advertised, port))
             outside = Outside(client, peers, events, self._metrics, self._clock, self._readiness, uid, webhooks)
@@ -206,14 +206,17 @@ class Process:
             self._metrics.show_ledger(core.ledger)
             self._metrics.show_election(core.elector, core.allocator)
 
-    async def _listen_for_scrapers(self, client: ApiClient, identity: Identity) -> ScraperTls:
-        """Open the port for metrics, and for support."""
-        scrapers = _scraper_tls(self._settings, lambda: identity.shown, self._server_tls)
+    async def _listen_for_scrapers(self, client: ApiClient, identity: Identity) -> AuthorityFile | None:
+        """Open the port for metrics, and for support; gives the file with the authority of clients, if there is one."""
+        scrapers = ScraperTls(lambda: identity.shown, self._server_tls)
+        flag = "--metrics-client-ca-file (KUBEMACPOOL_METRICS_CLIENT_CA_FILE)"
+        path = self._settings.metrics_client_ca_file
+        authority = _authority_file("authority of scrapers", flag, path, scrapers.admit_clients)
         access = Access(AccessReviews(client), self._clock, {METRICS})
         inside = {**metrics_routes(self._metrics.exposition), **debug_routes(self._inside(), self._clock)}
         server = _small_server(restricted(inside, access, scrapers.current), scrapers.listener())
         await self._listen("metrics", server, self._settings.metrics_port)
-        return scrapers
+        return authority
 
     def _inside(self) -> Inside:
         """What support may look at, and set."""
@@ -364,32 +367,23 @@ def _small_server(routes: Mapping[Route, Handler], tls: ssl.SSLContext | None) -
     return Server(routes, tls, limits.FEW_CONNECTIONS, limits.FEW_CONNECTIONS)
 
 
-def _scraper_tls(settings: Settings, shown: Callable[[], KeyPair], make: MakeServerContext) -> ScraperTls:
-    """TLS of the port for metrics.
+def _authority_file(what: str, flag: str, path: Path | None, take_up: Callable[[bytes], None]) -> AuthorityFile | None:
+    """A file with the authority of clients, taken up, where one is given.
+
+    Args:
+        what: whose authority it is, as the log calls it.
+        flag: which names the file.
+        path: the file.
+        take_up: makes handshakes go by what it holds.
 
     Raises:
-        StartError: when the file with an authority cannot be used.
+        StartError: it cannot be used.
     """
-    scrapers = ScraperTls(shown, make, settings.metrics_client_ca_file)
-    try:
-        scrapers.look()
-    except ScrapersError as error:
-        file = settings.metrics_client_ca_file
-        raise StartError(f"--metrics-client-ca-file (KUBEMACPOOL_METRICS_CLIENT_CA_FILE) is {file}; {error}") from error
-    return scrapers
-
-
-def _client_authority(settings: Settings, identity: Identity) -> ClientAuthority | None:
-    """The authority of clients that are no replicas, where there is one.
-
-    Raises:
-        StartError: when its file cannot be used.
-    """
-    if settings.client_ca_file is None:
+    if path is None:
         return None
-    authority = ClientAuthority(settings.client_ca_file, identity)
+    authority = AuthorityFile(what, path, take_up)
     if fault := authority.look():
-        raise StartError(f"--client-ca-file (KUBEMACPOOL_CLIENT_CA_FILE) is {settings.client_ca_file}; {fault}")
+        raise StartError(f"{flag} is {path}; {fault}")
     return authority
 
 

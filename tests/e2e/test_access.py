@@ -137,22 +137,15 @@ async def test_the_level_of_the_log_changes_while_replicas_serve(
     await cluster.made(namespace, pod("a"))
     headers = await _token(cluster, installed, namespace, "kubemacpool-debug-reader")
     for replica in installed.replicas:
-        assert await _put(f"{replica.metrics_url}/debug/log-level?level=loud", headers) == (
+        url = f"{replica.metrics_url}/debug/log-level"
+        assert (await installed.ask(f"{url}?level=loud", headers=headers, method="PUT"))[:2] == (
             400,
             "level: there is no level 'loud', only debug, info, warning, error; ask for /debug/log-level?level=debug\n",
         )
-        assert await _put(f"{replica.metrics_url}/debug/log-level?level=debug", headers) == (200, "debug\n")
+        assert (await installed.ask(f"{url}?level=debug", headers=headers, method="PUT"))[:2] == (200, "debug\n")
     await cluster.made(namespace, pod("b"))
     assert installed.log(since, object=f"Pod {namespace}/a") == []
     assert [line["event"] for line in installed.log(since, object=f"Pod {namespace}/b")] == ["allocated"]
-
-
-async def _put(url: str, headers: dict[str, str]) -> tuple[int, str]:
-    async with (
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session,
-        session.put(url, headers=headers, ssl=False) as answer,
-    ):
-        return answer.status, await answer.text()
 
 
 async def test_a_certificate_is_for_the_metrics_alone_and_only_of_the_given_authority(

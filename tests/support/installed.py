@@ -231,6 +231,7 @@ class Installed:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         identity: tuple[bytes, bytes] | None = None,
+        method: str | None = None,
     ) -> tuple[int, str, dict[str, str]]:
         """Ask a replica itself: status, body and headers; a GET where there is no body to send.
 
@@ -239,12 +240,13 @@ class Installed:
             body: what is sent.
             headers: beside the usual ones.
             identity: a client certificate and its key, PEM; None for a client that has none.
+            method: another one than GET, or POST where there is a body to send.
         """
         tls = False if identity is None else client_context(None, verify=False, identity=identity)
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
             sent = ({"Content-Type": "application/json"} if body is not None else {}) | dict(headers or {})
-            method = "GET" if body is None else "POST"
-            async with session.request(method, url, data=body, headers=sent, ssl=tls) as answer:
+            usual = "GET" if body is None else "POST"
+            async with session.request(method or usual, url, data=body, headers=sent, ssl=tls) as answer:
                 return answer.status, await answer.text(), dict(answer.headers)
 
     async def readiness(self) -> set[str]:

@@ -19,19 +19,21 @@ LOOK_SECONDS: Final = 1.0
 _log = structlog.get_logger(__name__)
 
 
-class ClientAuthority:
-    """Has the handshake let through whoever the file says, as of now.
+class AuthorityFile:
+    """Has clients be let through whom the file says, as of now.
 
     Args:
+        what: whose authority it is, as the log calls it; kept as an attribute.
         path: certificates, PEM.
-        identity: whose handshakes.
+        take_up: makes handshakes go by these; raises `ssl.SSLError` or `ValueError` for what cannot be used.
     """
 
-    def __init__(self, path: Path, identity: Identity) -> None:
+    def __init__(self, what: str, path: Path, take_up: Callable[[bytes], None]) -> None:
+        self.what = what
         self._path = path
-        self._identity = identity
+        self._take_up = take_up
         self._fault = ""
-        self._observed_of = b""
+        self._observed_of: bytes | None = None
 
     async def run(self) -> None:
         """Look again and again; goes on until cancelled."""
@@ -39,7 +41,8 @@ class ClientAuthority:
             await asyncio.sleep(LOOK_SECONDS)
             fault = self.look()
             if fault and fault != self._fault:
-                _log.warning("client authority not taken up; the one before stays", file=str(self._path), reason=fault)
+                message = f"{self.what} not taken up; the one before stays"
+                _log.warning(message, file=str(self._path), reason=fault)
             self._fault = fault
 
     def look(self) -> str:
@@ -47,8 +50,8 @@ class ClientAuthority:
         try:
             content = self._path.read_bytes()
             if content != self._observed_of:
-                self._identity.admit_clients(content)
-                _log.info("client authority taken up", file=str(self._path))
+                self._take_up(content)
+                _log.info(f"{self.what} taken up", file=str(self._path))
                 self._observed_of = content
         except (ssl.SSLError, ValueError):
             return "it holds no certificates that can be read"

@@ -94,10 +94,9 @@ class Entrance(asyncio.Protocol):
         transport: asyncio.Transport | None = None
         try:
             transport = await secured
-        except ssl.SSLCertVerificationError as error:
-            _log.warning("a client was not connected: nobody we know has signed its certificate", error=str(error))
-            error.__traceback__ = None  # as below
-        except OSError as error:  # it went away, took too long, or does not speak our TLS
+        except OSError as error:  # mostly it went away, took too long, or does not speak our TLS
+            if isinstance(error, ssl.SSLCertVerificationError):
+                _log.warning("a client was not connected: nobody we know has signed its certificate", error=str(error))
             error.__traceback__ = None  # leads to what has the error
         finally:
             if transport is None or self._gone:

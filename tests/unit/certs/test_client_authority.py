@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 from tests.unit.certs.test_identity import credentials, identity_of
 
-from kubemacpool.certs.files import ClientAuthority
+from kubemacpool.certs.files import AuthorityFile
 from kubemacpool.certs.identity import Identity
 from kubemacpool.certs.issue import issue_authority
 
@@ -24,7 +24,7 @@ def let_through(identity: Identity) -> int:
 def test_what_the_file_holds_is_taken_up_once_each_time_it_changes(tmp_path: Path) -> None:
     file = tmp_path / "ca.crt"
     identity = identity_of(credentials(OURS))
-    authority = ClientAuthority(file, identity)
+    authority = AuthorityFile("client authority", file, identity.admit_clients)
     file.write_bytes(FIRST.certificate_pem)
     assert authority.look() == ""
     before = identity.handshake
@@ -40,7 +40,7 @@ def test_what_the_file_holds_is_taken_up_once_each_time_it_changes(tmp_path: Pat
 def test_what_cannot_be_used_changes_nothing(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "ca.crt"
     identity = identity_of(credentials(OURS))
-    authority = ClientAuthority(file, identity)
+    authority = AuthorityFile("client authority", file, identity.admit_clients)
     file.write_bytes(FIRST.certificate_pem)
     authority.look()
     before = identity.handshake
@@ -51,11 +51,19 @@ def test_what_cannot_be_used_changes_nothing(tmp_path: Path, content: bytes) -> 
     assert identity.handshake is before
 
 
+def test_a_file_that_is_empty_from_the_beginning_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "ca.crt"
+    file.write_bytes(b"")
+    identity = identity_of(credentials(OURS))
+    authority = AuthorityFile("client authority", file, identity.admit_clients)
+    assert authority.look() == "it holds no certificates that can be read"
+
+
 async def test_a_fault_is_told_once_and_the_looking_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kubemacpool.certs.files.LOOK_SECONDS", 0.001)
     file = tmp_path / "ca.crt"
     identity = identity_of(credentials(OURS))
-    running = asyncio.create_task(ClientAuthority(file, identity).run())
+    running = asyncio.create_task(AuthorityFile("client authority", file, identity.admit_clients).run())
     with capture_logs() as logs:
         async with asyncio.timeout(10):
             while not logs:  # noqa: ASYNC110 (a log sets no event)

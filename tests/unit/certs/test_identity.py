@@ -45,7 +45,7 @@ def identity_of(given: Credentials, client_ca: bytes = b"") -> Identity:
 
 def scrapers_of(identity: Identity) -> ssl.SSLContext:
     """The listener for whoever reads the metrics."""
-    return ScraperTls(lambda: identity.shown, make, None).listener()
+    return ScraperTls(lambda: identity.shown, make).listener()
 
 
 def der(pair: KeyPair) -> bytes:

@@ -10,10 +10,11 @@ from structlog.testing import capture_logs
 from tests.unit.certs.handshaking import Handshake, shake_hands
 
 from devcluster.pki import Authority
-from kubemacpool.certs import scrapers
+from kubemacpool.certs import files
 from kubemacpool.certs.contexts import client_context, server_context
+from kubemacpool.certs.files import AuthorityFile
 from kubemacpool.certs.issue import KeyPair, ServerNames, issue_authority, issue_serving
-from kubemacpool.certs.scrapers import ScrapersError, ScraperTls
+from kubemacpool.certs.scrapers import ScraperTls
 
 NAME = "metrics.ns1.svc"
 
@@ -28,7 +29,8 @@ class Scene:
         self.theirs = directory / "theirs"
         self.theirs.mkdir()
         self.renew()
-        self.tls = ScraperTls(lambda: self.shown, server_context_of, self.file)
+        self.tls = ScraperTls(lambda: self.shown, server_context_of)
+        self.authority_file = AuthorityFile("authority of scrapers", self.file, self.tls.admit_clients)
 
     def another(self) -> KeyPair:
         """A certificate of ours."""
@@ -52,7 +54,7 @@ def server_context_of(pair: KeyPair, authorities: bytes | None) -> ssl.SSLContex
 
 async def test_a_client_may_show_a_certificate_of_the_file_or_none(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
-    scene.tls.look()
+    scene.authority_file.look()
     listener = scene.tls.listener()
     assert (await scene.connect(listener)).client is not None
     assert (await scene.connect(listener, certified=False)).client is None
@@ -60,19 +62,19 @@ async def test_a_client_may_show_a_certificate_of_the_file_or_none(tmp_path: Pat
 
 async def test_another_authority_in_the_file_is_the_one_that_counts(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
-    scene.tls.look()
+    scene.authority_file.look()
     listener, before = scene.tls.listener(), scene.tls.current()
     scene.renew()
     with pytest.raises((ssl.SSLError, OSError)):
         await scene.connect(listener)
-    scene.tls.look()
+    scene.authority_file.look()
     assert (await scene.connect(listener)).client is not None
     assert scene.tls.current() is not before
 
 
 async def test_another_certificate_of_ours_is_shown_from_the_next_handshake_on(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
-    scene.tls.look()
+    scene.authority_file.look()
     listener = scene.tls.listener()
     before = (await scene.connect(listener)).server
     assert scene.tls.current() is scene.tls.current()
@@ -82,31 +84,27 @@ async def test_another_certificate_of_ours_is_shown_from_the_next_handshake_on(t
 
 async def test_without_a_file_nobody_is_asked_for_a_certificate(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
-    tls = ScraperTls(lambda: scene.shown, server_context_of, None)
-    tls.look()
-    assert (await scene.connect(tls.listener())).client is None
+    assert (await scene.connect(scene.tls.listener())).client is None
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"\xff"])
 def test_what_cannot_be_used_changes_nothing(tmp_path: Path, content: bytes) -> None:
     scene = Scene(tmp_path)
-    scene.tls.look()
+    scene.authority_file.look()
     before = scene.tls.current()
     scene.file.write_bytes(content)
-    with pytest.raises(ScrapersError, match="it holds no certificates that can be read"):
-        scene.tls.look()
+    assert scene.authority_file.look() == "it holds no certificates that can be read"
     scene.file.unlink()
-    with pytest.raises(ScrapersError, match="it cannot be read: No such file"):
-        scene.tls.look()
+    assert scene.authority_file.look() == "it cannot be read: No such file or directory"
     assert scene.tls.current() is before
 
 
 async def test_a_fault_is_told_once_and_the_looking_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scrapers, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(files, "LOOK_SECONDS", 0.001)
     scene = Scene(tmp_path)
     scene.file.unlink()
     with capture_logs() as logs:
-        running = asyncio.create_task(scene.tls.run())
+        running = asyncio.create_task(scene.authority_file.run())
         async with asyncio.timeout(10):
             while not logs:  # noqa: ASYNC110 (a log sets no event)
                 await asyncio.sleep(0.01)
