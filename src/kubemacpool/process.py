@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 import structlog
 import uvloop
@@ -61,6 +62,9 @@ from kubemacpool.wiring import Core, Outside, Replica, new_webhooks
 
 DRAIN_SECONDS = 10.0
 """For admissions under way when the port is closed; the webhook's time-out as shipped."""
+
+HEALTH: Final = "health"
+"""The server for probes, among those of this process."""
 
 _log = structlog.get_logger(__name__)
 
@@ -157,7 +161,7 @@ class Process:
         effect = EffectKeeper(ServingBinding(client, settings.namespace), self._trusted, self._metrics, self._clock)
         probed = self._as_before_stopping(effect.telling(self._obstacles))
         health = health_routes(probed, lambda: self._trusted.remarks)
-        await self._listen("health", _small_server(health, None), settings.health_port)
+        await self._listen(HEALTH, _small_server(health, None), settings.health_port)
         events = EventRecorder(client, self._metrics)
         bootstrap = bootstrap_for(client, settings.namespace, settings.intervals)
         identity, files = await self._identity(bootstrap, client)
@@ -329,13 +333,19 @@ class Process:
         return told
 
     async def _drain(self) -> None:
-        """Release the Lease, let the Service route around us, finish what is under way, and close the ports."""
+        """Release the Lease, let the Service route around us, finish what is under way, and close the ports.
+
+        The one for probes is the last: the kubelet asks until the process has ended.
+        """
         _log.info("draining", delay=self._settings.drain_delay)
         for server in self._servers.values():
             server.begin_draining()
         if "webhook" in self._servers:
             await asyncio.gather(self._hand_over(), asyncio.sleep(self._settings.drain_delay))
-        await asyncio.gather(*(server.drain(DRAIN_SECONDS) for server in self._servers.values()))
+        served = [server for name, server in self._servers.items() if name != HEALTH]
+        await asyncio.gather(*(server.drain(DRAIN_SECONDS) for server in served))
+        if HEALTH in self._servers:
+            await self._servers[HEALTH].drain(DRAIN_SECONDS)
 
     async def _hand_over(self) -> None:
         """Let another replica decide; what still arrives here is handed to it."""

@@ -1,9 +1,11 @@
 """The end in good order: nobody who has asked goes without an answer, and nobody can hold it up."""
 
 import asyncio
+import socket
+import ssl
 
 import pytest
-from tests.faults.served import Client, Scene, get, review
+from tests.faults.served import HERE, NAME, Client, Scene, get, review
 
 from kubemacpool.server import limits
 from kubemacpool.server.https import Server
@@ -71,6 +73,48 @@ async def test_a_request_whose_body_is_still_arriving_is_answered(scene: Scene) 
     assert reply is not None
     assert (reply.status, reply.headers["connection"]) == (200, "close")
     await draining
+
+
+async def test_a_request_whose_head_is_still_arriving_is_answered(scene: Scene) -> None:
+    client = await _asked(await scene.connect())
+    request = review(b"{}")
+    await client.send(request[:40])
+    await asyncio.sleep(0.05)
+    draining = asyncio.create_task(scene.server.drain(5.0))
+    await asyncio.sleep(0.1)
+    reply = await client.ask(request[40:])
+    assert reply is not None
+    assert (reply.status, reply.headers["connection"]) == (200, "close")
+    await draining
+
+
+async def test_a_head_that_never_ends_holds_it_up_for_no_longer_than_it_may_take(scene: Scene) -> None:
+    client = await _asked(await scene.connect())
+    await client.send(review(b"{}")[:40])
+    await asyncio.sleep(0.05)
+    began = _now()
+    await scene.server.drain(0.2)
+    assert _now() - began < 0.2 + limits.CLOSE_SECONDS
+    assert await client.closed() == b""
+
+
+async def test_a_request_that_has_arrived_and_that_nobody_has_read_yet_is_answered(scene: Scene) -> None:
+    """As after a moment in which the program did not run: many a request waits in the kernel then."""
+    raw = socket.create_connection((HERE, scene.port))
+    with await asyncio.to_thread(scene.trust.wrap_socket, raw, server_hostname=NAME) as client:
+        client.sendall(get(b"/healthz"))
+        assert (await asyncio.to_thread(client.recv, 4096)).startswith(b"HTTP/1.1 200 ")
+        client.sendall(review(b"{}"))
+        await scene.server.drain(5.0)
+        reply = await asyncio.to_thread(_rest, client)
+    assert reply.startswith(b"HTTP/1.1 200 ")
+    assert b"connection: close" in reply.lower()
+
+
+def _rest(client: ssl.SSLSocket) -> bytes:
+    """Everything until the end."""
+    client.settimeout(5.0)
+    return b"".join(iter(lambda: client.recv(4096), b""))
 
 
 async def test_a_first_request_that_comes_right_after_its_handshake_is_answered(scene: Scene) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import tempfile
 import time
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -14,7 +18,7 @@ from devcluster.deployment import DEPLOYMENT, NAMESPACE
 from devcluster.realnodes.files import CONTAINERD_SOCKET
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from devcluster.controlplane import ControlPlane
     from devcluster.realnodes.machine import Machine
@@ -117,6 +121,26 @@ class Real:
             if endpoint["conditions"].get("ready")
             for address in endpoint["addresses"]
         }
+
+    @contextmanager
+    def endings(self) -> Iterator[Callable[[], dict[str, str]]]:
+        """Follow our pods; what is given tells which of them have ended so far, and when, as the API has it."""
+        finished = ".status.containerStatuses[0].state.terminated.finishedAt"
+        columns = f"custom-columns=NAME:.metadata.name,AT:{finished}"
+        kubectl = (str(self.plane.layout.kubectl), f"--kubeconfig={self.plane.kubeconfig}")
+        following = (*kubectl, "get", "pods", *REPLICAS, "--watch", "--no-headers", "-o", columns)
+        with tempfile.NamedTemporaryFile() as told:
+
+            def ended() -> dict[str, str]:
+                lines = [line.split() for line in Path(told.name).read_text().splitlines()]
+                return {name: at for name, at in lines if at != "<none>"}
+
+            watching = subprocess.Popen(following, stdout=told)
+            try:
+                yield ended
+            finally:
+                watching.terminate()
+                watching.wait()
 
     def process(self, replica: Replica) -> tuple[Machine, int]:
         """The node of a replica, and its first process as the node sees it."""

@@ -5,6 +5,7 @@ and in one write; only one that waits is given a task. Requests that come before
 """
 
 import asyncio
+import select
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Final, cast
@@ -158,14 +159,20 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def close_if_idle(self) -> None:
-        """Close it if nothing is being asked, nor about to be; a request whose body is still arriving goes on."""
+        """Close it if nothing is being asked, nor about to be; a request that is still arriving goes on."""
         fresh = not self.asked and self._clock() - self._made_at < limits.FRESH_SECONDS
-        if not (self._busy or fresh or self._lingers):
+        if not (self._busy or self._arriving or fresh or self._lingers):
             self._close()
 
     @property
     def _busy(self) -> bool:
         return self._current is not None or bool(self._messages)
+
+    @property
+    def _arriving(self) -> bool:
+        """Whether some of a request is here, were it only in the kernel."""
+        begun = self._in_head and self._head_size > 0
+        return begun or (self._transport is not None and unread(self._transport))
 
     def _patience(self) -> float:
         """Seconds for the first request to be asked."""
@@ -428,6 +435,19 @@ class Connection(asyncio.Protocol):
         self._unparsed.clear()
         if self._transport is not None:
             self._transport.close()
+
+
+def unread(transport: asyncio.BaseTransport) -> bool:
+    """Whether there are bytes that the event loop has not read yet: timers run first, and there may have been a pause.
+
+    Whoever has sent them, a request perhaps, has had no chance to see that the connection is about to be closed.
+    """
+    socket = transport.get_extra_info("socket")
+    if socket is None:  # it is closed, and its protocol is about to be told
+        return False
+    waiting = select.poll()
+    waiting.register(socket.fileno(), select.POLLIN)
+    return bool(waiting.poll(0))
 
 
 def _origin_form(target: bytes) -> str:

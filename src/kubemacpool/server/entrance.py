@@ -8,7 +8,7 @@ from typing import Protocol, cast
 import structlog
 
 from kubemacpool.server import limits
-from kubemacpool.server.connections import Connection
+from kubemacpool.server.connections import Connection, unread
 from kubemacpool.server.crowd import Crowd, Slot
 from kubemacpool.server.eager import begun
 
@@ -70,8 +70,9 @@ class Entrance(asyncio.Protocol):
         """Nothing to do: the handshake has a bound of its own."""
 
     def close_if_idle(self) -> None:
-        """Close it unless it is so new that a request may follow."""
-        if self._slot is not None and self._loop.time() - self._slot.taken_at >= limits.FRESH_SECONDS:
+        """Close it unless it is so new that a request may follow, or goes on just now."""
+        fresh = self._slot is None or self._loop.time() - self._slot.taken_at < limits.FRESH_SECONDS
+        if not (fresh or self._transport is None or unread(self._transport)):
             self.leave()
 
     def leave(self) -> None:

@@ -56,6 +56,8 @@ async def test_an_admission_under_way_is_finished_after_the_port_was_closed_and_
     await eventually(port_closed, "the port is closed")
     assert time.monotonic() - began >= DRAIN_DELAY
     assert process.alive()
+    asked_by_kubelet = await installed.ask(f"{replica.health_url}/readyz")
+    assert asked_by_kubelet[0] == 200, "a probe that fails is an Event at each rollout"
     writer.write(body[20:])
     answer = await reader.read()  # until it closes the connection
     writer.close()
