@@ -14,7 +14,7 @@ import uvloop
 from bench.alone import alone
 
 from kubemacpool.certs.contexts import server_context
-from kubemacpool.runtime import Collector
+from kubemacpool.memory import Collector
 from kubemacpool.server.https import Server
 from kubemacpool.server.routes import MUTATE_PODS, webhook_routes
 from kubemacpool.telemetry.logs import configure_logs

@@ -35,6 +35,7 @@ from kubemacpool.kube.kubeconfig_fields import ClusterConfigError
 from kubemacpool.kube.published_authority import PublishedAuthority
 from kubemacpool.kube.tls import RenewedTls
 from kubemacpool.kube.writes import WebhookConfiguration
+from kubemacpool.memory import Collector, Heap
 from kubemacpool.ports import Importance
 from kubemacpool.provision import (
     SERVICES,
@@ -44,7 +45,7 @@ from kubemacpool.provision import (
     learn_cluster_uid,
     replica_name,
 )
-from kubemacpool.runtime import Collector, DescriptorsError, Loop, MonotonicClock, Room, raise_limit, room_in
+from kubemacpool.runtime import DescriptorsError, Loop, MonotonicClock, Room, raise_limit, room_in
 from kubemacpool.server import limits
 from kubemacpool.server.access import Access, restricted
 from kubemacpool.server.connections import Handler
@@ -89,6 +90,7 @@ def run_manager(settings: Settings) -> None:
         StartError: when it cannot start for a reason that waiting does not mend.
         ReplicaFailedError: when it has ended for a fault of its own, having released the Lease.
     """
+    Heap().keep_little()
     ration = configure_logs(settings.log_level, settings.log_format)
     clock = MonotonicClock()
     try:

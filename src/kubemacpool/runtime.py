@@ -1,7 +1,6 @@
-"""The ground that the process stands on: its clock, its event loop, its collector, and how many files it may open."""
+"""The ground that the process stands on: its clock, its event loop, and how many files it may open."""
 
 import asyncio
-import gc
 import resource
 import socket
 import time
@@ -51,53 +50,6 @@ class Loop(uvloop.Loop):
             if sock is not None:
                 sock.detach()
             raise
-
-
-COLLECTION_SECONDS: Final = 1.0
-"""Between looks of the collector: a thousand new pods are 4 ms."""
-
-LOOKS_A_COUNT: Final = 300
-MOST_GROWN: Final = 1.25
-SLACK: Final = 50_000
-"""Every so many looks what is frozen is counted, which takes some milliseconds, and all of it is looked at
-again if it has become so many times as much, and so much more: then some of it may be cycles that nobody refers to any
-more. That is some 10 MB."""
-
-
-class Collector:
-    """Python's collector of reference cycles, kept from stopping the loop for long.
-
-    A look at everything takes 70 ms and more with 20,000 pods, almost all of it for what lives as long as they do and
-    is no cycle. So whatever is alive after a look is frozen: it is freed as ever once nobody refers to it, and not
-    looked at again. A cycle among it stays, for a while.
-
-    Args:
-        serving: whether anybody waits for this process; else there is time to look at everything.
-    """
-
-    def __init__(self, serving: Callable[[], bool]) -> None:
-        self._serving = serving
-        self._looks = 0
-        self._alive = 0  # how many objects were, when everything was looked at
-
-    async def run(self) -> None:
-        """Look now and then, until cancelled."""
-        while True:
-            self.look()
-            await asyncio.sleep(COLLECTION_SECONDS)
-
-    def look(self) -> None:
-        """Free the cycles among what is new; among everything, if that may be worth it."""
-        self._looks += 1
-        everything = not self._serving() or (
-            self._looks % LOOKS_A_COUNT == 0 and gc.get_freeze_count() > MOST_GROWN * self._alive + SLACK
-        )
-        if everything:
-            gc.unfreeze()
-        gc.collect()
-        gc.freeze()
-        if everything:
-            self._alive = gc.get_freeze_count()
 
 
 OWN_DESCRIPTORS: Final = 64

@@ -1,6 +1,6 @@
 """What is left of a connection that is closed: nothing that waits for the collector of cycles.
 
-That looks at what is older than a second when there is much of it only (`kubemacpool.runtime.Collector`), and what TLS
+That looks at what is older than a second when there is much of it only (`kubemacpool.memory.Collector`), and what TLS
 has of a connection takes some ten kilobytes: whoever connects again and again would have memory grow for minutes.
 """
 

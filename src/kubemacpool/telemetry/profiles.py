@@ -5,8 +5,9 @@ import gc
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
+
+from kubemacpool.memory import resident_bytes
 
 SAMPLE_SECONDS: Final = 0.005
 """Between two looks at the stack: 12,000 in the longest profile, some megabytes."""
@@ -90,16 +91,8 @@ async def _account(seconds: float) -> float:
 def _told(snapshot: tracemalloc.Snapshot, seconds: float) -> str:
     found = snapshot.statistics("lineno")
     lines = [
-        f"resident: {_resident()} KiB; objects that the collector follows: {len(gc.get_objects())}",
+        f"resident: {resident_bytes() // 1024} KiB; objects that the collector follows: {len(gc.get_objects())}",
         f"allocated in {seconds:.3g} s and not freed: {sum(each.size for each in found)} bytes, by line:",
         *(f"{each.size:>12} bytes {each.count:>8} blocks  {each.traceback[0]}" for each in found[:MOST_LINES]),
     ]
     return "\n".join(lines)
-
-
-def _resident() -> str:
-    """Kibibytes of memory that the process has, as the kernel counts them."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
-        if line.startswith("VmRSS:"):
-            return line.split()[1]
-    return "?"
