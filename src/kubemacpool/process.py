@@ -197,6 +197,7 @@ class Process:
             supervisor.keep("effect", effect.run, Importance.USEFUL)
             for name, effect_watch in effect_watches(effect, client, settings.namespace).items():
                 supervisor.keep(f"watch {name}", effect_watch.run, Importance.USEFUL)
+                self._metrics.follow(name, effect_watch)
             if files is None:
                 published = PublishedAuthority(client, settings.namespace, lambda: identity.authorities.bundle)
                 supervisor.keep("published authority", published.run, Importance.USEFUL)

@@ -165,3 +165,11 @@ def test_a_rule_is_evaluated_and_whatever_it_asks_for_is_there(seen: Seen, name:
 def test_nothing_is_alarming_but_what_was_provoked(seen: Seen) -> None:
     alarming = {name for name, rule in seen.rules.items() if rule.get("state", "inactive") != "inactive"}
     assert alarming == PROVOKED
+
+
+async def test_whatever_a_replica_watches_has_an_age(installed: Installed) -> None:
+    """Also what says whether the webhooks are in effect, and whom the API server trusts."""
+    figures = await installed.figures(installed.replicas[0])
+    watched = {"pods", "kubemacpool-serving", "kubemacpool-mutator"}
+    ages = {each: figures.get(f"kubemacpool_watch_age_seconds{{resource={each}}}") for each in watched}
+    assert {each: age is not None and 0 <= age < 120 for each, age in ages.items()} == dict.fromkeys(watched, True)
