@@ -121,8 +121,8 @@ WORKERS ?= $(shell expr 3 \* $$(nproc) / 2)
 .PHONY: test
 test: check $(DOCS_INSTALLED) ## All tests on a real control plane, but those that `make nightly` runs (WORKERS=3)
 	@$(DEVCLUSTER) build
-	@$(PY) -m pytest tests --ignore=tests/unit -m "not nightly and not by_hand" --numprocesses=$(WORKERS)
-	@echo 'Left for `make nightly`: a minute of chaos, a run of every benchmark, and a sample of small mistakes; for `make nodes-test`: real nodes that break.'
+	@$(PY) -m pytest tests --ignore=tests/unit -m "not nightly" --numprocesses=$(WORKERS)
+	@echo 'Left for `make nightly`: a minute of chaos, real nodes that break, a run of every benchmark, and a sample of small mistakes.'
 
 .PHONY: bench
 bench: $(INSTALLED) ## Measure the webhook and the control plane with and without it (BENCH="--only webhook"; BENCH=--help)
@@ -185,12 +185,12 @@ mutation: $(MUTATION_INSTALLED) ## Make small mistakes in the code that decides,
 SAMPLE := --sample 12 --work _out/mutation/sample/tree
 
 .PHONY: nodes-test
-nodes-test: $(INSTALLED) ## Break real nodes while pods are created, as root on a machine with nothing else to do
+nodes-test: $(INSTALLED) ## All tests on real nodes, and those that break them while pods are created (as root)
 	@$(DEVCLUSTER) build
-	@$(PY) -m pytest tests/nodes -m by_hand
+	@$(PY) -m pytest tests/nodes
 
 .PHONY: nightly
-nightly: $(MUTATION_INSTALLED) ## What takes longer than a change should wait for: a minute of chaos, every benchmark once, a sample of small mistakes
+nightly: $(MUTATION_INSTALLED) ## What takes longer than a change should wait for: a minute of chaos, real nodes that break, every benchmark once, a sample of small mistakes
 	@$(DEVCLUSTER) build
 	@$(PY) -m pytest tests -m nightly
 	@$(MUTATION)/bin/python -m mutation $(SAMPLE)

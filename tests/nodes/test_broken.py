@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.nodes.namespaces import Real, Replica
 
-pytestmark = pytest.mark.by_hand
+pytestmark = pytest.mark.nightly
 
 WEBHOOK_SECONDS = 10.0
 """What the webhook configuration allows a review."""

@@ -71,7 +71,7 @@ def finish(processes: Iterable[subprocess.Popen[str]]) -> None:
         process.communicate()
 
 
-@pytest.mark.by_hand
+@pytest.mark.nightly
 def test_a_start_that_is_broken_off_and_a_cluster_that_is_taken_down_leave_nothing(tmp_path: Path) -> None:
     before = rules()
     layout = Layout(tmp_path)

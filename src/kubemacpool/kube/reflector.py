@@ -298,18 +298,18 @@ class Reflector(Generic[ItemT]):
 
     async def _watch_or_relist(self) -> bool:
         """Watches until that ends; or until a list is asked for; then it returns False."""
-        watch = asyncio.create_task(self._watch())
-        asked = asyncio.create_task(self._relist_asked.wait())
+        tasks = watch, asked = asyncio.create_task(self._watch()), asyncio.create_task(self._relist_asked.wait())
         try:
-            await asyncio.wait({watch, asked}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if not watch.done():
                 return False
             await watch
             return True
         finally:
-            for task in (watch, asked):
-                task.cancel()
-            await asyncio.gather(watch, asked, return_exceptions=True)
+            watch.cancel()
+            asked.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            del tasks, watch, asked  # what is raised refers to this frame, and a task to what it raised
 
     async def _watch(self) -> None:
         low, high = self._pacing.watch_seconds

@@ -23,6 +23,9 @@ from kubemacpool.kube.transport import (
 )
 from kubemacpool.ports import ClusterUnavailableError
 
+_NO_PARSER: Final = httptools.HttpResponseParser(object())
+"""In the place of the parser of a stream that is over; nothing is given to it."""
+
 _FRAMES: Final = {"transfer-encoding", "content-length"}
 """By one of these an answer tells where it ends; without them it ends with the connection."""
 
@@ -103,6 +106,7 @@ async def read_stream(
         return await stream.ended
     finally:
         stream.abort()
+        del stream  # what is raised refers to this frame
 
 
 def broken(what: str, error: Exception) -> ClusterUnavailableError:
@@ -171,9 +175,17 @@ class _Stream(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
 
     def abort(self) -> None:
-        """Nobody waits for the rest: a polite end of TLS would keep a dead connection for half a minute."""
+        """Nobody waits for the rest: a polite end of TLS would keep a dead connection for half a minute.
+
+        Whoever refers back to this goes, what it ended with among them, so that it is freed now: TLS has 256 KiB for a
+        connection, all watches break at once where an API server goes away, and the collector of cycles looks seldom at
+        what is older than a second.
+        """
         self._timer.cancel()
         self.ended.cancel()
+        self.ended = self._loop.create_future()
+        self.ended.cancel()
+        self._parser = _NO_PARSER
         if self._transport is not None:
             self._transport.abort()
 
@@ -204,6 +216,7 @@ class _Stream(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone, and with it the answer, unless it ends just so."""
         self._timer.cancel()
+        self._transport = None
         if exc is None and self._status and not _FRAMES & self._headers.keys():
             self._end()
         else:

@@ -1,5 +1,9 @@
 """Failures: when it is tried again, when by a list, and what is said of it."""
 
+import asyncio
+import gc
+import weakref
+
 import pytest
 from structlog.testing import capture_logs
 from tests.support.scripted import Answer, Pieces, Step
@@ -198,3 +202,30 @@ async def test_a_bookmark_is_told_to_bring_nothing() -> None:
         *["reached 7", "idle", "reached 8"],
         *["present ns/a uid-a", "reached 9", "idle", "reached 10"],
     ]
+
+
+async def test_a_watch_that_broke_leaves_nothing_to_the_collector() -> None:
+    """What it broke with has a traceback, and that refers to all that was at work."""
+    broken: list[weakref.ref[Exception]] = []
+
+    play = Play([Answer(page(7)), Pieces([bookmark(8)])])
+    whole = play.transport.stream
+
+    async def stream(*args: object, **kwargs: object) -> None:
+        await whole(*args, **kwargs)  # type: ignore[arg-type]
+        error = ClusterUnavailableError("the connection was cut")
+        broken.append(weakref.ref(error))
+        try:
+            raise error
+        finally:
+            del error
+
+    play.transport.stream = stream  # type: ignore[method-assign]
+    gc.collect()
+    gc.disable()
+    try:
+        await play.to_the_end()
+        await asyncio.sleep(0)
+        assert [each() for each in broken] == [None]
+    finally:
+        gc.enable()

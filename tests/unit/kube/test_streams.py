@@ -1,6 +1,8 @@
 """Streams against a server of the test's own, which says byte for byte what it is told to."""
 
 import asyncio
+import contextlib
+import gc
 import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
@@ -249,6 +251,37 @@ async def test_a_stream_that_is_left_drops_its_connection() -> None:
         task.cancel()
         await asyncio.wait_for(script.left.wait(), 2)
         await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [CHUNKED, chunk(b"one\n"), END],
+        [CHUNKED, chunk(b"one\n")],
+        [CHUNKED, chunk(b"no number\n"), END],
+        [CHUNKED, b"zz\r\n"],
+        [b"HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n"],
+        [],
+    ],
+    ids=["told to its end", "cut", "what a reader raises", "not HTTP", "refused", "no answer"],
+)
+async def test_a_stream_that_is_over_leaves_nothing_to_the_collector(pieces: Sequence[bytes]) -> None:
+    """A TLS connection has a buffer of 256 KiB, and all watches break at once where an API server goes away."""
+
+    def hear(piece: bytes) -> None:
+        if b"number" in piece:
+            int(piece)
+
+    async with served(Script(pieces)) as client:
+        gc.collect()
+        gc.disable()
+        try:
+            with contextlib.suppress(OutsideError, ValueError):
+                await client.stream("/x", {}, hear, accept=JSON, idle_seconds=5, total_seconds=5)
+            await asyncio.sleep(0.05)
+            assert not [each for each in gc.get_objects() if isinstance(each, streams._Stream)]
+        finally:
+            gc.enable()
 
 
 async def test_of_a_server_with_several_addresses_one_that_answers_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
