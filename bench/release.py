@@ -47,8 +47,8 @@ def apply_release(control_plane: ControlPlane) -> dict[str, object]:
     control_plane.kubectl("apply", "-f", "-", stdin=list_of(kept))
     # Whatever answers behind these webhooks, they are in effect, as a replica of ours would have it.
     subjects = [{"kind": "ServiceAccount", "name": "kubemacpool-sa", "namespace": SYSTEM}]
-    arguments = ("rolebinding", "kubemacpool-serving", "--type=merge", "-p", json.dumps({"subjects": subjects}))
-    control_plane.kubectl("-n", SYSTEM, "patch", *arguments)
+    arguments = ("clusterrolebinding", "kubemacpool-serving", "--type=merge", "-p", json.dumps({"subjects": subjects}))
+    control_plane.kubectl("patch", *arguments)
     return configuration | {"webhooks": [_reaching(webhook, webhook["clientConfig"]) for webhook in webhooks]}
 
 

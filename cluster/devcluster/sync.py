@@ -30,7 +30,7 @@ SYNC_SECONDS = 90.0
 POLL_SECONDS = 0.05
 SUPERVISOR = "supervisor"
 # What puts the webhooks into effect, when a replica writes itself into it.
-SERVING = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{NAMESPACE}/rolebindings/kubemacpool-serving"
+SERVING = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/kubemacpool-serving"
 EFFECT_SECONDS = 30.0
 
 

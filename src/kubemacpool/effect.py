@@ -8,9 +8,10 @@
                   in effect, whatever becomes of the replicas ──▶ our namespace is being deleted: not in effect
 
 A webhook whose server is not there yet, or no longer, fails what it is asked about. Each webhook therefore has a
-matchCondition that asks the authorizer of the API server whether our ServiceAccount has Role kubemacpool-serving. The
-release manifest ships the RoleBinding without subjects, and whoever applies it again leaves alone what is written here.
-Level-based: each look reads what is, so any number of replicas may look at once.
+matchCondition that asks the authorizer of the API server whether our ServiceAccount has ClusterRole kubemacpool-serving
+(and, so that one that has just been started does not take that for a no, whether it knows its roles at all). The
+release manifest ships the ClusterRoleBinding without subjects, and whoever applies it again leaves alone what is
+written here. Level-based: each look reads what is, so any number of replicas may look at once.
 """
 
 import random
@@ -21,7 +22,7 @@ import structlog
 
 from kubemacpool.follow.readiness import Readiness
 from kubemacpool.kube.client import ApiClient
-from kubemacpool.kube.effect import BINDING, PREDECESSOR, ROLE_BINDINGS, end_predecessor
+from kubemacpool.kube.effect import BINDING, CLUSTER_ROLE_BINDINGS, PREDECESSOR, end_predecessor
 from kubemacpool.kube.reflector import Reflector
 from kubemacpool.kube.resource import Resource
 from kubemacpool.pacing import Backoff, Bell
@@ -129,7 +130,7 @@ class EffectKeeper:
         """Look once; gives the seconds after which to look again in any case."""
         try:
             pause = await self._look()
-        except NotFoundError:  # it goes with the namespace; or was deleted, and nobody asks us
+        except NotFoundError:  # it was deleted, and nobody asks us
             self._metrics.effect_judged(in_effect=False)
             pause = PERIOD_SECONDS
         except OutsideError as error:
@@ -159,7 +160,9 @@ class EffectKeeper:
         try:
             await self._switch.write(in_effect=True)
         except OutsideError as error:
-            sentence = f"RoleBinding {BINDING} cannot be written ({error}), so that the webhooks are not in effect"
+            sentence = (
+                f"ClusterRoleBinding {BINDING} cannot be written ({error}), so that the webhooks are not in effect"
+            )
             self._readiness.hinder(_OBSTACLE, sentence)
             raise
         self._metrics.effect_judged(in_effect=True)
@@ -170,7 +173,10 @@ class EffectKeeper:
 def effect_watches(keeper: EffectKeeper, client: ApiClient, namespace: str) -> Mapping[str, Reflector[bool]]:
     """What watches for changes, by the object's name."""
     watched = {
-        BINDING: (Resource(ROLE_BINDINGS, namespace, f"metadata.name={BINDING}", metadata_only=True), keeper.binding),
+        BINDING: (
+            Resource(CLUSTER_ROLE_BINDINGS, None, f"metadata.name={BINDING}", metadata_only=True),
+            keeper.binding,
+        ),
         namespace: (
             Resource("/api/v1/namespaces", None, f"metadata.name={namespace}", metadata_only=True),
             keeper.namespace,

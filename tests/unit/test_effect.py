@@ -132,9 +132,9 @@ async def test_what_cannot_be_written_is_told_and_tried_again() -> None:
         await scene.keeper.look()
     assert len(logs) == 1
     (said,) = scene.readiness.obstacles
-    assert (
-        said
-        == "RoleBinding kubemacpool-serving cannot be written (403 Forbidden), so that the webhooks are not in effect"
+    assert said == (
+        "ClusterRoleBinding kubemacpool-serving cannot be written (403 Forbidden), "
+        "so that the webhooks are not in effect"
     )
     scene.binding.unwritable = None
     await scene.keeper.look()

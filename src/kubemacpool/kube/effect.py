@@ -1,4 +1,4 @@
-"""The RoleBinding that puts our webhooks into effect, and what a predecessor has left running."""
+"""The ClusterRoleBinding that puts our webhooks into effect, and what a predecessor has left running."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ from kubemacpool.ports import ClusterUnavailableError
 from kubemacpool.wire.effect import effect_patch, read_effect
 from kubemacpool.wire.listing import UnexpectedAnswerError
 
-ROLE_BINDINGS: Final = "/apis/rbac.authorization.k8s.io/v1/rolebindings"
+CLUSTER_ROLE_BINDINGS: Final = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
 BINDING: Final = "kubemacpool-serving"
 PREDECESSOR: Final = "kubemacpool-cert-manager"
 
@@ -16,14 +16,18 @@ PREDECESSOR: Final = "kubemacpool-cert-manager"
 class ServingBinding:
     """Implements `kubemacpool.effect.Switch`.
 
-    Needs the verbs get and patch on the RoleBinding, and bind on the Role that it refers to.
+    Needs the verbs get and patch on the ClusterRoleBinding, and bind on the ClusterRole that it refers to.
+
+    Args:
+        client: asks the API server.
+        namespace: ours, in which our ServiceAccount is.
     """
+
+    _path: Final = f"{CLUSTER_ROLE_BINDINGS}/{BINDING}"
 
     def __init__(self, client: ApiClient, namespace: str) -> None:
         self._client = client
         self._namespace = namespace
-        version, _, plural = ROLE_BINDINGS.rpartition("/")
-        self._path = f"{version}/namespaces/{namespace}/{plural}/{BINDING}"
 
     async def read(self) -> bool:
         """Whether the webhooks are in effect."""

@@ -84,7 +84,7 @@ class Metrics:
         )
         self._in_effect = Gauge(
             "kubemacpool_webhooks_in_effect",
-            "1 if RoleBinding kubemacpool-serving has the API server ask us, 0 if pods are created without us.",
+            "1 if ClusterRoleBinding kubemacpool-serving has the API server ask us, 0 if pods are created without us.",
             registry=self._registry,
         )
         self._certificate_expiry = Gauge(

@@ -1,6 +1,6 @@
-"""What says whether our webhooks are in effect: RoleBinding kubemacpool-serving, and the life of our namespace.
+"""What says whether our webhooks are in effect: ClusterRoleBinding kubemacpool-serving, and the life of our namespace.
 
-A matchCondition of each webhook asks whether our ServiceAccount has the Role that this RoleBinding refers to. It stands
+A matchCondition of each webhook asks whether our ServiceAccount has the role that this binding refers to. It stands
 alone because nothing else of RBAC is read or written.
 """
 
@@ -38,18 +38,18 @@ _objects: Final = msgspec.json.Decoder(_Object)
 
 
 def read_effect(body: bytes, namespace: str) -> bool:
-    """Whether the RoleBinding binds our ServiceAccount.
+    """Whether the ClusterRoleBinding binds our ServiceAccount.
 
     Raises:
-        UnexpectedAnswerError: when the body is no RoleBinding.
+        UnexpectedAnswerError: when the body is no ClusterRoleBinding.
     """
-    with expecting("a RoleBinding"):
+    with expecting("a ClusterRoleBinding"):
         subjects = msgspec.json.decode(body, type=_Binding).subjects or []
     return _Subject("ServiceAccount", ACCOUNT, namespace) in subjects
 
 
 def effect_patch(namespace: str, *, in_effect: bool) -> bytes:
-    """A merge patch that has the RoleBinding bind our ServiceAccount and nobody else, or nobody."""
+    """A merge patch that has the ClusterRoleBinding bind our ServiceAccount and nobody else, or nobody."""
     subject = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": namespace}
     return msgspec.json.encode({"subjects": [subject] if in_effect else None})
 

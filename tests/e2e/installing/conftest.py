@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 OURS: Final = "/api/v1/namespaces/kubemacpool-system"
 SERVICE: Final = f"{OURS}/services/kubemacpool-service"
 DEPLOYMENT: Final = "/apis/apps/v1/namespaces/kubemacpool-system/deployments/kubemacpool-mac-controller-manager"
-BINDING: Final = "/apis/rbac.authorization.k8s.io/v1/namespaces/kubemacpool-system/rolebindings/kubemacpool-serving"
+BINDING: Final = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/kubemacpool-serving"
 
 
 @pytest.fixture(scope="session")

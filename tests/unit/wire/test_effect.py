@@ -1,4 +1,4 @@
-"""RoleBinding kubemacpool-serving, and whether an object is leaving."""
+"""ClusterRoleBinding kubemacpool-serving, and whether an object is leaving."""
 
 import json
 
@@ -31,7 +31,7 @@ def test_the_webhooks_are_in_effect_while_our_service_account_is_bound(
 
 @pytest.mark.parametrize("body", [b"[]", b"no", b'{"subjects":[{"name":"\xff"}]}', b"[" * 100_000])
 def test_what_is_no_role_binding_is_refused(body: bytes) -> None:
-    with pytest.raises(UnexpectedAnswerError, match="not a RoleBinding"):
+    with pytest.raises(UnexpectedAnswerError, match="not a ClusterRoleBinding"):
         read_effect(body, "ours")
 
 

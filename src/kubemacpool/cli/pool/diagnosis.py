@@ -12,7 +12,7 @@ from kubemacpool.cli.cluster.connection import Cluster, Json
 from kubemacpool.cli.cluster.survey import CONFIGURATION, DEPLOYMENT, WEBHOOKS, Survey, administration
 from kubemacpool.cli.pool.state import certificates
 from kubemacpool.core.parties import POD
-from kubemacpool.kube.effect import BINDING, PREDECESSOR, ROLE_BINDINGS
+from kubemacpool.kube.effect import BINDING, CLUSTER_ROLE_BINDINGS, PREDECESSOR
 from kubemacpool.ports import OutsideError
 from kubemacpool.wire.effect import read_effect
 from kubemacpool.wire.lease import LEASE_NAME
@@ -165,13 +165,12 @@ async def _certificates(_: Cluster, found: Survey) -> list[Result]:
 
 
 async def _effect(cluster: Cluster, _: Survey) -> list[Result]:
-    group, plural = ROLE_BINDINGS.rsplit("/", 1)
-    binding = await _quiet(cluster, f"{group}/namespaces/{cluster.pool_namespace}/{plural}/{BINDING}")
+    binding = await _quiet(cluster, f"{CLUSTER_ROLE_BINDINGS}/{BINDING}")
     if binding is None:
         return []
     if read_effect(msgspec.json.encode(binding), cluster.pool_namespace):
         return [Result("effect", OK, "the webhooks are in effect")]
-    message = f"RoleBinding {BINDING} has the webhooks out of effect: objects get no addresses"
+    message = f"ClusterRoleBinding {BINDING} has the webhooks out of effect: objects get no addresses"
     return [Result("effect", FAULT, message, "a replica that answers puts them into effect; see why none does")]
 
 
