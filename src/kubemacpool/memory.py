@@ -85,8 +85,7 @@ class Collector:
     def look(self) -> None:
         """Free the cycles among what is new; among everything, if that may be worth it."""
         self._looks += 1
-        returning = self._looks % LOOKS_A_RETURN == 0
-        if returning:
+        if self._looks % LOOKS_A_RETURN == 0:
             self._heap.give_back()
         everything = not self._serving() or (self._looks % LOOKS_A_COUNT == 0 and self._has_grown())
         if everything:
